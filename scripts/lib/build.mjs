@@ -1,0 +1,168 @@
+// @ts-check
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fingerprint, readNote } from './fingerprint.mjs';
+import { isCheckout, root, tool } from './paths.mjs';
+import { run, StepError } from './process.mjs';
+
+/**
+ * @typedef {object} BuildOptions
+ * @property {boolean} [debug] a Debug build of the addon
+ * @property {string} [sanitize] `address` or `undefined`
+ * @property {boolean} [force] build even what is up to date
+ * @property {string} [logFile] where the tools' output goes; our own stdout and stderr without it
+ */
+
+const addonInputs = ['native', 'binding.gyp'];
+const typescriptInputs = [
+  'lib',
+  'tsconfig.json',
+  'package.json',
+  'node_modules/.package-lock.json',
+];
+// In build/, so that whatever wipes the addon wipes its note too, and not in dist/, which is shipped.
+const addonNote = 'build/criu_native.inputs';
+const typescriptNote = 'build/typescript.inputs';
+
+/** @param {BuildOptions} options */
+const addonFlavour = ({ debug, sanitize }) =>
+  `${debug ? 'Debug' : 'Release'} ${sanitize ?? ''} ${process.arch}`;
+
+/** Whether the addon, in whichever configuration it was built, is made of the present sources. */
+export function addonIsCurrent() {
+  if (!isCheckout && existsSync(addonFile(false))) {
+    return true; // came with the package
+  }
+  const [flavour, hash] = readNote(addonNote)?.split('\n') ?? [];
+  return (
+    flavour?.endsWith(` ${process.arch}`) === true &&
+    hash === fingerprint(addonInputs) &&
+    existsSync(addonFile(flavour.startsWith('Debug')))
+  );
+}
+
+/** Whether dist/ is made of the present sources. */
+export function typescriptIsCurrent() {
+  return (
+    existsSync(join(root, 'dist/index.js')) &&
+    readNote(typescriptNote) === fingerprint(typescriptInputs)
+  );
+}
+
+/** @param {boolean | undefined} debug */
+function addonFile(debug) {
+  return join(root, 'build', debug ? 'Debug' : 'Release', 'criu_native.node');
+}
+
+/**
+ * The addon as it is shipped, by node-gyp.
+ *
+ * @param {BuildOptions} [options]
+ * @returns {Promise<boolean>} false when it was up to date
+ */
+export async function buildAddon(options = {}) {
+  const flavour = addonFlavour(options);
+  const sameFlavour = readNote(addonNote)?.split('\n')[0] === flavour;
+  if (sameFlavour && addonIsCurrent() && !options.force) {
+    return false;
+  }
+  const hash = fingerprint(addonInputs);
+  // `rebuild` wipes build/: loaders prefer a Debug file, and a stale one would win over ours.
+  const command = sameFlavour && !options.force ? ['configure', 'build'] : ['rebuild'];
+  const args = [...command, options.debug ? '--debug' : '--release', '--jobs=max'];
+  const variables = [`werror=${isCheckout}`, `sanitize=${options.sanitize ?? ''}`];
+  rmSync(join(root, addonNote), { force: true });
+  await run(process.execPath, [nodeGyp(), ...args], {
+    cwd: root,
+    // Read by gyp; node-gyp hands arguments after `--` to make as well, which knows no -D.
+    env: { ...headersEnvironment(), GYP_DEFINES: variables.join(' ') },
+    logFile: options.logFile,
+  });
+  writeFileSync(join(root, addonNote), `${flavour}\n${hash}`);
+  return true;
+}
+
+/** node-gyp of our own, or the one inside npm where development packages are not installed. */
+function nodeGyp() {
+  const npm = join(dirname(process.execPath), '../lib/node_modules/npm');
+  const candidates = [
+    join(root, 'node_modules/node-gyp/bin/node-gyp.js'),
+    join(npm, 'node_modules/node-gyp/bin/node-gyp.js'),
+  ];
+  const found = candidates.find((file) => existsSync(file));
+  if (found === undefined) {
+    throw new StepError(`node-gyp is missing: ${candidates.join(' and ')} do not exist`);
+  }
+  return found;
+}
+
+// An installation of Node brings its own headers; without them node-gyp and cmake-js download them.
+function headersEnvironment() {
+  const prefix = resolve(process.execPath, '../..');
+  if (!existsSync(join(prefix, 'include/node/common.gypi'))) {
+    return process.env;
+  }
+  // The first name is read by node-gyp, the second by cmake-js.
+  return {
+    ...process.env,
+    npm_package_config_node_gyp_nodedir: prefix,
+    npm_config_nodedir: prefix,
+  };
+}
+
+/**
+ * The developer build of the addon in build-cmake/, by cmake-js.
+ *
+ * @param {{sanitize?: string, configureOnly?: boolean, logFile?: string}} [options]
+ */
+export async function buildWithCmake({ sanitize = '', configureOnly = false, logFile } = {}) {
+  const command = configureOnly ? 'configure' : 'compile';
+  const args = ['-d', 'native', '-O', 'build-cmake', '--debug', `--CDSANITIZE=${sanitize}`];
+  await run(tool('cmake-js'), [command, ...args], {
+    cwd: root,
+    env: headersEnvironment(),
+    logFile,
+  });
+}
+
+/**
+ * lib/ to dist/.
+ *
+ * @param {BuildOptions} [options]
+ * @returns {Promise<boolean>} false when it was up to date
+ */
+export async function buildTypescript({ force = false, logFile } = {}) {
+  if (!force && typescriptIsCurrent()) {
+    return false;
+  }
+  const hash = fingerprint(typescriptInputs);
+  rmSync(join(root, typescriptNote), { force: true });
+  await run(tool('tsc'), ['-p', 'tsconfig.json'], { cwd: root, logFile });
+  prune(join(root, 'dist'), join(root, 'lib'));
+  const command = join(root, 'dist/cli/main.js');
+  if (existsSync(command)) {
+    chmodSync(command, 0o755);
+  }
+  mkdirSync(join(root, 'build'), { recursive: true });
+  writeFileSync(join(root, typescriptNote), hash);
+  return true;
+}
+
+/**
+ * Removes outputs whose source is gone. dist/ is not wiped before a build, because a running
+ * process may be loading from it.
+ *
+ * @param {string} output
+ * @param {string} source
+ */
+function prune(output, source) {
+  for (const entry of readdirSync(output, { withFileTypes: true })) {
+    const file = join(output, entry.name);
+    const origin = join(source, entry.name.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
+    if (!existsSync(origin)) {
+      rmSync(file, { recursive: true });
+    } else if (entry.isDirectory()) {
+      prune(file, origin);
+    }
+  }
+}

@@ -1,0 +1,278 @@
+// @ts-check
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { availableParallelism, release } from 'node:os';
+import { join } from 'node:path';
+import { archives, candidateVersion, download, install, notInstalled } from './packages.mjs';
+import { root } from './paths.mjs';
+import { capture, findCommand, run, StepError } from './process.mjs';
+
+/** Where the CRIU that we build ourselves is put; lib/locate.ts looks there. */
+export const prefix = join(root, '.criu');
+
+/** CRIU's cache of what it found out about the kernel lies here, and is used on a tmpfs only. */
+const runDirectory = '/run/criu';
+
+// The first that the archive still has is built.
+const releases = [
+  {
+    version: '4.2.1',
+    sha256: '29ec0ee09e296479fe7048c80980e8ef1d0684d0b0204c2b101dfea19f6725b9',
+  },
+  {
+    version: '4.1.1',
+    sha256: 'f80a66cb3726bb2116266d4759ce3bcbfab7abdb6b6d430bf20dd41911717afe',
+  },
+];
+
+const buildPackages = [
+  'gcc',
+  'libbsd-dev',
+  'libc6-dev',
+  'libcap-dev',
+  'libgnutls28-dev',
+  'libnet1-dev',
+  'libnftables-dev',
+  'libnl-3-dev',
+  'libnl-route-3-dev',
+  'libprotobuf-c-dev',
+  'libprotobuf-dev',
+  'make',
+  'pkg-config',
+  'protobuf-c-compiler',
+  'protobuf-compiler',
+  'python3',
+  'python3-protobuf',
+  'uuid-dev',
+  'xz-utils',
+];
+
+/**
+ * The oldest CRIU that works on a kernel: from 6.13 on, older ones cannot read what it says of
+ * processes.
+ *
+ * @param {string} kernel as `uname -r` prints it
+ */
+export function minimumVersion(kernel) {
+  return isAtLeast(kernel, '6.13') ? '4.1' : '3.16';
+}
+
+/**
+ * @param {string} version
+ * @param {string} minimum
+ */
+export function isAtLeast(version, minimum) {
+  const numbers = version.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0);
+  for (const [index, part] of minimum.split('.').entries()) {
+    const difference = (numbers[index] ?? 0) - Number(part);
+    if (difference !== 0) {
+      return difference > 0;
+    }
+  }
+  return true;
+}
+
+/** @param {string} binary */
+async function versionOf(binary) {
+  const { stdout } = await capture(binary, ['--version']);
+  return /^Version: ([\d.]+)/m.exec(stdout)?.[1];
+}
+
+/**
+ * Whether some usable CRIU is there already, in the order in which the package looks for one.
+ *
+ * @returns {Promise<'environment' | 'built' | 'system' | undefined>}
+ */
+export async function findCriu() {
+  const asked = process.env['LIBCRIU_PREFIX'];
+  if (asked) {
+    const binary = [join(asked, 'sbin/criu'), join(asked, 'bin/criu')].find((file) =>
+      existsSync(file),
+    );
+    if (binary === undefined || (await versionOf(binary)) === undefined) {
+      throw new StepError(`LIBCRIU_PREFIX is ${asked}, but no criu runs from its sbin or bin`);
+    }
+    return 'environment';
+  }
+  if (existsSync(prefix)) {
+    // A finished build is complete (it was moved here as a whole), but libraries that it needs
+    // may be gone, or a newer release may be pinned.
+    const version = await versionOf(join(prefix, 'sbin/criu'));
+    const known = releases.some((pinned) => pinned.version === version);
+    return known && existsSync(join(prefix, 'lib/libcriu.so.2')) ? 'built' : undefined;
+  }
+  return (await systemCriuIsGood()) ? 'system' : undefined;
+}
+
+async function systemCriuIsGood() {
+  const binary = findCommand('criu');
+  if (binary === undefined || !(await systemHasLibrary())) {
+    return false;
+  }
+  const version = await versionOf(binary);
+  if (version === undefined || !isAtLeast(version, minimumVersion(release()))) {
+    return false;
+  }
+  return (await capture(binary, ['check'])).status === 0;
+}
+
+async function systemHasLibrary() {
+  const { stdout } = await capture(findCommand('ldconfig') ?? 'ldconfig', ['--print-cache']);
+  return stdout.includes('libcriu.so.2 ');
+}
+
+/**
+ * The distribution's CRIU, when it is new enough for this kernel.
+ *
+ * @param {string} logFile
+ * @returns {Promise<boolean>} whether it is installed now and good
+ */
+export async function installFromDistribution(logFile) {
+  const candidate = await candidateVersion('criu');
+  if (candidate === undefined || !isAtLeast(candidate, minimumVersion(release()))) {
+    return false;
+  }
+  // Where the library is a package of its own, criu does not depend on it.
+  const library = (await candidateVersion('libcriu2')) === undefined ? [] : ['libcriu2'];
+  await install(['criu', ...library], logFile);
+  return systemCriuIsGood();
+}
+
+/** Build needs that are missing. */
+export function missingBuildPackages() {
+  return notInstalled(buildPackages);
+}
+
+/**
+ * Builds the pinned release into {@link prefix}. That directory appears with everything in it or
+ * not at all, so that an interrupted build is never taken for a finished one.
+ *
+ * @param {string} workDirectory an empty one, which the caller removes
+ * @param {string} logFile
+ * @returns {Promise<string>} the version that was built
+ */
+export async function buildCriu(workDirectory, logFile) {
+  if (/[^\w./+@:,-]/.test(prefix)) {
+    throw new StepError(
+      `CRIU's makefiles cannot install into ${prefix}: use a path without spaces`,
+    );
+  }
+  const { version, archive } = await fetchSource(workDirectory, logFile);
+
+  const source = join(workDirectory, 'source');
+  const tree = join(workDirectory, 'tree');
+  mkdirSync(source);
+  await run('tar', ['-xf', archive, '-C', source, '--strip-components=1', '--no-same-owner'], {
+    logFile,
+  });
+  const variables = [
+    `PREFIX=${prefix}`,
+    `LIBDIR=${prefix}/lib`,
+    `RUNDIR=${runDirectory}`,
+    'SKIP_PIP_INSTALL=1',
+  ];
+  const env = buildEnvironment();
+  await run('make', [`-j${availableParallelism()}`, ...variables], { cwd: source, env, logFile });
+  await run('make', ['install-criu', 'install-lib', `DESTDIR=${tree}`, ...variables], {
+    cwd: source,
+    env,
+    logFile,
+  });
+
+  // The work directory may lie on another file system, from which nothing can be renamed.
+  const partial = `${prefix}.partial`;
+  const old = `${prefix}.old`;
+  rmSync(partial, { recursive: true, force: true });
+  rmSync(old, { recursive: true, force: true });
+  cpSync(join(tree, prefix), partial, { recursive: true, verbatimSymlinks: true });
+  const built = await versionOf(join(partial, 'sbin/criu'));
+  if (built !== version) {
+    throw new StepError(`the criu that was built says it is ${built ?? 'nothing'}, not ${version}`);
+  }
+  if (existsSync(prefix)) {
+    renameSync(prefix, old);
+  }
+  renameSync(partial, prefix);
+  rmSync(old, { recursive: true, force: true });
+  return version;
+}
+
+// CRIU's makefiles read variables of general names (V, DEBUG, ...), and make exports its own flags.
+function buildEnvironment() {
+  const { PATH, HOME, TMPDIR, LANG } = process.env;
+  // /usr/bin first: python3-protobuf belongs to the distribution's Python, not to one beside it.
+  return { PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${PATH}`, HOME, TMPDIR, LANG };
+}
+
+/**
+ * @param {string} workDirectory
+ * @param {string} logFile
+ */
+async function fetchSource(workDirectory, logFile) {
+  const bases = await archives();
+  const seen = [];
+  for (const { version, sha256 } of releases) {
+    const name = `criu_${version}.orig.tar.xz`;
+    for (const base of bases) {
+      const archive = join(workDirectory, name);
+      try {
+        await download(new URL(`pool/main/c/criu/${name}`, base).href, archive, logFile);
+      } catch {
+        continue;
+      }
+      const actual = createHash('sha256').update(readFileSync(archive)).digest('hex');
+      if (actual === sha256) {
+        return { version, archive };
+      }
+      seen.push(`${name} has SHA-256 ${actual}, not ${sha256}`);
+      rmSync(archive);
+    }
+  }
+  const wanted = releases.map((pinned) => pinned.version).join(' or ');
+  throw new StepError(
+    `no source of CRIU ${wanted} in the ${bases.length} archives of apt's configuration` +
+      `${seen.length > 0 ? ` (${seen.join('; ')})` : ''}. Install criu ${minimumVersion(release())} ` +
+      'or newer with libcriu.so.2, or name its prefix in LIBCRIU_PREFIX',
+  );
+}
+
+const tmpfsMagic = 0x01021994;
+
+/** @param {string} path */
+function isOnTmpfs(path) {
+  return existsSync(path) && statfsSync(path).type === tmpfsMagic;
+}
+
+/** Whether the CRIU that we built finds its cache directory, closed to everyone but root. */
+export function runDirectoryIsReady() {
+  if (!isOnTmpfs(runDirectory)) {
+    return false;
+  }
+  const { mode, uid } = statSync(runDirectory);
+  return uid === 0 && (mode & 0o022) === 0;
+}
+
+/** @param {string} logFile */
+export async function prepareRunDirectory(logFile) {
+  if (process.geteuid?.() !== 0) {
+    throw new StepError(`not root. Run set-up as root: it mounts a tmpfs at ${runDirectory}`);
+  }
+  mkdirSync(runDirectory, { mode: 0o700, recursive: true });
+  chownSync(runDirectory, 0, 0);
+  chmodSync(runDirectory, 0o700);
+  if (!isOnTmpfs(runDirectory)) {
+    const options = 'mode=0700,size=1m,nosuid,nodev,noexec';
+    await run('mount', ['-t', 'tmpfs', '-o', options, 'criu', runDirectory], { logFile });
+  }
+}

@@ -1,0 +1,209 @@
+// @ts-check
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { addonIsCurrent, buildAddon, buildTypescript, typescriptIsCurrent } from './build.mjs';
+import {
+  buildCriu,
+  findCriu,
+  installFromDistribution,
+  minimumVersion,
+  missingBuildPackages,
+  prepareRunDirectory,
+  runDirectoryIsReady,
+} from './criu.mjs';
+import { withLock } from './lock.mjs';
+import {
+  developmentNeeds,
+  install,
+  listsAreUpdated,
+  missingPackages,
+  requireApt,
+  runtimeNeeds,
+  updateLists,
+} from './packages.mjs';
+import { isCheckout, root } from './paths.mjs';
+import { interrupt, run, StepError, seconds, tail } from './process.mjs';
+
+// Stands in the log where a step begins.
+const stepMark = '==> ';
+
+const needs = isCheckout ? developmentNeeds : runtimeNeeds;
+
+/**
+ * What a piece of work gets: a place for its files, and the log for what its tools print.
+ *
+ * @typedef {{workDirectory: string, logFile: string}} Workplace
+ */
+
+/**
+ * A part of set-up: whether it is done already, and how it is done.
+ *
+ * @typedef {object} Part
+ * @property {() => boolean | Promise<boolean>} isDone
+ * @property {(workplace: Workplace) => Promise<void>} work
+ */
+
+/** @type {readonly Part[]} */
+const parts = [
+  {
+    isDone: () => missingPackages(needs).length === 0,
+    async work({ logFile }) {
+      const names = missingPackages(needs);
+      await step(`install ${names.join(' ')}`, logFile, () => install(names, logFile));
+      const still = missingPackages(needs);
+      if (still.length > 0) {
+        throw new StepError(`installed, but still not to be found: what ${still.join(', ')} bring`);
+      }
+    },
+  },
+  { isDone: async () => (await findCriu()) !== undefined, work: provideCriu },
+  {
+    isDone: async () => (await findCriu()) !== 'built' || runDirectoryIsReady(),
+    work: ({ logFile }) => step('prepare /run/criu', logFile, () => prepareRunDirectory(logFile)),
+  },
+  {
+    isDone: () => !isCheckout || modulesAreCurrent(),
+    work: ({ logFile }) =>
+      step('npm ci', logFile, () =>
+        // Whatever omits development packages elsewhere (NODE_ENV), here they are needed.
+        run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { cwd: root, logFile }),
+      ),
+  },
+  {
+    isDone: addonIsCurrent,
+    work: ({ logFile }) => step('build the addon', logFile, () => buildAddon({ logFile })),
+  },
+  {
+    isDone: () => !isCheckout || typescriptIsCurrent(),
+    work: ({ logFile }) =>
+      step('build the TypeScript', logFile, () => buildTypescript({ logFile })),
+  },
+];
+
+/** Makes this machine ready. Silent where nothing is to be done; safe to repeat and to interrupt. */
+export async function setUp() {
+  for (const part of parts) {
+    if (!(await part.isDone())) {
+      await requireInstallable();
+      await withLock(withWorkplace);
+      return;
+    }
+  }
+}
+
+/** Names all that is missing at once, where we cannot install it. */
+async function requireInstallable() {
+  const names = missingPackages(needs);
+  if ((await findCriu()) === undefined) {
+    names.push(`criu (${minimumVersion(release())} or newer, with libcriu.so.2)`);
+  }
+  if (names.length > 0) {
+    requireApt(names);
+  }
+}
+
+async function withWorkplace() {
+  const directory = mkdtempSync(join(tmpdir(), 'libcriu-set-up-'));
+  const workDirectory = join(directory, 'work');
+  const logFile = join(directory, 'log');
+  mkdirSync(workDirectory);
+  let keepLog = false;
+  let interrupted = false;
+  const onSignal = () => {
+    interrupted = true;
+    interrupt();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    for (const part of parts) {
+      if (interrupted) {
+        throw new StepError('interrupted');
+      }
+      // Asked again: another process may have done it while we waited for the lock.
+      if (!(await part.isDone())) {
+        await part.work({ workDirectory, logFile });
+      }
+    }
+  } catch (error) {
+    if (interrupted) {
+      throw new StepError('interrupted');
+    }
+    keepLog = showFailure(logFile);
+    throw error;
+  } finally {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+    // The retries are for an interrupted tool's last child, which may still write.
+    const options = { recursive: true, force: true, maxRetries: 5 };
+    rmSync(keepLog ? workDirectory : directory, options);
+  }
+}
+
+/**
+ * Shows what the tools of the failed step said.
+ *
+ * @param {string} logFile
+ * @returns {boolean} false when no step had begun
+ */
+function showFailure(logFile) {
+  const lines = tail(logFile, 30);
+  if (lines.length === 0) {
+    return false;
+  }
+  const start = lines.findLastIndex((line) => line.startsWith(stepMark));
+  const shown = lines.slice(start + 1).map((line) => `  | ${line}\n`);
+  process.stderr.write(`${shown.join('')}  whole log: ${logFile}\n`);
+  return true;
+}
+
+/** @param {Workplace} workplace */
+async function provideCriu({ workDirectory, logFile }) {
+  if (!listsAreUpdated()) {
+    await step('apt-get update', logFile, () => updateLists(logFile));
+  }
+  if (await installFromDistribution(logFile)) {
+    process.stderr.write("set-up: took the distribution's criu\n");
+    return;
+  }
+  const names = await missingBuildPackages();
+  if (names.length > 0) {
+    await step(`install ${names.join(' ')}`, logFile, () => install(names, logFile));
+    // A CRIU that we built earlier may only have lacked its libraries.
+    if ((await findCriu()) !== undefined) {
+      return;
+    }
+  }
+  await step('build CRIU', logFile, () => buildCriu(workDirectory, logFile));
+}
+
+function modulesAreCurrent() {
+  const installed = statSync(join(root, 'node_modules/.package-lock.json'), {
+    throwIfNoEntry: false,
+  });
+  return (
+    installed !== undefined &&
+    installed.mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
+  );
+}
+
+/**
+ * One line of progress: what is done, then how long it took.
+ *
+ * @param {string} title
+ * @param {string} logFile
+ * @param {() => Promise<unknown>} work
+ */
+async function step(title, logFile, work) {
+  process.stderr.write(`set-up: ${title} ...`);
+  appendFileSync(logFile, `${stepMark}${title}\n`);
+  const startedAt = performance.now();
+  try {
+    await work();
+  } catch (error) {
+    process.stderr.write(` failed after ${seconds(startedAt)}\n`);
+    throw error;
+  }
+  process.stderr.write(` ${seconds(startedAt)}\n`);
+}

@@ -1,0 +1,8 @@
+// @ts-check
+import { StepError } from './lib/process.mjs';
+import { setUp } from './lib/set-up.mjs';
+
+setUp().catch((error) => {
+  process.stderr.write(`set-up: ${error instanceof StepError ? error.message : error.stack}\n`);
+  process.exitCode = 1;
+});

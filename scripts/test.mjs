@@ -1,0 +1,108 @@
+// @ts-check
+// Sets the machine up and runs the tests; arguments go to vitest (`npm test -- test/unit`).
+// `--counts FILE` writes the counts there for .ci/run, in place of the closing line.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from './lib/paths.mjs';
+import { StepError } from './lib/process.mjs';
+import { setUp } from './lib/set-up.mjs';
+
+/**
+ * The part of vitest's JSON report that we read.
+ *
+ * @typedef {object} Report
+ * @property {boolean} success
+ * @property {number} numPassedTests
+ * @property {number} numFailedTests
+ * @property {{name: string, status: string, message: string, assertionResults: {status: string, fullName: string}[]}[]} testResults
+ */
+
+async function main() {
+  const { countsFile, vitestArgs } = splitArguments(process.argv.slice(2));
+  await setUp();
+  const directory = mkdtempSync(join(tmpdir(), 'libcriu-test-'));
+  try {
+    const reportFile = join(directory, 'report.json');
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
+    const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...vitestArgs], {
+      cwd: root,
+      stdio: 'inherit',
+    });
+    // A Ctrl-C reaches vitest as well, which then ends in its own way.
+    process.on('SIGINT', () => {});
+    const [status] = await once(child, 'close');
+    finish(status, readReport(reportFile), countsFile);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** @param {readonly string[]} args */
+function splitArguments(args) {
+  const at = args.indexOf('--counts');
+  return at === -1
+    ? { countsFile: undefined, vitestArgs: args }
+    : { countsFile: args[at + 1], vitestArgs: args.toSpliced(at, 2) };
+}
+
+/**
+ * @param {string} file
+ * @returns {Report | undefined} undefined when vitest did not live to write it
+ */
+function readReport(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {number | null} status
+ * @param {Report | undefined} report
+ * @param {string | undefined} countsFile
+ */
+function finish(status, report, countsFile) {
+  const passed = report?.numPassedTests ?? 0;
+  let failed = report?.numFailedTests ?? 0;
+  for (const file of report?.testResults ?? []) {
+    // A file that could not even be loaded has no tests to count.
+    if (
+      file.status === 'failed' &&
+      file.assertionResults.every(({ status: s }) => s !== 'failed')
+    ) {
+      failed += 1;
+    }
+  }
+  const skipped = (report?.testResults ?? []).flatMap((file) =>
+    file.assertionResults
+      .filter((test) => test.status !== 'passed' && test.status !== 'failed')
+      .map((test) => `${file.name.slice(root.length + 1)}: ${test.fullName}`),
+  );
+  for (const name of skipped) {
+    process.stdout.write(`skipped: ${name}\n`);
+  }
+  if (passed + failed === 0) {
+    process.stdout.write('No test was run\n');
+    failed = 1;
+  } else if (status !== 0 && failed === 0) {
+    process.stdout.write(`Every test passed, but vitest ended with exit status ${status}\n`);
+    failed = 1;
+  }
+  if (countsFile === undefined) {
+    const last = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
+    process.stdout.write(`${passed} passed, ${failed} failed${last}\n`);
+  } else {
+    writeFileSync(countsFile, `${passed} ${failed} ${skipped.length}\n`);
+  }
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+main().catch((error) => {
+  process.stderr.write(`test: ${error instanceof StepError ? error.message : error.stack}\n`);
+  process.exitCode = 1;
+});
