@@ -1,0 +1,82 @@
+{
+  'variables': {
+    # address or undefined: `node scripts/build.mjs --sanitize address`
+    'sanitize%': '',
+    'werror%': 'true',
+  },
+  'targets': [
+    {
+      'target_name': 'criu_native',
+      # No CRIU header or library is needed to build: libcriu.so.2 is loaded at run time.
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_native.map((name) => \'native/\' + name).join(\' \')")'],
+      'dependencies': ['<!(node -p "require(\'node-addon-api\').targets"):node_addon_api_except_all'],
+      'defines': [
+        'NAPI_VERSION=9',
+        'NODE_ADDON_API_DISABLE_DEPRECATED',
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc': [
+        '-std=c++20',
+        '-Wall',
+        '-Wextra',
+        '-fvisibility=hidden',
+        '-fstack-protector-strong',
+      ],
+      # nodelete: a thread of ours may outlive the environment (a terminated worker) that loaded
+      # the addon, and its code must not be unmapped under it.
+      'ldflags': ['-Wl,-z,relro,-z,now', '-Wl,-z,nodelete'],
+      'libraries': ['-ldl'],
+      'configurations': {
+        'Debug': {'defines': ['NODE_ADDON_API_ENABLE_TYPE_CHECK_ON_AS']},
+      },
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        # Off in an installed package, where a newer compiler's new warning must not stop the build.
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+        ['sanitize!=""', {
+          'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-g'],
+          'ldflags': ['-fsanitize=<(sanitize)'],
+        }],
+      ],
+    },
+    {
+      # The process that thaws what we froze, should Node be killed: native/guard.h.
+      'target_name': 'criu_guard',
+      'type': 'executable',
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_guard.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
+      'ldflags': ['-Wl,-z,relro,-z,now'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+      ],
+    },
+    {
+      # The tar that comes first in the PATH of criu: native/tar/main.cc. It has a directory of its
+      # own, because everything in that directory comes first.
+      'target_name': 'criu_tar',
+      'product_name': 'tar',
+      'product_dir': '<(PRODUCT_DIR)/tar-first',
+      'type': 'executable',
+      'variables': {
+        # An absolute path where the compiler has it, else the name as it is.
+        'static_libstdcxx%': '<!(${CXX:-c++} -print-file-name=libstdc++.a)',
+      },
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_tar.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti', '-fno-exceptions'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
+      # Without the addon's symbols: it loads one library by name and offers nothing.
+      'ldflags!': ['-rdynamic'],
+      'ldflags': ['-Wl,-z,relro,-z,now'],
+      'libraries': ['-ldl'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+        # Half of the time that it takes to start would go into loading a shared libstdc++.
+        ['static_libstdcxx!="libstdc++.a"', {'ldflags': ['-static-libstdc++', '-static-libgcc']}],
+      ],
+    },
+  ],
+}

@@ -1,0 +1,238 @@
+#include <napi.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include "guard.h"
+#include "kernel.h"
+#include "mailbox.h"
+#include "operation.h"
+#include "read.h"
+#include "request_reader.h"
+#include "resolve.h"
+#include "worker_pool.h"
+
+static_assert(__cplusplus >= 202002L);
+
+namespace criu_node {
+
+namespace {
+
+// How long an environment that goes away waits for its operations. CRIU rolls a dump back when it
+// finds the socket closed, at its next notification.
+constexpr std::chrono::seconds kTeardownLimit{5};
+
+Napi::Error ToError(Napi::Env env, const Failure& failure) {
+  auto error = Napi::Error::New(env, failure.message());
+  error.Set("stage", Napi::String::New(env, failure.stage()));
+  error.Set("errno", Napi::Number::New(env, failure.error_number()));
+  return error;
+}
+
+}  // namespace
+
+// What one environment (the main thread, or a worker thread) holds. Declared natively in
+// lib/native.ts, which documents each function.
+class Addon : public Napi::Addon<Addon> {
+ public:
+  Addon(Napi::Env env, Napi::Object exports) : mailbox_(std::make_shared<Mailbox>(env)) {
+    DefineAddon(exports, {
+                             InstanceMethod("loadLibrary", &Addon::LoadLibrary),
+                             InstanceMethod("optionNames", &Addon::OptionNames),
+                             InstanceMethod("start", &Addon::Start),
+                             InstanceMethod("prepare", &Addon::Prepare),
+                             InstanceMethod("close", &Addon::Close),
+                             InstanceMethod("hasNftables", &Addon::Nftables),
+                             InstanceMethod("exchange", &Addon::ExchangePaths),
+                             InstanceMethod("resolveInRoot", &Addon::Resolve),
+                         });
+    // Runs before Node's own hook of the mailbox's thread-safe function: last in, first out.
+    env.AddCleanupHook([this] { TearDown(); });
+  }
+
+ private:
+  struct Pending {
+    Napi::Promise::Deferred deferred;
+    std::shared_ptr<Operation> operation;
+    Napi::FunctionReference ask;
+  };
+
+  Napi::Value LoadLibrary(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    try {
+      return Napi::String::New(env, LibCriu::Load(ReadValue<std::string>(info[0], "path"))->file());
+    } catch (const Failure& failure) {
+      throw ToError(env, failure);
+    }
+  }
+
+  Napi::Value OptionNames(const Napi::CallbackInfo& info) {
+    const auto rows = OptionRows();
+    auto names = Napi::Array::New(info.Env(), rows.size());
+    for (uint32_t i = 0; i < rows.size(); ++i) names[i] = std::string(rows[i].name);
+    return names;
+  }
+
+  Napi::Value Start(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    std::shared_ptr<Operation> operation;
+    try {
+      operation =
+          std::make_shared<Operation>(ReadRequest(ReadValue<Napi::Object>(info[0], "request")));
+    } catch (const Failure& failure) {
+      throw ToError(env, failure);
+    }
+    const uint64_t id = ++last_id_;
+    const auto [pending, inserted] =
+        pending_.emplace(id, Pending{Napi::Promise::Deferred::New(env), operation, {}});
+    if (info[1].IsFunction()) {
+      pending->second.ask = Napi::Persistent(info[1].As<Napi::Function>());
+    }
+    mailbox_->Ref(env);
+    // `this` is only touched by tasks, which the mailbox drops once the environment closes.
+    try {
+      operation->Start(
+          [this, id, mailbox = mailbox_](uint64_t number, const Notification& notification) {
+            return mailbox->Post([this, id, number, notification](Napi::Env task_env) {
+              Ask(task_env, id, number, notification);
+            });
+          },
+          [this, id, mailbox = mailbox_](Outcome outcome) {
+            mailbox->Post([this, id, outcome = std::move(outcome)](Napi::Env task_env) {
+              Settle(task_env, id, outcome);
+            });
+          });
+    } catch (const Failure& failure) {
+      pending_.erase(id);
+      UnrefWhenIdle(env);
+      throw ToError(env, failure);
+    }
+
+    auto handle = Napi::Object::New(env);
+    handle["done"] = pending->second.deferred.Promise();
+    handle["cancel"] = Napi::Function::New(
+        env, [weak = std::weak_ptr(operation)](const Napi::CallbackInfo& /*info*/) {
+          if (const auto alive = weak.lock()) alive->Cancel();
+        });
+    handle["answer"] =
+        Napi::Function::New(env, [weak = std::weak_ptr(operation)](const Napi::CallbackInfo& call) {
+          const auto alive = weak.lock();
+          if (!alive) return;
+          alive->Answer(static_cast<uint64_t>(ReadValue<int64_t>(call[0], "number")),
+                        {.go_on = ReadValue<bool>(call[1], "goOn"),
+                         .external = ReadValue<std::vector<std::string>>(call[2], "external")});
+        });
+    return handle;
+  }
+
+  void Ask(Napi::Env env, uint64_t id, uint64_t number, const Notification& notification) {
+    const auto pending = pending_.find(id);
+    if (pending == pending_.end() || pending->second.ask.IsEmpty()) return;
+    try {
+      pending->second.ask.Call({Napi::Number::New(env, static_cast<double>(number)),
+                                Napi::String::New(env, notification.script),
+                                Napi::Number::New(env, notification.pid)});
+    } catch (const Napi::Error&) {
+      // The environment is ending; CRIU is not left waiting for it.
+      pending->second.operation->Answer(number, Verdict::Veto());
+    }
+  }
+
+  void Prepare(const Napi::CallbackInfo& info) {
+    const auto object = ReadValue<Napi::Object>(info[0], "settings");
+    WorkerSettings settings = ReadWorkerSettings(object);
+    const auto spares = static_cast<size_t>(Read<int64_t>(object, "spares"));
+    auto work = [settings = std::move(settings), spares] {
+      try {
+        Guard::Get().Start();
+        WorkerPool::Get().Refill(settings, spares);
+      } catch (const std::exception&) {
+        // The operation that needs them starts its own, and reports what is wrong.
+      }
+    };
+    try {
+      std::thread(std::move(work)).detach();
+    } catch (const std::system_error&) {
+      // Likewise.
+    }
+  }
+
+  void Close(const Napi::CallbackInfo& /*info*/) {
+    WorkerPool::Get().Close();
+    Guard::Get().Close();
+  }
+
+  Napi::Value Nftables(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), HasNftables());
+  }
+
+  void ExchangePaths(const Napi::CallbackInfo& info) {
+    try {
+      Exchange(ReadValue<std::string>(info[0], "first"), ReadValue<std::string>(info[1], "second"));
+    } catch (const Failure& failure) {
+      throw ToError(info.Env(), failure);
+    }
+  }
+
+  // On a thread of its own: the paths may lie on a file system that takes its time.
+  Napi::Value Resolve(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    auto root = ReadValue<std::string>(info[0], "root");
+    auto paths = ReadValue<std::vector<std::string>>(info[1], "paths");
+    const uint64_t id = ++last_id_;
+    const auto [pending, inserted] = resolving_.emplace(id, Napi::Promise::Deferred::New(env));
+    mailbox_->Ref(env);
+    auto work = [this, id, mailbox = mailbox_, root = std::move(root), paths = std::move(paths)] {
+      mailbox->Post([this, id, resolved = ResolveInRoot(root, paths)](Napi::Env task_env) {
+        const auto node = resolving_.extract(id);
+        UnrefWhenIdle(task_env);
+        auto array = Napi::Array::New(task_env, resolved.size());
+        for (uint32_t i = 0; i < resolved.size(); ++i) {
+          if (resolved[i]) array[i] = *resolved[i];
+        }
+        node.mapped().Resolve(array);
+      });
+    };
+    try {
+      std::thread(std::move(work)).detach();
+    } catch (const std::system_error& error) {
+      resolving_.erase(id);
+      UnrefWhenIdle(env);
+      throw ToError(env, Failure("spawn", error.code().value(), "cannot start a thread"));
+    }
+    return pending->second.Promise();
+  }
+
+  void UnrefWhenIdle(Napi::Env env) {
+    if (pending_.empty() && resolving_.empty()) mailbox_->Unref(env);
+  }
+
+  void Settle(Napi::Env env, uint64_t id, const Outcome& outcome) {
+    const auto node = pending_.extract(id);
+    if (node.empty()) return;
+    UnrefWhenIdle(env);
+    node.mapped().deferred.Resolve(WriteOutcome(env, outcome));
+  }
+
+  void TearDown() {
+    mailbox_->Close();
+    for (const auto& [id, pending] : pending_) pending.operation->Abandon();
+    const auto deadline = std::chrono::steady_clock::now() + kTeardownLimit;
+    for (const auto& [id, pending] : pending_) pending.operation->WaitUntil(deadline);
+  }
+
+  std::shared_ptr<Mailbox> mailbox_;
+  std::map<uint64_t, Pending> pending_;
+  std::map<uint64_t, Napi::Promise::Deferred> resolving_;
+  uint64_t last_id_ = 0;
+};
+
+}  // namespace criu_node
+
+namespace {
+using Addon = criu_node::Addon;
+NODE_API_ADDON(Addon)
+}  // namespace

@@ -1,0 +1,98 @@
+#include "guard.h"
+
+#include <dlfcn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <string_view>
+
+#include "failure.h"
+#include "process_global.h"
+#include "spawn.h"
+
+namespace criu_node {
+
+namespace {
+
+// The guard's program lies beside the addon.
+std::string Program() {
+  Dl_info info{};
+  dladdr(reinterpret_cast<const void*>(&Program), &info);
+  const std::string addon = info.dli_fname != nullptr ? info.dli_fname : "";
+  return addon.substr(0, addon.rfind('/') + 1) + "criu_guard";
+}
+
+bool Tell(const UniqueFd& socket, std::string_view message) {
+  return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL) ==
+         static_cast<ssize_t>(message.size());
+}
+
+}  // namespace
+
+Guard& Guard::Get() { return ProcessGlobal<Guard>(); }
+
+void Guard::Start() {
+  const std::lock_guard lock(mutex_);
+  if (!socket_.valid()) StartLocked();
+}
+
+void Guard::StartLocked() {
+  CloseLocked();
+  SocketPair pair = MakeSocketPair("freeze");
+  const std::string program = Program();
+  SpawnSettings settings{.stage = "freeze", .program = program, .arguments = {program}};
+  settings.descriptors = {{pair.theirs.get(), STDIN_FILENO}};
+  pid_ = Spawn(settings);
+  socket_ = std::move(pair.ours);
+  for (const auto& [cgroup, message] : watched_) Tell(socket_, message);
+  for (const pid_t criu : serving_) Tell(socket_, "S " + std::to_string(criu));
+}
+
+void Guard::Watch(const std::string& cgroup, int version, pid_t criu) {
+  std::string message = "F";
+  message += std::to_string(version) + ' ' + std::to_string(criu) + ' ' + cgroup;
+  const std::lock_guard lock(mutex_);
+  if (!socket_.valid() || !Tell(socket_, message)) {
+    StartLocked();  // the first time, or somebody has killed it
+    if (!Tell(socket_, message)) {
+      throw Failure::System("freeze", "cannot tell the guard what to thaw");
+    }
+  }
+  watched_[cgroup] = message;
+}
+
+void Guard::Forget(const std::string& cgroup) noexcept {
+  const std::lock_guard lock(mutex_);
+  watched_.erase(cgroup);
+  Tell(socket_, "T " + cgroup);
+}
+
+void Guard::WatchServing(pid_t criu) noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    if (!socket_.valid()) StartLocked();
+  } catch (const Failure&) {
+    return;
+  }
+  serving_.insert(criu);
+  Tell(socket_, "S " + std::to_string(criu));
+}
+
+void Guard::ForgetServing(pid_t criu) noexcept {
+  const std::lock_guard lock(mutex_);
+  serving_.erase(criu);
+  Tell(socket_, "E " + std::to_string(criu));
+}
+
+void Guard::Close() {
+  const std::lock_guard lock(mutex_);
+  if (watched_.empty() && serving_.empty()) CloseLocked();
+}
+
+void Guard::CloseLocked() {
+  socket_.Reset();
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+}  // namespace criu_node

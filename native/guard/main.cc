@@ -1,0 +1,113 @@
+// The process behind native/guard.h. Reads messages from the socket on its standard input:
+//   F<version> <pid of criu> <cgroup>   about to be frozen
+//   T <cgroup>                          thawed again
+//   S <pid of criu>                     serves lazy pages
+//   E <pid of criu>                     has ended that
+// When the other side is gone, a criu that serves lazy pages is asked to end, which lets its tasks
+// go; whatever is still frozen is thawed, and again until criu, which restores the frozen state
+// that it was handed, has ended.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "../unique_fd.h"
+
+namespace {
+
+using criu_node::UniqueFd;
+
+constexpr int kRepeatMs = 5;
+constexpr int kRepeats = 60'000 / kRepeatMs;
+constexpr size_t kMaxMessage = 8192;
+
+struct Watched {
+  int version = 1;
+  UniqueFd criu;  // a pidfd, so that a reused pid is not mistaken for it
+  bool is_service = false;
+};
+
+void Thaw(const std::string& cgroup, int version) {
+  const std::string path = cgroup + (version == 1 ? "/freezer.state" : "/cgroup.freeze");
+  const std::string_view text = version == 1 ? "THAWED" : "0";
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
+}
+
+// Of a criu service there is no process to look at, only time.
+bool HasEnded(const Watched& entry) {
+  if (!entry.criu.valid()) return !entry.is_service;
+  pollfd fd{entry.criu.get(), POLLIN, 0};
+  return poll(&fd, 1, 0) > 0;
+}
+
+UniqueFd OpenProcess(pid_t pid) {
+  return UniqueFd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
+}
+
+void Remember(std::string_view message, std::map<std::string, Watched>* watched,
+              std::map<std::string, UniqueFd>* serving) {
+  const size_t space = message.find(' ');
+  if (space == std::string_view::npos) return;
+  const std::string_view rest = message.substr(space + 1);
+  if (message.starts_with('T')) {
+    watched->erase(std::string(rest));
+    return;
+  }
+  if (message.starts_with('E')) {
+    serving->erase(std::string(rest));
+    return;
+  }
+  if (message.starts_with('S')) {
+    pid_t criu = -1;
+    std::from_chars(rest.data(), rest.data() + rest.size(), criu);
+    (*serving)[std::string(rest)] = OpenProcess(criu);
+    return;
+  }
+  pid_t pid = -1;
+  const size_t end = rest.find(' ');
+  if (!message.starts_with('F') || end == std::string_view::npos) return;
+  std::from_chars(rest.data(), rest.data() + end, pid);
+  Watched& entry = (*watched)[std::string(rest.substr(end + 1))];
+  entry.version = message.substr(1, space - 1) == "2" ? 2 : 1;
+  entry.criu = OpenProcess(pid);
+  entry.is_service = pid <= 0;
+}
+
+}  // namespace
+
+int main() {
+  // Whoever stops a service signals all of its processes, and we have to be the last.
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) signal(signal_number, SIG_IGN);
+  std::map<std::string, Watched> watched;
+  std::map<std::string, UniqueFd> serving;
+  std::array<char, kMaxMessage> buffer{};
+  for (;;) {
+    const ssize_t length = recv(STDIN_FILENO, buffer.data(), buffer.size(), 0);
+    if (length < 0 && errno == EINTR) continue;
+    if (length <= 0) break;
+    Remember({buffer.data(), static_cast<size_t>(length)}, &watched, &serving);
+  }
+  for (const auto& [pid, criu] : serving) {
+    syscall(SYS_pidfd_send_signal, criu.get(), SIGTERM, nullptr, 0);
+  }
+  for (int i = 0; i < kRepeats && !watched.empty(); ++i) {
+    std::erase_if(watched, [](const auto& item) {
+      const auto& [cgroup, entry] = item;
+      const bool ended = HasEnded(entry);  // before the thaw, which is then the last word
+      Thaw(cgroup, entry.version);
+      return ended;
+    });
+    poll(nullptr, 0, kRepeatMs);
+  }
+  return 0;
+}

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace criu_node {
+
+// The content of a small file in a directory; empty when there is none.
+std::string ReadFileAt(int directory, const char* name);
+
+// Sets the freezer state that CRIU wrote into cgroup.img to THAWED: it writes down what it was
+// handed, and a raw `criu restore` would bring the tree back frozen. Throws Failure (stage
+// "images") when the image cannot be written.
+void ThawCgroupImage(int images_directory);
+
+}  // namespace criu_node

@@ -1,0 +1,297 @@
+#include "operation.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "freezer.h"
+#include "guard.h"
+#include "images.h"
+#include "worker_pool.h"
+
+namespace criu_node {
+
+namespace {
+
+// CRIU gives a cgroup ten seconds to freeze; what does not freeze in two is left to CRIU.
+constexpr std::chrono::milliseconds kFreezeLimit{2000};
+
+// Our threads take no signals: those are for Node's main thread, and an interrupted system call
+// inside libcriu would count as a failed dump.
+class SignalBlock {
+ public:
+  SignalBlock() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalBlock(const SignalBlock&) = delete;
+  SignalBlock& operator=(const SignalBlock&) = delete;
+  SignalBlock(SignalBlock&&) = delete;
+  SignalBlock& operator=(SignalBlock&&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+template <typename Body>
+std::thread StartThread(const char* name, Body body) {
+  const SignalBlock block;  // inherited by the new thread
+  try {
+    std::thread thread(std::move(body));
+    pthread_setname_np(thread.native_handle(), name);
+    return thread;
+  } catch (const std::system_error& error) {
+    throw Failure("spawn", error.code().value(), "cannot start a thread");
+  }
+}
+
+}  // namespace
+
+void Operation::Start(Ask ask, Done done) {
+  ask_ = std::move(ask);
+  StartThread("criu-tap", [self = shared_from_this(), done = std::move(done)] {
+    self->Run();
+    done(std::move(self->outcome_));
+    self->Prepare();
+    const std::lock_guard lock(self->mutex_);
+    self->is_over_ = true;
+    self->over_.notify_all();
+  }).detach();
+}
+
+// The next operation's worker, when nobody waits for it.
+void Operation::Prepare() const {
+  if (cancel_.level() == CancelSwitch::Level::kAbandon) return;
+  try {
+    WorkerPool::Get().Refill(request_.worker, request_.spares);
+  } catch (const std::exception&) {
+    // The next operation starts its own, and reports what is wrong.
+  }
+}
+
+bool Operation::WaitUntil(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return over_.wait_until(lock, deadline, [this] { return is_over_; });
+}
+
+double Operation::Now() const {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_)
+      .count();
+}
+
+void Operation::Run() {
+  try {
+    Enter("spawn");
+    worker_ = WorkerPool::Get().Take(request_.worker);
+    outcome_.timeline.worker_ready = Now();
+    RunRequest(worker_.get());
+  } catch (const Failure& failure) {
+    outcome_.failure = failure;
+    outcome_.stage = failure.stage();
+  } catch (const std::exception& error) {
+    outcome_.failure = Failure(outcome_.stage, 0, error.what());
+  }
+  if (worker_) worker_->Reap();  // also when something was thrown before it came to that
+  outcome_.cancelled = !outcome_.success && cancel_.level() != CancelSwitch::Level::kNone;
+  outcome_.timeline.ended = Now();
+}
+
+void Operation::RunRequest(Worker* worker) {
+  const pid_t criu = worker->pid();
+  Enter("request");
+  PointToConfig();
+  const CriuOptions options(request_.library, request_.options);
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+    throw Failure::System("request", "cannot make a socket pair");
+  }
+  UniqueFd ours(pair[0]);
+  UniqueFd theirs(pair[1]);
+  Channel channel(worker->socket().get(), worker->output().get(), std::move(ours), cancel_);
+
+  std::optional<Freezer> freezer;
+  if (!request_.freezer_path.empty() && cancel_.level() == CancelSwitch::Level::kNone) {
+    Enter("freeze");
+    freezer.emplace(request_.freezer_path, request_.freezer_version, worker->pid());
+    outcome_.timeline.freezing = Now();
+    freezer->Freeze(kFreezeLimit);
+    outcome_.froze = freezer->froze();
+    outcome_.timeline.frozen = Now();
+  }
+
+  Enter("request");
+  // libcriu closes this descriptor itself.
+  request_.library->set_service_fd(options.get(), theirs.get());
+  std::thread library = StartThread("libcriu", [this, &options] { CallLibrary(options.get()); });
+  theirs.Release();
+  try {
+    outcome_.timeline.sent = Now();
+    outcome_.reply = channel.Run(
+        options.extra(),
+        [this, worker](const Notification& notice) { return OnNotification(notice, *worker); },
+        [this, worker] { Interrupt(*worker); });
+  } catch (const Failure& failure) {
+    outcome_.failure = failure;
+  } catch (const std::exception& error) {
+    outcome_.failure = Failure("request", 0, error.what());
+  }
+  channel.HangUp();  // whatever happened, libcriu's call returns
+  outcome_.timeline.replied = Now();
+  library.join();
+
+  // CRIU restores the frozen state that it found, so thawing comes after its last word; and when
+  // there was none, after its end.
+  if (!outcome_.reply.received) outcome_.exit = worker->Reap();
+  if (freezer) {
+    outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
+    outcome_.timeline.thawed = Now();
+  }
+  // A criu on its way out may still hold files in the images directory, which the caller may be
+  // about to unmount.
+  outcome_.exit = worker->Reap();
+  if (outcome_.stage == "status-ready") Guard::Get().ForgetServing(criu);
+  channel.DrainOutput();
+  outcome_.printed = channel.printed();
+  // CRIU's word, whatever libcriu made of it: the tree may be gone, and the images all that is
+  // left.
+  outcome_.success = outcome_.reply.success;
+  if (!outcome_.success) return;
+  try {
+    ReadResults();
+  } catch (const std::exception& error) {
+    outcome_.warning = error.what();
+  }
+}
+
+int Operation::Directory(std::string_view option) const {
+  const auto found = std::ranges::find_if(
+      request_.options, [&](const Option& candidate) { return candidate.row->name == option; });
+  return found == request_.options.end() ? -1 : static_cast<int>(std::get<int64_t>(found->value));
+}
+
+// What CRIU left in its directories, while we are on a thread that may wait for a file system.
+void Operation::ReadResults() {
+  const int images = Directory("images_dir_fd");
+  const int work = Directory("work_dir_fd");
+  outcome_.stats = ReadFileAt(work >= 0 ? work : images, "stats-dump");
+  if (outcome_.froze) ThawCgroupImage(images);
+}
+
+// A configuration file that only criu gets to see: no path to clean up, none to guess.
+void Operation::PointToConfig() {
+  if (request_.config.empty()) return;
+  UniqueFd file(memfd_create("criu.conf", MFD_CLOEXEC));
+  if (!file.valid() || write(file.get(), request_.config.data(), request_.config.size()) !=
+                           static_cast<ssize_t>(request_.config.size())) {
+    throw Failure::System("request", "cannot keep CRIU's configuration in memory");
+  }
+  request_.options.push_back({FindOption("config_file"), "/proc/" + std::to_string(getpid()) +
+                                                             "/fd/" + std::to_string(file.get())});
+  request_.held.push_back(std::move(file));
+}
+
+// What it returns is of no interest: the tap has seen what CRIU answered.
+void Operation::CallLibrary(criu_opts* opts) const {
+  const LibCriu& library = *request_.library;
+  switch (request_.verb) {
+    case Verb::kCheck:
+      library.check(opts);
+      break;
+    case Verb::kVersion:
+      library.get_version(opts);
+      break;
+    case Verb::kFeatures: {
+      struct {
+        bool mem_track, lazy_pages, pidfd_store;
+      } asked{true, true, true};  // CRIU answers only for what is asked
+      library.feature_check(opts, &asked, sizeof(asked));
+      break;
+    }
+    case Verb::kDump:
+      library.dump(opts);
+      break;
+    case Verb::kPreDump:
+      library.pre_dump(opts);
+      break;
+  }
+}
+
+// While CRIU serves lazy pages it notifies no more, and waits for a client as long as it takes. All
+// that it put into the tasks is gone by then, so that they run on when it ends.
+void Operation::Interrupt(const Worker& worker) const {
+  if (outcome_.stage == "status-ready" && worker.pid() > 0) kill(worker.pid(), SIGTERM);
+}
+
+Verdict Operation::OnNotification(const Notification& notification, const Worker& worker) {
+  Enter(notification.script);
+  if (!DoOurPart(notification)) return Verdict::Veto();
+  if (!request_.asked.contains(notification.script)) return {};
+  return AskJavaScript(notification, worker);
+}
+
+Verdict Operation::AskJavaScript(const Notification& notification, const Worker& worker) {
+  if (!answered_.valid()) answered_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  {
+    const std::lock_guard lock(mutex_);
+    ++questions_;
+    answer_.reset();
+  }
+  if (!answered_.valid() || !ask_(questions_, notification)) return Verdict::Veto();
+  // The answer may never come; a cancelled operation and a dead criu do not wait for it. The cancel
+  // switch stays readable until the channel's own loop drains it.
+  std::array<pollfd, 3> fds{{{answered_.get(), POLLIN, 0},
+                             {cancel_.fd(), POLLIN, 0},
+                             {worker.socket().get(), POLLRDHUP, 0}}};
+  for (;;) {
+    if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
+    if (cancel_.level() != CancelSwitch::Level::kNone || fds[2].revents != 0) {
+      return Verdict::Veto();
+    }
+    eventfd_t ignored = 0;
+    eventfd_read(answered_.get(), &ignored);
+    const std::lock_guard lock(mutex_);
+    if (answer_) return *std::exchange(answer_, std::nullopt);
+  }
+}
+
+void Operation::Answer(uint64_t number, Verdict verdict) {
+  const std::lock_guard lock(mutex_);
+  if (number != questions_) return;
+  answer_ = std::move(verdict);
+  eventfd_write(answered_.get(), 1);
+}
+
+bool Operation::DoOurPart(const Notification& notification) {
+  outcome_.events.push_back({notification.script, Now()});
+  if (notification.script == "status-ready" && request_.status_fd.valid()) {
+    // A reader that has gone away is its own affair; the dump goes on, as with runc.
+    [[maybe_unused]] const ssize_t written = write(request_.status_fd.get(), "", 1);
+    request_.status_fd.Reset();
+  }
+  if (notification.script == "status-ready") Guard::Get().WatchServing(worker_->pid());
+  if (notification.script == "post-dump" && !request_.post_dump_file.empty()) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
+    const UniqueFd file(open(request_.post_dump_file.c_str(),
+                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
+    if (!file.valid()) {
+      outcome_.failure = Failure::System("post-dump", "cannot make " + request_.post_dump_file);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace criu_node

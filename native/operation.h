@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "channel.h"
+#include "criu_options.h"
+#include "failure.h"
+#include "libcriu.h"
+#include "unique_fd.h"
+#include "worker.h"
+
+namespace criu_node {
+
+enum class Verb { kCheck, kVersion, kFeatures, kDump, kPreDump };
+
+// Everything one operation needs, as plain data copied out of JavaScript.
+struct Request {
+  Verb verb = Verb::kCheck;
+  std::shared_ptr<const LibCriu> library;
+  WorkerSettings worker;
+  std::vector<Option> options;
+  std::vector<UniqueFd> held;  // what criu opens as /proc/<our pid>/fd/N until it has answered
+  UniqueFd status_fd;
+  std::set<std::string> asked;  // notifications that JavaScript has a say in
+  std::string config;           // text of a CRIU configuration file that exists in memory only
+  std::string post_dump_file;   // made empty at `post-dump`
+  std::string freezer_path;
+  int freezer_version = 0;
+  size_t spares = 0;  // workers to have ready when this is over
+};
+
+// Milliseconds since the operation began; negative when it did not come to that.
+struct Timeline {
+  double worker_ready = -1;
+  double freezing = -1;
+  double frozen = -1;
+  double sent = -1;
+  double replied = -1;
+  double thawed = -1;
+  double ended = -1;
+};
+
+struct Event {
+  std::string name;
+  double at = 0;
+};
+
+// How an operation ended, as plain data.
+struct Outcome {
+  bool success = false;
+  std::string stage;               // where it stood last
+  std::optional<Failure> failure;  // ours; else see reply
+  bool cancelled = false;          // ended by Cancel()
+  bool froze = false;              // CRIU was handed a cgroup that we had frozen
+  Reply reply;
+  ExitStatus exit;
+  std::string stats;    // the content of stats-dump
+  std::string warning;  // what went wrong after CRIU had succeeded
+  std::string printed;  // criu's stdout and stderr
+  std::vector<Event> events;
+  Timeline timeline;
+};
+
+// One request to CRIU on two threads of its own, none of libuv's: one sits in libcriu's call, the
+// other is the tap. Three phases: the Request is read on the JavaScript thread, Run() is ours, the
+// Outcome is settled on the JavaScript thread.
+//
+// Owner: shared by the environment that started it and its own thread, which may outlive it.
+class Operation : public std::enable_shared_from_this<Operation> {
+ public:
+  using Done = std::function<void(Outcome)>;
+  // Puts a question to JavaScript, whose answer comes by Answer() with the same number. False when
+  // there is nobody to ask.
+  using Ask = std::function<bool(uint64_t number, const Notification& notification)>;
+
+  explicit Operation(Request request) : request_(std::move(request)) {}
+
+  // `done` is called on the operation's thread, once; `ask` there too, for what is asked for.
+  void Start(Ask ask, Done done);
+
+  // Any thread. Late answers are ignored.
+  void Answer(uint64_t number, Verdict verdict);
+
+  // Any thread. The operation still ends by itself; CRIU is refused its next notification.
+  void Cancel() { cancel_.Set(CancelSwitch::Level::kVeto); }
+  // Any thread. Hangs up on CRIU, which rolls back; for an environment that is going away.
+  void Abandon() { cancel_.Set(CancelSwitch::Level::kAbandon); }
+  // Any thread. Whether the operation was over in time.
+  bool WaitUntil(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  void Run();
+  void Prepare() const;
+  void RunRequest(Worker* worker);
+  void ReadResults();
+  [[nodiscard]] int Directory(std::string_view option) const;
+  void Interrupt(const Worker& worker) const;
+  Verdict OnNotification(const Notification& notification, const Worker& worker);
+  bool DoOurPart(const Notification& notification);
+  Verdict AskJavaScript(const Notification& notification, const Worker& worker);
+  void PointToConfig();
+  void CallLibrary(criu_opts* opts) const;
+  [[nodiscard]] double Now() const;
+  void Enter(std::string stage) { outcome_.stage = std::move(stage); }
+
+  Request request_;
+  std::unique_ptr<Worker> worker_;
+  CancelSwitch cancel_;
+  Outcome outcome_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+
+  Ask ask_;
+  uint64_t questions_ = 0;
+  UniqueFd answered_;  // an eventfd, made when there are questions to be asked
+
+  std::mutex mutex_;
+  std::optional<Verdict> answer_;  // to the present question
+  std::condition_variable over_;
+  bool is_over_ = false;
+};
+
+}  // namespace criu_node

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <napi.h>
+
+#include "operation.h"
+
+namespace criu_node {
+
+// Phase one of an operation: everything out of JavaScript, descriptors duplicated. Throws
+// Napi::Error for a mistyped member, Failure when libcriu cannot be loaded or a descriptor is
+// closed.
+Request ReadRequest(const Napi::Object& object);
+
+// The members of it that say which criu is used.
+WorkerSettings ReadWorkerSettings(const Napi::Object& object);
+
+// Phase three: what lib/native.ts declares as NativeOutcome.
+Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome);
+
+}  // namespace criu_node

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "unique_fd.h"
+
+namespace criu_node {
+
+struct SocketPair {
+  UniqueFd ours;
+  UniqueFd theirs;
+};
+
+// Sequenced packets, CLOEXEC. Throws Failure with the given stage.
+SocketPair MakeSocketPair(const char* stage);
+
+// How a process of ours is started.
+struct SpawnSettings {
+  const char* stage;                                  // for Failure
+  std::string program;                                // absolute path
+  std::vector<std::string> arguments;                 // with argv[0]
+  std::vector<std::string> environment = {};          // "NAME=value"
+  std::vector<std::pair<int, int>> descriptors = {};  // ours, and its number in the child
+};
+
+// posix_spawn: what it costs does not grow with the caller's memory. The child gets the listed
+// descriptors, /dev/null for the standard ones that are not listed, nothing else; default signals;
+// and a session of its own, so that the terminal's Ctrl-C does not end it. Throws Failure.
+pid_t Spawn(const SpawnSettings& settings);
+
+}  // namespace criu_node

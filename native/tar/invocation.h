@@ -1,0 +1,11 @@
+#pragma once
+
+#include <span>
+
+namespace criu_node::tar {
+
+// The directory to archive, when the arguments are just those with which CRIU dumps a tmpfs, and
+// nullptr when they are anything else.
+const char* DirectoryOfTmpfsDump(std::span<char* const> arguments);
+
+}  // namespace criu_node::tar

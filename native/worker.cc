@@ -1,0 +1,97 @@
+#include "worker.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+
+#include "failure.h"
+#include "mount_namespace.h"
+#include "spawn.h"
+
+namespace criu_node {
+
+namespace {
+
+constexpr int kSocketInChild = 3;
+
+}  // namespace
+
+Worker::Worker(const WorkerSettings& settings) {
+  if (settings.service.empty()) {
+    Start(settings);
+  } else {
+    Connect(settings.service);
+  }
+}
+
+void Worker::Connect(const std::string& service) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (service.size() >= sizeof(address.sun_path)) {
+    throw Failure("spawn", ENAMETOOLONG, "cannot connect to the criu service " + service);
+  }
+  service.copy(std::data(address.sun_path), service.size());
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.valid() ||
+      connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    throw Failure::System("spawn", "cannot connect to the criu service " + service);
+  }
+  // A service in another mount namespace would take its own mounts for the tree's and dump the
+  // whole host's.
+  ucred peer{};
+  socklen_t length = sizeof(peer);
+  getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length);
+  const std::string theirs = MountNamespace(std::to_string(peer.pid));
+  if (theirs.empty() || theirs != MountNamespace("self")) {
+    throw Failure("spawn", 0, "the criu service " + service + " is in another mount namespace");
+  }
+  socket_ = std::move(socket);
+}
+
+void Worker::Start(const WorkerSettings& settings) {
+  SocketPair pair = MakeSocketPair("spawn");
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
+  UniqueFd output(ends[0]);
+  const UniqueFd writer(ends[1]);
+  fcntl(output.get(), F_SETFL, O_NONBLOCK);
+
+  pid_ = Spawn({.stage = "spawn",
+                .program = settings.binary,
+                .arguments = {settings.binary, "swrk", std::to_string(kSocketInChild)},
+                .environment = settings.environment,
+                .descriptors = {{writer.get(), STDOUT_FILENO},
+                                {writer.get(), STDERR_FILENO},
+                                {pair.theirs.get(), kSocketInChild}}});
+  socket_ = std::move(pair.ours);
+  output_ = std::move(output);
+}
+
+void Worker::Kill() const {
+  if (pid_ > 0) kill(pid_, SIGKILL);
+}
+
+ExitStatus Worker::Reap() {
+  socket_.Reset();
+  if (pid_ < 0) return status_;
+  int status = 0;
+  pid_t result = 0;
+  do {
+    result = waitpid(pid_, &status, 0);
+  } while (result < 0 && errno == EINTR);
+  if (result == pid_) {
+    if (WIFEXITED(status)) status_.code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) status_.signal = WTERMSIG(status);
+  }
+  pid_ = -1;
+  return status_;
+}
+
+}  // namespace criu_node

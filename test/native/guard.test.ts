@@ -1,0 +1,154 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { sleep, until } from '../helpers/exec.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { projectRoot } from '../helpers/paths.js';
+import { isAlive } from '../helpers/process.js';
+import { useScope } from '../helpers/scope.js';
+
+const addon = process.env['LIBCRIU_ADDON'];
+const program = join(
+  addon ? dirname(resolve(addon)) : resolve(projectRoot, 'build/Release'),
+  'criu_guard',
+);
+
+const scope = useScope();
+beforeAll(() => requireNeeds('build'));
+
+/** The guard, told by its standard input; its messages have to be kept apart. */
+class Guard {
+  readonly child: ChildProcess;
+
+  constructor() {
+    this.child = spawn(program, [], { stdio: ['pipe', 'ignore', 'inherit'] });
+    scope.defer(() => this.child.kill('SIGKILL'));
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  async tell(message: string): Promise<void> {
+    this.child.stdin?.write(message);
+    await sleep(30);
+  }
+
+  hangUp(): void {
+    this.child.stdin?.end();
+  }
+
+  async ended(): Promise<{ code: number | null }> {
+    if (this.child.exitCode === null) await once(this.child, 'exit');
+    return { code: this.child.exitCode };
+  }
+}
+
+/** A directory with a control file, in the place of a cgroup. */
+async function makeCgroup(version: 1 | 2): Promise<{ path: string; state: () => string }> {
+  const path = join(await scope.directory(), 'a cgroup');
+  await mkdir(path);
+  const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
+  await writeFile(file, version === 1 ? 'FROZEN' : '1');
+  return { path, state: () => readFileSync(file, 'utf8') };
+}
+
+/** In the place of criu. */
+async function startSleeper(): Promise<{ pid: number; kill: () => Promise<void> }> {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  const kill = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  scope.defer(kill);
+  return { pid: child.pid ?? 0, kill };
+}
+
+test.each([1, 2] as const)(
+  'v%d: thaws when it is left, and again until criu has ended',
+  async (version) => {
+    const { path, state } = await makeCgroup(version);
+    const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
+    const thawed = version === 1 ? 'THAWED' : '0';
+    const criu = await startSleeper();
+    const guard = new Guard();
+    await guard.tell(`F${version} ${criu.pid} ${path}`);
+    expect(state()).not.toBe(thawed);
+    guard.hangUp();
+    await until('it is thawed', () => state() === thawed, 100);
+    // criu puts back what it was handed.
+    await writeFile(file, version === 1 ? 'FROZEN' : '1');
+    await until('it is thawed again', () => state() === thawed, 100);
+    expect(isAlive(guard.pid)).toBe(true);
+    await criu.kill();
+    expect(await guard.ended()).toEqual({ code: 0 });
+    expect(state()).toBe(thawed);
+  },
+);
+
+test('thaws one that a hanging criu of another cgroup has nothing to do with', async () => {
+  const [first, second] = [await makeCgroup(1), await makeCgroup(1)].sort((a, b) =>
+    a.path < b.path ? -1 : 1,
+  );
+  if (first === undefined || second === undefined) throw new Error('no cgroups');
+  const [hanging, other] = [await startSleeper(), await startSleeper()];
+  const guard = new Guard();
+  await guard.tell(`F1 ${hanging.pid} ${first.path}`);
+  await guard.tell(`F1 ${other.pid} ${second.path}`);
+  guard.hangUp();
+  await until('both are thawed', () => [first, second].every(({ state }) => state() === 'THAWED'));
+  await writeFile(join(second.path, 'freezer.state'), 'FROZEN');
+  await other.kill();
+  await until('the second is thawed again', () => second.state() === 'THAWED', 100);
+  await hanging.kill();
+  expect(await guard.ended()).toEqual({ code: 0 });
+});
+
+test('leaves alone what it was told is thawed', async () => {
+  const { path, state } = await makeCgroup(1);
+  const criu = await startSleeper();
+  const guard = new Guard();
+  await guard.tell(`F1 ${criu.pid} ${path}`);
+  await guard.tell(`T ${path}`);
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(state()).toBe('FROZEN');
+});
+
+test('ends at once when there is nothing to thaw', async () => {
+  const guard = new Guard();
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+});
+
+test('makes nothing where the cgroup is gone', async () => {
+  const { path } = await makeCgroup(1);
+  const criu = await startSleeper();
+  const guard = new Guard();
+  await guard.tell(`F1 ${criu.pid} ${path}`);
+  await rm(path, { recursive: true });
+  await criu.kill();
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(existsSync(path)).toBe(false);
+});
+
+test('bears messages that mean nothing', async () => {
+  const { path, state } = await makeCgroup(1);
+  const criu = await startSleeper();
+  const guard = new Guard();
+  for (const message of ['F', 'T', 'X y', 'F1', 'F1 x', 'F1 1', '\0', ' ', `${'x'.repeat(5000)}`]) {
+    await guard.tell(message);
+  }
+  await guard.tell(`F1 ${criu.pid} ${path}`);
+  await criu.kill();
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(state()).toBe('THAWED');
+});
