@@ -1,0 +1,403 @@
+import { existsSync, readlinkSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CriuFeatures } from './criu.js';
+import { criuEnvironment } from './criu.js';
+import { startDeadline } from './deadline.js';
+import { CriuError } from './errors.js';
+import { HookRunner } from './hooks.js';
+import { type DumpStats, decodeDumpStats } from './images/stats.js';
+import {
+  checkDirectory,
+  checkParentPath,
+  claimDirectory,
+  type OutputDirectory,
+} from './images-directory.js';
+import type { Installation } from './locate.js';
+import { excerpt, readExcerpt } from './log.js';
+import {
+  type NativeOperation,
+  type NativeOutcome,
+  type NativeRequest,
+  nativeAddon,
+  nativeTarDirectory,
+} from './native.js';
+import type { DumpOptions } from './option-types.js';
+import { networkLocks, toFields } from './options/fields.js';
+import { checkStatusFd } from './options/validate.js';
+import { requestFailure } from './outcome.js';
+import { enrich } from './preflight/enrich.js';
+import type { CriuFields, DumpRequest } from './request.js';
+
+/** What a dump has to tell. */
+export interface DumpResult {
+  /** The root of the tree that was dumped. */
+  pid: number;
+  /** Absolute path of the images directory. */
+  imagePath: string;
+  /** Absolute path of CRIU's log. */
+  logFile: string;
+  /** CRIU's own figures; undefined where it writes none that are right (lazy pages). */
+  stats: DumpStats | undefined;
+  /** Where the time went. */
+  timings: DumpTimings;
+  /**
+   * What went wrong after CRIU had succeeded, a sentence each: a cgroup of the container that could
+   * not be removed, a poststop hook that failed.
+   */
+  warnings: readonly string[];
+  /** Milliseconds from the call to its end. */
+  durationMs: number;
+}
+
+/** Our own measurements of one dump, in milliseconds. */
+export interface DumpTimings {
+  /** Checks, and waiting for a turn. */
+  queuedMs: number;
+  /** Until a criu process was there: next to nothing when a spare was. */
+  workerReadyMs: number;
+  /** Freezing the cgroup; 0 when CRIU froze the tree itself. */
+  freezeMs: number;
+  /** From the request to CRIU's answer. */
+  criuMs: number;
+  /** Thawing the cgroup; 0 when CRIU did it. */
+  thawMs: number;
+  /** Destroying the container; 0 when it was left running. */
+  destroyMs: number;
+  /** For how long the application stood still, or until it was gone; undefined when not known. */
+  pauseMs: number | undefined;
+}
+
+/**
+ * Runs one dump or pre-dump: everything is checked before anything is touched, and after a failure
+ * the tree runs on and no images are left that look complete.
+ */
+export async function runDump(request: DumpRequest): Promise<DumpResult> {
+  const start = performance.now();
+  const { options, operation } = request;
+  if (options.signal?.aborted) throw abortError(options.signal.reason);
+  if (process.geteuid?.() !== 0) {
+    throw new CriuError(
+      'ERR_CRIU_PERMISSION',
+      `Only root can ${operation} (CRIU traces processes)`,
+      { operation },
+    );
+  }
+  const deadline = startDeadline(options.signal, options.timeoutMs);
+  try {
+    const installation = await request.criu.ready();
+    checkProcess(request);
+    const { imagePath, parentPath } = options;
+    if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
+    await checkFeatures(request);
+    const leave = await request.criu.queue.enter(deadline.signal).catch((error: unknown) => {
+      throw givenUp(request, 'queued', error);
+    });
+    try {
+      const giveBack = claimDirectory('imagePath', imagePath);
+      try {
+        return await dumpInTurn(request, installation, start, deadline.signal);
+      } finally {
+        giveBack();
+      }
+    } finally {
+      leave();
+    }
+  } finally {
+    deadline.end();
+  }
+}
+
+async function dumpInTurn(
+  request: DumpRequest,
+  installation: Installation,
+  start: number,
+  deadline: AbortSignal,
+): Promise<DumpResult> {
+  const { options } = request;
+  const { imagePath, logFile: logName } = options;
+  const queuedMs = performance.now() - start;
+  if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
+  await request.precondition?.();
+  const existing =
+    options.overwrite === true ? 'replace' : options.overwrite === 'reuse' ? 'reuse' : 'refuse';
+  const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logName]);
+  const checkedWork =
+    options.workPath === undefined
+      ? undefined
+      : await checkDirectory('workPath', options.workPath, 'reuse', [logName]);
+  if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
+
+  const images = await checkedImages.open();
+  let work: OutputDirectory | undefined;
+  try {
+    let outcome: Outcome;
+    try {
+      work = await checkedWork?.open();
+      outcome = await dumpInto(request, installation, images, work, start, deadline);
+      if (!outcome.success) {
+        const error = await failure(request, outcome, deadline, work ?? images);
+        if (mayBeAllThatIsLeft(request, outcome)) throw keepImages(error, images);
+        throw await enrich(error, request);
+      }
+    } catch (error) {
+      if (!keptImages.has(error as Error)) {
+        await Promise.allSettled([images.discard([logName]), work?.discard([logName])]);
+      }
+      throw error;
+    }
+    // From here on the images may be all that is left of the tree: nothing removes them any more.
+    await images.keep();
+    const stats = options.lazyPages ? undefined : statsOf(outcome);
+    return {
+      pid: request.pid,
+      imagePath: images.path,
+      logFile: join((work ?? images).path, logName),
+      stats,
+      timings: timingsOf(outcome, queuedMs, stats),
+      warnings: outcome.warning === '' ? [] : [outcome.warning],
+      durationMs: performance.now() - start,
+    };
+  } finally {
+    images.close();
+    work?.close();
+  }
+}
+
+/** How the handlers of an operation fared, beside how CRIU did. */
+interface Outcome extends NativeOutcome {
+  veto: HookRunner['veto'];
+}
+
+/** Has CRIU write the images; throws only when it was not asked. */
+async function dumpInto(
+  request: DumpRequest,
+  installation: Installation,
+  images: OutputDirectory,
+  work: OutputDirectory | undefined,
+  start: number,
+  deadline: AbortSignal,
+): Promise<Outcome> {
+  for (const [name, content] of request.imageFiles ?? []) await images.write(name, content);
+  const native = await nativeRequest(request, installation, images, work);
+  const frozenFirst = native.freezerPath !== undefined;
+  const hooks = new HookRunner(request.options.hooks ?? {}, start, frozenFirst, deadline);
+  if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
+  const outcome = await runNative(native, hooks, deadline);
+  return { ...outcome, veto: hooks.veto };
+}
+
+/** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
+function mayBeAllThatIsLeft({ pid }: DumpRequest, outcome: NativeOutcome): boolean {
+  const isComplete = outcome.events.some(({ name }) => name === 'post-dump');
+  return isComplete && !outcome.replied && !existsSync(`/proc/${pid}`);
+}
+
+/** Errors whose images are kept. */
+const keptImages = new WeakSet<Error>();
+
+function keepImages(error: Error, images: OutputDirectory): Error {
+  error.message += `. The tree is gone; its images are kept in ${readlinkSync(`/proc/self/fd/${images.fd}`)}`;
+  keptImages.add(error);
+  return error;
+}
+
+/** Statistics are not worth a failure. */
+function statsOf({ stats }: NativeOutcome): DumpStats | undefined {
+  try {
+    return decodeDumpStats(stats);
+  } catch {
+    return undefined;
+  }
+}
+
+function checkProcess({ pid, operation }: DumpRequest): void {
+  if (existsSync(`/proc/${pid}`)) return;
+  throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
+    operation,
+    errno: 3,
+  });
+}
+
+/** What the kernel lacks is told by name, before CRIU is asked. */
+async function checkFeatures({ criu, options, preDump, operation }: DumpRequest): Promise<void> {
+  const needs: [boolean, keyof CriuFeatures, string][] = [
+    [
+      preDump,
+      'memTrack',
+      `memory tracking, which ${operation === 'checkpoint' ? 'preDump' : operation} needs`,
+    ],
+    [options.parentPath !== undefined, 'memTrack', 'memory tracking, which parentPath needs'],
+    [options.trackMem === true, 'memTrack', 'memory tracking, which trackMem needs'],
+    [options.lazyPages === true, 'lazyPages', 'userfaultfd, which lazyPages needs'],
+  ];
+  for (const [needed, feature, words] of needs) {
+    if (needed && !(await criu.features())[feature]) {
+      throw new CriuError('ERR_CRIU_FEATURE_MISSING', `CRIU and this kernel lack ${words}`, {
+        operation,
+      });
+    }
+  }
+}
+
+async function nativeRequest(
+  request: DumpRequest,
+  installation: Installation,
+  images: OutputDirectory,
+  work: OutputDirectory | undefined,
+): Promise<NativeRequest> {
+  const { criu, pid, preDump, options, fields, freezer, postDumpFile } = request;
+  const all: CriuFields = {
+    images_dir_fd: images.fd,
+    pid,
+    ...(await defaultNetworkLock(request, installation)),
+    ...fields,
+    ...toFields(options),
+    ...(work ? { work_dir_fd: work.fd } : {}),
+  };
+  const byPtrace = options.freezer === 'ptrace';
+  if (byPtrace) delete all['freeze_cgroup'];
+  const cgroup = freezer ?? (await detectFreezer(options.freezeCgroup));
+  const config = await lazyConfig(options, all);
+  return {
+    verb: preDump ? 'preDump' : 'dump',
+    ...installation,
+    environment: criuEnvironment(options.tar === 'native' ? nativeTarDirectory() : undefined),
+    fields: all,
+    ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
+    ...(config === undefined ? {} : { config }),
+    ...(postDumpFile === undefined ? {} : { postDumpFile }),
+    spares: criu.spares,
+    // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
+    ...(cgroup && !byPtrace && !preDump
+      ? { freezerPath: cgroup.path, freezerVersion: cgroup.version }
+      : {}),
+  };
+}
+
+async function detectFreezer(
+  path: string | undefined,
+): Promise<{ path: string; version: 1 | 2 } | undefined> {
+  if (path === undefined) return undefined;
+  const v1 = await stat(join(path, 'freezer.state')).catch(() => undefined);
+  return { path, version: v1 ? 1 : 2 };
+}
+
+/**
+ * CRIU drops the address of a lazy dump's page server from the request and listens everywhere;
+ * only its configuration can name one. The configuration that was asked for comes first.
+ */
+async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<string | undefined> {
+  if (!options.lazyPages || !Array.isArray(fields['ps'])) return undefined;
+  const [address] = fields['ps'][0] as readonly [string, string];
+  const file = fields['config_file'];
+  const asked = typeof file === 'string' ? await readFile(file, 'utf8').catch(() => '') : '';
+  delete fields['config_file'];
+  return `${asked}\naddress ${address}\n`;
+}
+
+/**
+ * nftables where CRIU and the kernel have it: the same lock as by iptables, 50 ms faster. In our own
+ * network namespace iptables locks only the connections that are dumped, so that there is nothing
+ * to do for most trees, while nftables would still make a table.
+ */
+async function defaultNetworkLock(
+  { criu, pid, options }: DumpRequest,
+  installation: Installation,
+): Promise<CriuFields> {
+  const locks = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
+  return locks && (await criu.hasNftables(installation))
+    ? { network_lock: networkLocks.nftables }
+    : {};
+}
+
+function networkOf(process: number | 'self'): string | undefined {
+  try {
+    return readlinkSync(`/proc/${process}/ns/net`);
+  } catch {
+    return undefined; // gone, or another user's
+  }
+}
+
+/** Runs the request until CRIU answers; the deadline has CRIU roll back. */
+async function runNative(
+  native: NativeRequest,
+  hooks: HookRunner,
+  deadline: AbortSignal,
+): Promise<NativeOutcome> {
+  const running: NativeOperation = nativeAddon().start(
+    { ...native, asked: hooks.asked },
+    hooks.ask((...answer) => running.answer(...answer)),
+  );
+  deadline.addEventListener('abort', running.cancel);
+  try {
+    return await running.done;
+  } finally {
+    deadline.removeEventListener('abort', running.cancel);
+  }
+}
+
+async function failure(
+  request: DumpRequest,
+  outcome: Outcome,
+  deadline: AbortSignal,
+  place: OutputDirectory,
+): Promise<Error> {
+  const { veto } = outcome;
+  if (outcome.cancelled) return givenUp(request, outcome.stage, deadline.reason);
+  const logName = request.options.logFile;
+  const log = await readExcerpt(place.file(logName)).catch(() => excerpt(''));
+  const logFile = place.keepsLogs ? join(place.path, logName) : undefined;
+  if (veto) {
+    return new CriuError(
+      'ERR_CRIU_VETOED',
+      `The ${request.operation} was vetoed by hooks.${veto.stage}: ${errorText(veto.error)}`,
+      {
+        operation: request.operation,
+        stage: outcome.stage,
+        log: log.lines,
+        logFile,
+        cause: veto.error,
+      },
+    );
+  }
+  return requestFailure(request.operation, outcome, log, logFile);
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The error of a dump that was ended by its signal or its deadline. */
+function givenUp({ operation, options }: DumpRequest, stage: string, reason: unknown): Error {
+  if (options.signal?.aborted) return abortError(options.signal.reason, stage);
+  return new CriuError(
+    'ERR_CRIU_TIMEOUT',
+    `The ${operation} was given up at stage ${stage}: timeoutMs ${options.timeoutMs} is over`,
+    { operation, stage, cause: reason },
+  );
+}
+
+/** As Node's own promises reject, with the stage beside it. */
+function abortError(reason: unknown, stage = 'queued'): Error {
+  const error = new Error('The operation was aborted', { cause: reason });
+  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
+}
+
+function timingsOf(
+  { timeline }: NativeOutcome,
+  queuedMs: number,
+  stats: DumpStats | undefined,
+): DumpTimings {
+  const { workerReady = 0, freezing, frozen, sent = 0, replied = 0, thawed } = timeline;
+  const byCriu = stats && (stats.freezingTimeUs + stats.frozenTimeUs) / 1000;
+  return {
+    queuedMs,
+    workerReadyMs: workerReady,
+    freezeMs: freezing === undefined ? 0 : (frozen ?? freezing) - freezing,
+    criuMs: replied - sent,
+    thawMs: thawed === undefined ? 0 : thawed - replied,
+    destroyMs: 0,
+    pauseMs: freezing === undefined ? byCriu : (thawed ?? replied) - freezing,
+  };
+}

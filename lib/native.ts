@@ -1,0 +1,155 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CriuError } from './errors.js';
+import type { CriuFields } from './request.js';
+
+/** What the addon takes for one request to CRIU. */
+export interface NativeRequest {
+  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump';
+  /** `libcriu.so.2`, or a path of it. */
+  library: string;
+  /** Absolute path of criu. */
+  binary: string;
+  /** Socket of a `criu service` that is used in its place. */
+  service?: string;
+  /** All that criu gets to see, as `NAME=value`. */
+  environment: readonly string[];
+  fields: CriuFields;
+  /** Duplicated; one NUL byte is written at `status-ready`. */
+  statusFd?: number;
+  /** Notifications that are put to `start`'s second argument before CRIU is answered. */
+  asked?: readonly string[];
+  /** Text of a CRIU configuration file that overrides the fields; kept in memory only. */
+  config?: string;
+  /** Made empty at `post-dump`. */
+  postDumpFile?: string;
+  /** Cgroup directory that is frozen before the request and thawed after the answer. */
+  freezerPath?: string;
+  freezerVersion?: 1 | 2;
+  /** Spare workers to have ready when this is over. */
+  spares?: number;
+}
+
+/** How it went, as plain data. */
+export interface NativeOutcome {
+  success: boolean;
+  cancelled: boolean;
+  /** CRIU was handed a cgroup that we had frozen. */
+  froze: boolean;
+  /** `spawn`, `request`, `freeze`, or the last notification. */
+  stage: string;
+  /** The content of `stats-dump`; empty when there is none. */
+  stats: Buffer;
+  /** Whether CRIU answered at all. */
+  replied: boolean;
+  /** A self-dump that has come back to life. */
+  restored: boolean;
+  /** CRIU's `cr_errno`. */
+  errno: number;
+  /** CRIU's `cr_errmsg`. */
+  message: string;
+  exitCode: number;
+  exitSignal: number;
+  /** criu's stdout and stderr. */
+  printed: string;
+  /** What went wrong after CRIU had succeeded; empty when nothing did. */
+  warning: string;
+  /** What failed on our side of the socket. */
+  failure?: { stage: string; errno: number; message: string };
+  version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
+  features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
+  /** Notifications, with milliseconds since the start. */
+  events: { name: string; at: number }[];
+  /** Milliseconds since the start; undefined where it did not come to that. */
+  timeline: {
+    workerReady?: number;
+    freezing?: number;
+    frozen?: number;
+    sent?: number;
+    replied?: number;
+    thawed?: number;
+    ended?: number;
+  };
+}
+
+/** A request under way. */
+export interface NativeOperation {
+  /** Resolves in any case; rejects never. */
+  done: Promise<NativeOutcome>;
+  /** CRIU is refused its next notification and rolls back. */
+  cancel: () => void;
+  /** Answers a question; `external` is more of what is outside, for `query-ext-files`. */
+  answer: (number: number, goOn: boolean, external: readonly string[]) => void;
+}
+
+/** Puts a notification of CRIU to JavaScript; CRIU waits for the answer. */
+export type NativeAsk = (number: number, script: string, pid: number) => void;
+
+/** The addon's exports; native/addon.cc defines them. */
+export interface NativeAddon {
+  /** Loads libcriu and returns the file's path; throws the loader's words. */
+  loadLibrary(path: string): string;
+  /** CRIU's names of all request fields that the addon can set. */
+  optionNames(): string[];
+  /** Throws for a mistyped request, before anything is started. */
+  start(request: NativeRequest, ask?: NativeAsk): NativeOperation;
+  /** Starts spare workers and the guard, in the background; failures show at the next request. */
+  prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
+  /** Ends spare workers and the guard and waits for them. */
+  close(): void;
+  /** Whether the kernel has nf_tables in this network namespace. */
+  hasNftables(): boolean;
+  /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
+  resolveInRoot(root: string, paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** Swaps two paths in one step. */
+  exchange(first: string, second: string): void;
+}
+
+/** `bindings` adds where it found the addon. */
+let loaded: (NativeAddon & { path?: string }) | undefined;
+
+/**
+ * The addon, loaded at first use so that importing the package works where it is not built.
+ *
+ * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
+ */
+export function nativeAddon(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+/**
+ * The directory whose `tar` is our own writer, to come first in criu's `PATH`.
+ *
+ * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
+ */
+export function nativeTarDirectory(): string {
+  nativeAddon();
+  const addon = process.env['LIBCRIU_ADDON'] || loaded?.path || '';
+  const directory = join(dirname(resolve(addon)), 'tar-first');
+  if (existsSync(join(directory, 'tar'))) return directory;
+  throw new CriuError(
+    'ERR_CRIU_ADDON_NOT_FOUND',
+    `tar 'native' has not been built: there is no ${join(directory, 'tar')}`,
+  );
+}
+
+function load(): NativeAddon {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const require = createRequire(import.meta.url);
+  const override = process.env['LIBCRIU_ADDON'];
+  try {
+    if (override) return require(resolve(override)) as NativeAddon;
+    const bindings = require('bindings') as typeof import('bindings');
+    return bindings({ bindings: 'criu_native', module_root: root }) as NativeAddon;
+  } catch (cause) {
+    const built = existsSync(`${root}build`) ? 'could not be loaded' : 'has not been built';
+    throw new CriuError(
+      'ERR_CRIU_ADDON_NOT_FOUND',
+      `The native addon ${built}; run "npm run build" in ${root}`,
+      { cause },
+    );
+  }
+}

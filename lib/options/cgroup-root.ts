@@ -1,0 +1,32 @@
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { checkText } from './text.js';
+
+/** A cgroup below which CRIU saves cgroups. */
+export interface CgroupRoot {
+  /** The controller (of cgroup v1) whose root it is; of all of them without. */
+  controller?: string | undefined;
+  /** Path of the cgroup in its hierarchy, beginning with `/`. */
+  path: string;
+}
+
+/** An element of `cgRoots`. */
+export function checkCgroupRoot(name: string, value: unknown): CgroupRoot {
+  const expected = 'an object of controller (optional) and path';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidArgType(name, expected, value);
+  }
+  const { controller, path, ...rest } = value as { controller?: unknown; path?: unknown };
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw invalidArgValue(name, expected, value, `it has no ${JSON.stringify(unknown)}`);
+  }
+  const checked = checkText(`${name}.path`, 'the path of a cgroup', path);
+  if (!checked.startsWith('/')) {
+    throw invalidArgValue(`${name}.path`, 'the path of a cgroup', path, 'it begins with no /');
+  }
+  if (controller === undefined) return { path: checked };
+  return {
+    controller: checkText(`${name}.controller`, 'the name of a controller', controller),
+    path: checked,
+  };
+}

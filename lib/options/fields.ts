@@ -1,0 +1,65 @@
+import type { CheckpointOptions, DumpOptions, PreDumpOptions } from '../option-types.js';
+import type { CriuFields } from '../request.js';
+import type { CgroupRoot } from './cgroup-root.js';
+import { parsePageServer } from './page-server.js';
+import { type OptionRow, optionTable } from './table.js';
+
+/** CRIU's numbers for the ways to lock the network. */
+export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', number>> = {
+  iptables: numberIn('networkLock', 'iptables'),
+  nftables: numberIn('networkLock', 'nftables'),
+  skip: numberIn('networkLock', 'skip'),
+};
+
+/**
+ * The fields of CRIU's request that validated options are; of a container, without its `root`,
+ * which is no option of CRIU.
+ */
+export function toFields(options: CheckpointOptions | DumpOptions | PreDumpOptions): CriuFields {
+  const given = options as Readonly<Record<string, unknown>>;
+  const fields: CriuFields = {};
+  for (const row of optionTable) {
+    const { [row.name]: value } = given;
+    if (row.field === undefined || value === undefined) continue;
+    // An empty list is the same as none.
+    if (Array.isArray(value) && value.length === 0) continue;
+    fields[row.field] = toField(row, value);
+  }
+  // Without it CRIU writes everything again.
+  if (options.parentPath !== undefined) fields['track_mem'] ??= true;
+  return fields;
+}
+
+function toField(row: OptionRow, value: unknown): CriuFields[string] {
+  switch (row.type) {
+    case 'integer':
+      return Math.ceil((value as number) / (row.perFieldUnit ?? 1));
+    case 'enum':
+      return numberOf(row, value as string);
+    case 'enum[]':
+      return (value as readonly string[]).reduce((bits, item) => bits | numberOf(row, item), 0);
+    case 'address': {
+      const { address, port } = parsePageServer(row.name, value);
+      return [[address, String(port)]];
+    }
+    case 'cgroupRoot[]':
+      return (value as readonly CgroupRoot[]).map(
+        // Without a controller it is the root of all.
+        ({ controller = '', path }) => [controller, path] as const,
+      );
+    default:
+      return value as boolean | string | readonly string[];
+  }
+}
+
+function numberIn(name: string, value: string): number {
+  const row = optionTable.find((candidate) => candidate.name === name);
+  if (!row) throw new Error(`There is no option ${name}`);
+  return numberOf(row, value);
+}
+
+function numberOf({ name, values = [], numbers = [] }: OptionRow, value: string): number {
+  const number = numbers[values.indexOf(value)];
+  if (number === undefined) throw new Error(`${name} has no number for ${value}`);
+  return number;
+}

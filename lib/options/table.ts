@@ -1,0 +1,582 @@
+// The one place where an option is named: types, validation, CLI flags, help, the request's fields
+// and the README's table are made of it. scripts/gen-options.mjs compiles this file by itself, so it
+// imports nothing.
+
+/** A call that takes options. */
+export type Call = 'checkpoint' | 'dump' | 'preDump';
+
+/** What an option's value is. */
+export type OptionType =
+  | 'boolean'
+  | 'integer'
+  | 'path'
+  /** A path that stays relative. */
+  | 'relativePath'
+  /** A name without a directory. */
+  | 'fileName'
+  | 'enum'
+  | 'enum[]'
+  | 'string[]'
+  | 'path[]'
+  /** `address:port`, or an object of both. */
+  | 'address'
+  /** Objects of `controller` and `path`. */
+  | 'cgroupRoot[]'
+  | 'signal'
+  | 'hooks'
+  | 'criu';
+
+/** One option. A name can have two rows when it means different things to different calls. */
+export interface OptionRow {
+  name: string;
+  type: OptionType;
+  calls: readonly Call[];
+  /** The field of CRIU's request that it is; none when the core or a runtime acts on it. */
+  field?: string;
+  /** The flag of `libcriu checkpoint`, without dashes. */
+  flag?: string;
+  /** What stands for the value in help. */
+  placeholder?: string;
+  /** The words of an enum; of a boolean, what it may be besides. */
+  values?: readonly string[];
+  /** CRIU's numbers (of a list: bits) for `values`, in their order. */
+  numbers?: readonly number[];
+  min?: number;
+  max?: number;
+  unit?: string;
+  /** How many of this unit are one of the field's, which is rounded up. */
+  perFieldUnit?: number;
+  /** What each string of a list must look like, and how to say so. */
+  pattern?: { test: RegExp; expected: string };
+  /** Filled in when it is not given. */
+  default?: string | number;
+  /** The calls that fill it in; all of them when absent. */
+  defaultFor?: readonly Call[];
+  /** What holds without it, where nothing is filled in and it is not simply off. */
+  otherwise?: string;
+  /** One short line, for help and README. */
+  help: string;
+  /** Further sentences, for the types. */
+  details?: string;
+  /** Where name and meaning come from: runc's flag, CRIU's flag or field. */
+  source: string;
+}
+
+const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
+const dumping: readonly Call[] = ['checkpoint', 'dump'];
+const uint32 = 0xffff_ffff;
+/** The longest delay of a timer. */
+const int32 = 0x7fff_ffff;
+
+/** All options: first runc's, in the order of its help, then CRIU's, then our own. */
+export const optionTable: readonly OptionRow[] = [
+  {
+    name: 'imagePath',
+    type: 'path',
+    calls: all,
+    flag: 'image-path',
+    default: './checkpoint',
+    help: 'directory for the images, made (mode 0700) if it is missing',
+    details: 'A directory that holds something is refused unless `overwrite` says otherwise.',
+    source: 'runc --image-path, CRIU --images-dir',
+  },
+  {
+    name: 'workPath',
+    type: 'path',
+    calls: all,
+    flag: 'work-path',
+    otherwise: 'imagePath',
+    help: 'directory for the log and the statistics',
+    source: 'runc --work-path, CRIU --work-dir',
+  },
+  {
+    name: 'parentPath',
+    type: 'relativePath',
+    calls: all,
+    field: 'parent_img',
+    flag: 'parent-path',
+    help: 'images of an earlier pre-dump, relative to imagePath; only what changed since is written',
+    details: 'Needs memory tracking in the kernel, and turns it on for what comes after.',
+    source: 'runc --parent-path, CRIU --prev-images-dir',
+  },
+  {
+    name: 'leaveRunning',
+    type: 'boolean',
+    calls: dumping,
+    field: 'leave_running',
+    flag: 'leave-running',
+    help: 'let the tasks run on afterwards instead of ending them',
+    source: 'runc --leave-running, CRIU --leave-running',
+  },
+  {
+    name: 'tcpEstablished',
+    type: 'boolean',
+    calls: all,
+    field: 'tcp_established',
+    flag: 'tcp-established',
+    help: 'save established TCP connections too',
+    source: 'runc --tcp-established, CRIU --tcp-established',
+  },
+  {
+    name: 'tcpSkipInFlight',
+    type: 'boolean',
+    calls: all,
+    field: 'tcp_skip_in_flight',
+    flag: 'tcp-skip-in-flight',
+    help: 'leave out TCP connections that are not yet established, instead of failing',
+    source: 'runc --tcp-skip-in-flight, CRIU --skip-in-flight',
+  },
+  {
+    name: 'linkRemap',
+    type: 'boolean',
+    calls: all,
+    field: 'link_remap',
+    flag: 'link-remap',
+    help: 'give open files whose name is gone a temporary name, if they have another link',
+    source: 'runc --link-remap, CRIU --link-remap',
+  },
+  {
+    name: 'extUnixSk',
+    type: 'boolean',
+    calls: all,
+    field: 'ext_unix_sk',
+    flag: 'ext-unix-sk',
+    help: 'allow unix sockets whose other end is outside',
+    source: 'runc --ext-unix-sk, CRIU --ext-unix-sk',
+  },
+  {
+    name: 'shellJob',
+    type: 'boolean',
+    calls: all,
+    field: 'shell_job',
+    flag: 'shell-job',
+    help: 'allow tasks whose session leader or terminal is outside, as a shell starts them',
+    source: 'runc --shell-job, CRIU --shell-job',
+  },
+  {
+    name: 'lazyPages',
+    type: 'boolean',
+    calls: dumping,
+    field: 'lazy_pages',
+    flag: 'lazy-pages',
+    help: 'keep memory out of the images and serve it at pageServer until the restored tasks have it',
+    details:
+      'The call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.',
+    source: 'runc --lazy-pages, CRIU --lazy-pages',
+  },
+  {
+    name: 'statusFd',
+    type: 'integer',
+    calls: dumping,
+    flag: 'status-fd',
+    placeholder: 'FD',
+    min: 0,
+    max: int32,
+    help: 'open descriptor that gets a zero byte once the lazy pages can be fetched',
+    details: 'It must be writable, needs `lazyPages`, and stays open here; a duplicate is written.',
+    source: 'runc --status-fd, CRIU --status-fd',
+  },
+  {
+    name: 'pageServer',
+    type: 'address',
+    calls: all,
+    field: 'ps',
+    flag: 'page-server',
+    help: 'page server that takes the memory; with lazyPages, the IP address to serve it at',
+    details: 'As in `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.',
+    source: 'runc --page-server, CRIU --page-server --address --port',
+  },
+  {
+    name: 'fileLocks',
+    type: 'boolean',
+    calls: all,
+    field: 'file_locks',
+    flag: 'file-locks',
+    help: 'save file locks; safe only if nobody outside holds them too',
+    source: 'runc --file-locks, CRIU --file-locks',
+  },
+  {
+    name: 'preDump',
+    type: 'boolean',
+    calls: ['checkpoint'],
+    flag: 'pre-dump',
+    help: 'save only the memory, and let the container run on',
+    details: 'A later checkpoint with `parentPath` is then shorter. Needs memory tracking.',
+    source: 'runc --pre-dump, CRIU pre-dump',
+  },
+  {
+    name: 'manageCgroupsMode',
+    type: 'enum',
+    calls: all,
+    field: 'manage_cgroups_mode',
+    flag: 'manage-cgroups-mode',
+    values: ['soft', 'full', 'strict', 'ignore'],
+    numbers: [3, 4, 5, 0],
+    default: 'soft',
+    defaultFor: ['checkpoint'],
+    otherwise: "CRIU's",
+    help: 'how cgroups are saved and restored',
+    source: 'runc --manage-cgroups-mode, CRIU --manage-cgroups',
+  },
+  {
+    name: 'emptyNs',
+    type: 'enum[]',
+    calls: all,
+    field: 'empty_ns',
+    flag: 'empty-ns',
+    values: ['network'],
+    numbers: [0x4000_0000],
+    help: 'namespaces to restore without their content',
+    details: 'For a container of runc, the network namespace is always one.',
+    source: 'runc --empty-ns, CRIU --empty-ns',
+  },
+  {
+    name: 'autoDedup',
+    type: 'boolean',
+    calls: all,
+    field: 'auto_dedup',
+    flag: 'auto-dedup',
+    help: 'drop from the parent images the memory that these images have anew',
+    source: 'runc --auto-dedup, CRIU --auto-dedup',
+  },
+  {
+    name: 'root',
+    type: 'path',
+    calls: ['dump', 'preDump'],
+    field: 'root',
+    help: "root directory of the tasks' mount namespace, as the host sees it",
+    source: 'CRIU --root',
+  },
+  {
+    name: 'external',
+    type: 'string[]',
+    calls: all,
+    field: 'external',
+    flag: 'external',
+    placeholder: 'TYPE[ID]:NAME',
+    pattern: { test: /^[a-z]+\[.*\](?::.*)?$/s, expected: "a resource such as 'mnt[/data]:data'" },
+    help: 'resource outside of the tasks that the images only name',
+    details: 'Types are `mnt`, `dev`, `file`, `tty`, `unix`, `net` and `pid`.',
+    source: 'CRIU --external',
+  },
+  {
+    name: 'autoExtMnt',
+    type: 'boolean',
+    calls: all,
+    field: 'auto_ext_mnt',
+    flag: 'auto-ext-mnt',
+    help: 'find external bind mounts without naming them',
+    source: 'CRIU --external mnt[]',
+  },
+  {
+    name: 'extMasters',
+    type: 'boolean',
+    calls: all,
+    field: 'ext_masters',
+    flag: 'enable-external-masters',
+    help: 'allow external bind mounts that receive mounts from outside',
+    source: 'CRIU --external mnt[]:m',
+  },
+  {
+    name: 'extSharing',
+    type: 'boolean',
+    calls: all,
+    field: 'ext_sharing',
+    flag: 'enable-external-sharing',
+    help: 'allow external bind mounts that share mounts with the outside',
+    source: 'CRIU --external mnt[]:s',
+  },
+  {
+    name: 'tcpClose',
+    type: 'boolean',
+    calls: all,
+    field: 'tcp_close',
+    flag: 'tcp-close',
+    help: 'save established TCP connections as closed ones',
+    source: 'CRIU --tcp-close',
+  },
+  {
+    name: 'ghostLimit',
+    type: 'integer',
+    calls: all,
+    field: 'ghost_limit',
+    flag: 'ghost-limit',
+    placeholder: 'BYTES',
+    min: 0,
+    max: uint32,
+    unit: 'bytes',
+    otherwise: "CRIU's, 1048576",
+    help: 'largest deleted but open file whose content goes into the images',
+    source: 'CRIU --ghost-limit',
+  },
+  {
+    name: 'forceIrmap',
+    type: 'boolean',
+    calls: all,
+    field: 'force_irmap',
+    flag: 'force-irmap',
+    help: 'look for the names of watched (inotify, fanotify) files by their inode',
+    source: 'CRIU --force-irmap',
+  },
+  {
+    name: 'irmapPaths',
+    type: 'path[]',
+    calls: all,
+    field: 'irmap_scan_paths',
+    flag: 'irmap-scan-path',
+    help: 'directories where watched files are looked for first',
+    source: 'CRIU --irmap-scan-path',
+  },
+  {
+    name: 'networkLock',
+    type: 'enum',
+    calls: all,
+    field: 'network_lock',
+    flag: 'network-lock',
+    values: ['iptables', 'nftables', 'skip'],
+    numbers: [1, 2, 3],
+    otherwise:
+      'nftables where CRIU and the kernel have it (not in our own network namespace), else iptables',
+    help: 'how packets to the tasks are dropped meanwhile; skip when you do it yourself',
+    source: 'CRIU --network-lock',
+  },
+  {
+    name: 'preDumpMode',
+    type: 'enum',
+    calls: ['checkpoint', 'preDump'],
+    field: 'pre_dump_mode',
+    flag: 'pre-dump-mode',
+    values: ['splice', 'read'],
+    numbers: [1, 2],
+    otherwise: "CRIU's, splice",
+    help: 'how a pre-dump reads memory: splice (by code put into the tasks) or read (from outside)',
+    source: 'CRIU --pre-dump-mode',
+  },
+  {
+    name: 'trackMem',
+    type: 'boolean',
+    calls: all,
+    field: 'track_mem',
+    flag: 'track-mem',
+    otherwise: 'true with parentPath, in a pre-dump always',
+    help: 'have the kernel note which memory changes from now on',
+    source: 'CRIU --track-mem',
+  },
+  {
+    name: 'freezeCgroup',
+    type: 'path',
+    calls: all,
+    field: 'freeze_cgroup',
+    flag: 'freeze-cgroup',
+    otherwise: "a container's own",
+    help: 'directory of the cgroup that holds exactly these tasks and is frozen meanwhile',
+    source: 'CRIU --freeze-cgroup',
+  },
+  {
+    name: 'cgRoots',
+    type: 'cgroupRoot[]',
+    calls: all,
+    field: 'cg_root',
+    flag: 'cgroup-root',
+    placeholder: '[CONTROLLER:]/PATH',
+    help: 'cgroup below which cgroups are saved, for one controller or for all',
+    source: 'CRIU --cgroup-root',
+  },
+  {
+    name: 'enableFs',
+    type: 'string[]',
+    calls: all,
+    field: 'enable_fs',
+    flag: 'enable-fs',
+    placeholder: 'FSTYPE',
+    pattern: { test: /^[^\s,/]+$/, expected: "the name of a file system, or 'all'" },
+    help: 'file system types unknown to CRIU that may be mounted anew at restore',
+    source: 'CRIU --enable-fs',
+  },
+  {
+    name: 'skipMnt',
+    type: 'string[]',
+    calls: all,
+    field: 'skip_mnt',
+    flag: 'skip-mnt',
+    placeholder: 'PATH',
+    help: 'mount points to leave out, as the tasks see them',
+    source: 'CRIU --skip-mnt',
+  },
+  {
+    name: 'weakSysctls',
+    type: 'boolean',
+    calls: all,
+    field: 'weak_sysctls',
+    flag: 'weak-sysctls',
+    help: 'go on where a sysctl does not exist',
+    source: 'CRIU --weak-sysctls',
+  },
+  {
+    name: 'evasiveDevices',
+    type: 'boolean',
+    calls: all,
+    field: 'evasive_devices',
+    flag: 'evasive-devices',
+    help: 'take any path to an open device whose own path is out of reach',
+    source: 'CRIU --evasive-devices',
+  },
+  {
+    name: 'skipFileRwxCheck',
+    type: 'boolean',
+    calls: all,
+    field: 'skip_file_rwx_check',
+    flag: 'skip-file-rwx-check',
+    help: 'do not compare the permissions of files at restore',
+    source: 'CRIU --skip-file-rwx-check',
+  },
+  {
+    name: 'leaveStopped',
+    type: 'boolean',
+    calls: dumping,
+    field: 'leave_stopped',
+    flag: 'leave-stopped',
+    help: 'leave the tasks stopped afterwards, to go on at SIGCONT',
+    source: 'CRIU --leave-stopped',
+  },
+  {
+    name: 'timeoutMs',
+    type: 'integer',
+    calls: all,
+    field: 'timeout',
+    flag: 'timeout-ms',
+    placeholder: 'MS',
+    min: 1,
+    max: int32,
+    unit: 'milliseconds',
+    perFieldUnit: 1000,
+    otherwise: "none; CRIU's own limit for freezing is 10 s",
+    help: 'time after which the operation is given up and the tasks run on',
+    details: 'CRIU has it as its limit for freezing too, in whole seconds rounded up.',
+    source: 'CRIU --timeout',
+  },
+  {
+    name: 'configFile',
+    type: 'path',
+    calls: all,
+    field: 'config_file',
+    flag: 'config-file',
+    otherwise: "a container's own, else none",
+    help: "file of CRIU's options, which override all others",
+    source: 'CRIU --config',
+  },
+  {
+    name: 'logLevel',
+    type: 'integer',
+    calls: all,
+    field: 'log_level',
+    flag: 'criu-log-level',
+    placeholder: 'LEVEL',
+    min: 0,
+    max: 4,
+    default: 4,
+    help: "detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all",
+    source: 'CRIU --verbosity',
+  },
+  {
+    name: 'logFile',
+    type: 'fileName',
+    calls: all,
+    field: 'log_file',
+    flag: 'criu-log-file',
+    default: 'dump.log',
+    help: "name of CRIU's log in workPath",
+    source: 'CRIU --log-file',
+  },
+  {
+    name: 'freezer',
+    type: 'enum',
+    calls: all,
+    flag: 'freezer',
+    values: ['cgroup', 'ptrace'],
+    otherwise: 'cgroup where there is one',
+    help: 'what stops the tasks: the freezer of their cgroup, or a signal to each',
+    details: 'For a bare process, `cgroup` needs `freezeCgroup`.',
+    source: 'libcriu',
+  },
+  {
+    name: 'overwrite',
+    type: 'boolean',
+    calls: all,
+    flag: 'overwrite',
+    values: ['reuse'],
+    help: 'put the new images in the place of what imagePath holds',
+    details:
+      "True replaces the directory as a whole once the new images are complete; 'reuse' writes into it and keeps its other files, as runc does.",
+    source: 'libcriu',
+  },
+  {
+    name: 'tar',
+    type: 'enum',
+    calls: dumping,
+    flag: 'tar',
+    values: ['system', 'native'],
+    otherwise: 'system',
+    help: "what archives tmpfs mounts for CRIU: the system's tar and gzip, or our own writer",
+    details: 'A restore reads both with the same tar. Ours takes a third of the time.',
+    source: 'libcriu',
+  },
+  {
+    name: 'profile',
+    type: 'enum',
+    calls: dumping,
+    flag: 'profile',
+    values: ['fast'],
+    otherwise: 'none',
+    help: 'settings for options that are not given: fast gives up what the README tells',
+    details:
+      "`fast` is `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.",
+    source: 'libcriu',
+  },
+  {
+    name: 'root',
+    type: 'path',
+    calls: ['checkpoint'],
+    otherwise: "runc's state root, then crun's",
+    help: 'directory where the runtime keeps the state of its containers',
+    details: "Not CRIU's option of that name, which follows from the container.",
+    source: 'runc --root',
+  },
+  {
+    name: 'criu',
+    type: 'criu',
+    calls: ['checkpoint'],
+    otherwise: 'the one that `dump` uses',
+    help: 'CRIU to checkpoint with',
+    source: 'libcriu',
+  },
+  {
+    name: 'hooks',
+    type: 'hooks',
+    calls: all,
+    help: "handlers that are called, and may veto, at CRIU's notifications",
+    source: 'CRIU action scripts',
+  },
+  {
+    name: 'signal',
+    type: 'signal',
+    calls: all,
+    help: 'gives the operation up when it is aborted; CRIU rolls back and the tasks run on',
+    source: 'libcriu',
+  },
+];
+
+/** What a profile fills in for options that are not given, before their defaults. */
+export const profiles: Readonly<Record<string, Readonly<Record<string, string | number>>>> = {
+  fast: { networkLock: 'skip', manageCgroupsMode: 'ignore', logLevel: 2, tar: 'native' },
+};
+
+/** The rows that a call takes. */
+export function optionsOf(call: Call): readonly OptionRow[] {
+  return optionTable.filter(({ calls }) => calls.includes(call));
+}
+
+/** What a call fills in for an option that is not given. */
+export function defaultOf(row: OptionRow, call: Call): string | number | undefined {
+  return (row.defaultFor ?? row.calls).includes(call) ? row.default : undefined;
+}

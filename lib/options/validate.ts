@@ -1,0 +1,241 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { isAbsolute, resolve } from 'node:path';
+import { inspect } from 'node:util';
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { validateHooks } from '../hooks.js';
+import type { CheckpointOptions, DumpOptions, PreDumpOptions } from '../option-types.js';
+import { checkCgroupRoot } from './cgroup-root.js';
+import { type PageServer, parsePageServer } from './page-server.js';
+import { nearest } from './suggest.js';
+import {
+  type Call,
+  defaultOf,
+  type OptionRow,
+  type OptionType,
+  optionsOf,
+  optionTable,
+  profiles,
+} from './table.js';
+import { checkText } from './text.js';
+
+/** What every call fills in. */
+export interface FilledIn {
+  imagePath: string;
+  logFile: string;
+  logLevel: number;
+}
+
+/** The options that each call takes, as validated. */
+export interface OptionsOf {
+  checkpoint: CheckpointOptions & FilledIn;
+  dump: DumpOptions & FilledIn;
+  preDump: PreDumpOptions & FilledIn;
+}
+
+/**
+ * Checks all that can be told from the options alone, and gives a copy of them with the defaults
+ * filled in, paths absolute and the page server's address and port apart. Each property is read
+ * once, so that what was checked is what is used.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for the wrong JavaScript type.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for an unknown name, a value that cannot be used, and
+ * options that contradict each other.
+ */
+export function validateOptions<C extends Call>(call: C, options: unknown = {}): OptionsOf[C] {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidArgType('options', 'an object', options);
+  }
+  for (const name in options) refuseUnknown(call, name);
+  const given: Record<string, unknown> = {};
+  for (const { name } of optionsOf(call)) {
+    given[name] = (options as Readonly<Record<string, unknown>>)[name];
+  }
+  const profile = profileOf(given['profile']);
+  const valid: Record<string, unknown> = {};
+  for (const row of optionsOf(call)) {
+    const { [row.name]: value = profile[row.name] ?? defaultOf(row, call) } = given;
+    if (value !== undefined) valid[row.name] = validators[row.type](row.name, value, row);
+  }
+  refuseContradictions(call, valid);
+  if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
+  return valid as unknown as OptionsOf[C];
+}
+
+/**
+ * Looks whether a descriptor of this process is open and can be written to, without opening it.
+ *
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` when it is not.
+ */
+export function checkStatusFd(fd: number): void {
+  const refused = (reason: string): Error =>
+    invalidArgValue('statusFd', 'a descriptor open for writing', fd, reason);
+  let info: string;
+  try {
+    info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw refused(code === 'ENOENT' ? 'it is not open' : `it cannot be looked at (${code})`);
+  }
+  const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '', 8);
+  // O_WRONLY or O_RDWR; a descriptor opened with O_PATH has neither.
+  const access = flags & 0o3;
+  if (access !== 1 && access !== 2) throw refused('it is open for reading only');
+}
+
+/** Nothing of a profile that does not exist; its own check refuses it. */
+function profileOf(name: unknown): Readonly<Record<string, string | number>> {
+  return typeof name === 'string' && Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {};
+}
+
+function refuseUnknown(call: Call, name: string): void {
+  const names = optionsOf(call).map((row) => row.name);
+  if (names.includes(name)) return;
+  const elsewhere = optionTable.find((row) => row.name === name)?.calls;
+  const meant = nearest(name, names);
+  let reason: string | undefined;
+  if (elsewhere) reason = `it is an option of ${elsewhere.join(' and ')}`;
+  else if (meant !== undefined) reason = `did you mean ${meant}?`;
+  throw invalidArgValue('option name', `an option of ${call}`, name, reason);
+}
+
+type Validator = (name: string, value: unknown, row: OptionRow) => unknown;
+
+/** One for each type of the table; the value that they return is a copy. */
+const validators: Readonly<Record<OptionType, Validator>> = {
+  boolean(name, value, { values = [] }) {
+    if (typeof value === 'boolean' || values.includes(value as string)) return value;
+    throw invalidArgType(name, alternatives('a boolean', values), value);
+  },
+
+  integer(name, value, { min = 0, max = Number.MAX_SAFE_INTEGER, unit }) {
+    const expected = `an integer from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`;
+    if (typeof value !== 'number') throw invalidArgType(name, expected, value);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw invalidArgValue(name, expected, value);
+    }
+    // -0 is an integer too.
+    return value + 0;
+  },
+
+  path: (name, value) => resolve(checkText(name, 'a path', value)),
+
+  relativePath(name, value) {
+    const path = checkText(name, 'a relative path', value);
+    if (isAbsolute(path)) throw invalidArgValue(name, 'a relative path', value, 'it is absolute');
+    return path;
+  },
+
+  fileName(name, value) {
+    const expected = 'a file name without a directory';
+    const file = checkText(name, expected, value);
+    if (file.includes('/') || file === '.' || file === '..') {
+      throw invalidArgValue(name, expected, value);
+    }
+    return file;
+  },
+
+  enum(name, value, { values = [] }) {
+    const expected = alternatives(undefined, values);
+    if (typeof value !== 'string') throw invalidArgType(name, expected, value);
+    if (!values.includes(value)) {
+      const meant = nearest(value, values);
+      const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
+      throw invalidArgValue(name, expected, value, reason);
+    }
+    return value;
+  },
+
+  'enum[]': (name, value, row) =>
+    elements(name, value, (element, item) => validators.enum(element, item, row)),
+
+  'string[]': (name, value, { pattern }) =>
+    elements(name, value, (element, item) => {
+      const expected = pattern?.expected ?? 'a string';
+      const checked = checkText(element, expected, item);
+      if (pattern && !pattern.test.test(checked)) throw invalidArgValue(element, expected, item);
+      return checked;
+    }),
+
+  'path[]': (name, value, row) =>
+    elements(name, value, (element, item) => validators.path(element, item, row)),
+
+  address: parsePageServer,
+
+  'cgroupRoot[]': (name, value) => elements(name, value, checkCgroupRoot),
+
+  signal(name, value) {
+    if (value instanceof AbortSignal) return value;
+    throw invalidArgType(name, 'an AbortSignal', value);
+  },
+
+  hooks: validateHooks,
+
+  criu(name, value) {
+    // The class itself would be imported in a circle.
+    if (typeof value !== 'object' || value === null || !('dump' in value)) {
+      throw invalidArgType(name, 'an instance of Criu', value);
+    }
+    return value;
+  },
+};
+
+function elements<T>(
+  name: string,
+  value: unknown,
+  check: (name: string, item: unknown) => T,
+): readonly T[] {
+  if (!Array.isArray(value)) throw invalidArgType(name, 'an array', value);
+  return Array.from(value, (item: unknown, index) => check(`${name}[${index}]`, item));
+}
+
+/** What CRIU would ignore, wait for without end, or decide by the order of its own code. */
+function refuseContradictions(call: Call, options: Readonly<Record<string, unknown>>): void {
+  const { leaveStopped, preDump, lazyPages, statusFd, freezer, tcpClose } = options;
+  const { preDumpMode, freezeCgroup, leaveRunning, tcpEstablished, parentPath, trackMem } = options;
+  const server = options['pageServer'] as PageServer | undefined;
+  if (leaveRunning && leaveStopped) {
+    throw contradiction('leaveRunning and leaveStopped exclude each other');
+  }
+  if (tcpEstablished && tcpClose) {
+    throw contradiction('tcpEstablished and tcpClose exclude each other');
+  }
+  if (preDump && leaveStopped) {
+    throw contradiction(
+      'preDump and leaveStopped exclude each other: after a pre-dump all runs on',
+    );
+  }
+  if (preDump && lazyPages) {
+    throw contradiction('preDump and lazyPages exclude each other: a pre-dump writes the memory');
+  }
+  if (parentPath !== undefined && trackMem === false) {
+    throw contradiction('parentPath needs trackMem: what has changed would not be known');
+  }
+  if (call === 'checkpoint' && preDumpMode !== undefined && !preDump) {
+    throw contradiction(`preDumpMode ${inspect(preDumpMode)} needs preDump`);
+  }
+  if (statusFd !== undefined && !lazyPages) {
+    throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);
+  }
+  if (lazyPages && !server) {
+    throw contradiction('lazyPages needs pageServer: the pages are served at that address');
+  }
+  if (lazyPages && server && (!isIP(server.address) || server.address.includes('%'))) {
+    const reason = 'lazyPages listens there';
+    throw invalidArgValue('pageServer', 'an IP address of this machine', server.address, reason);
+  }
+  if (call !== 'checkpoint' && freezer === 'cgroup' && freezeCgroup === undefined) {
+    throw contradiction("freezer 'cgroup' needs freezeCgroup");
+  }
+}
+
+function contradiction(sentence: string): RangeError {
+  return Object.assign(new RangeError(sentence), { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+/** "a boolean or 'reuse'", "'soft', 'full' or 'strict'". */
+function alternatives(first: string | undefined, values: readonly string[]): string {
+  const words = [...(first === undefined ? [] : [first]), ...values.map((value) => inspect(value))];
+  const last = words.pop() ?? '';
+  return words.length === 0 ? last : `${words.join(', ')} or ${last}`;
+}

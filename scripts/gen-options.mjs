@@ -1,0 +1,226 @@
+// @ts-check
+// Makes lib/option-types.ts and the README's table of options from lib/options/table.ts.
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { root, tool } from './lib/paths.mjs';
+import { run } from './lib/process.mjs';
+
+/** @typedef {import('../lib/options/table.js').OptionRow} OptionRow */
+/** @typedef {import('../lib/options/table.js').Call} Call */
+
+const lineWidth = 100;
+const marks = { begin: '<!-- options:begin -->', end: '<!-- options:end -->' };
+
+/** @type {Readonly<Record<Call, string>>} */
+const interfaces = {
+  checkpoint: 'CheckpointOptions',
+  dump: 'DumpOptions',
+  preDump: 'PreDumpOptions',
+};
+const calls = /** @type {Call[]} */ (Object.keys(interfaces));
+
+/**
+ * The text of lib/option-types.ts.
+ *
+ * @param {readonly OptionRow[]} table
+ * @returns {string}
+ */
+export function renderTypes(table) {
+  const shared = table.filter((row) => row.calls.length === calls.length);
+  const blocks = [
+    '// Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.\n' +
+      "import type { Criu } from './criu.js';\n" +
+      "import type { Hooks } from './hooks.js';\n" +
+      "import type { CgroupRoot } from './options/cgroup-root.js';\n" +
+      "import type { PageServer } from './options/page-server.js';\n",
+    renderInterface('Options of every call.', 'SharedOptions', shared),
+    ...calls.map((call) => {
+      const rows = table.filter((row) => row.calls.includes(call) && !shared.includes(row));
+      const name = interfaces[call];
+      return renderInterface(`Options of \`${call}\`.`, `${name} extends SharedOptions`, rows);
+    }),
+  ];
+  return blocks.join('\n');
+}
+
+/**
+ * @param {string} sentence
+ * @param {string} head
+ * @param {readonly OptionRow[]} rows
+ */
+function renderInterface(sentence, head, rows) {
+  const members = rows.map(
+    (row) => `${comment(row, '  ')}  ${row.name}?: ${typeOf(row)} | undefined;\n`,
+  );
+  return `/** ${sentence} */\nexport interface ${head} {\n${members.join('')}}\n`;
+}
+
+/**
+ * @param {OptionRow} row
+ * @param {string} indent
+ */
+function comment(row, indent) {
+  const sentence = `${row.help.charAt(0).toUpperCase()}${row.help.slice(1)}.`;
+  const range =
+    row.min === undefined ? '' : ` From ${row.min} to ${row.max}${row.unit ? ` ${row.unit}` : ''}.`;
+  const text = `${sentence}${row.details ? ` ${row.details}` : ''}${range}`;
+  const lines = [
+    ...wrap(text, lineWidth - indent.length - 3),
+    '',
+    `@defaultValue ${defaultText(row)}`,
+    `@remarks ${row.source}`,
+  ];
+  const body = lines.map((line) => `${indent} *${line && ` ${line}`}\n`).join('');
+  return `${indent}/**\n${body}${indent} */\n`;
+}
+
+/** @param {OptionRow} row */
+function typeOf({ type, values = [] }) {
+  const union = values.map((value) => `'${value}'`).join(' | ');
+  switch (type) {
+    case 'boolean':
+      return union ? `boolean | ${union}` : 'boolean';
+    case 'integer':
+      return 'number';
+    case 'enum':
+      return union;
+    case 'enum[]':
+      return values.length > 1 ? `readonly (${union})[]` : `readonly ${union}[]`;
+    case 'string[]':
+    case 'path[]':
+      return 'readonly string[]';
+    case 'address':
+      return 'string | PageServer';
+    case 'cgroupRoot[]':
+      return 'readonly CgroupRoot[]';
+    case 'signal':
+      return 'AbortSignal';
+    case 'hooks':
+      return 'Hooks';
+    case 'criu':
+      return 'Criu';
+    default:
+      return 'string';
+  }
+}
+
+/** @param {OptionRow} row */
+function defaultText(row) {
+  if (row.default !== undefined) {
+    const value = JSON.stringify(row.default).replaceAll('"', "'");
+    const others = calls.filter((call) => row.calls.includes(call) && !filledIn(row, call));
+    return others.length > 0 ? `${value}; for ${others.join(' and ')} ${row.otherwise}` : value;
+  }
+  return row.otherwise ?? (row.type === 'boolean' ? 'false' : 'none');
+}
+
+/** @param {OptionRow} row @param {Call} call */
+function filledIn(row, call) {
+  return (row.defaultFor ?? row.calls).includes(call);
+}
+
+/**
+ * The README's table.
+ *
+ * @param {readonly OptionRow[]} table
+ * @returns {string}
+ */
+export function renderTable(table) {
+  const lines = table.map((row) => {
+    const cells = [
+      `\`${row.name}\``,
+      row.flag === undefined ? '' : `\`--${row.flag}\``,
+      `\`${typeOf(row)}\``,
+      defaultText(row),
+      row.calls.length === calls.length ? 'all' : row.calls.join(', '),
+      `${row.help}${row.unit ? ` (${row.unit})` : ''}`,
+    ];
+    return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  });
+  return [
+    '| Option | Flag | Type | Default | Calls | Meaning |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+/**
+ * A text with the table between its two marks.
+ *
+ * @param {string} text
+ * @param {readonly OptionRow[]} table
+ * @returns {string}
+ */
+export function insertTable(text, table) {
+  const begin = text.indexOf(marks.begin);
+  const end = text.indexOf(marks.end);
+  if (begin < 0 || end < begin) {
+    throw new Error(`${marks.begin} and ${marks.end} are not in the text`);
+  }
+  const head = text.slice(0, begin + marks.begin.length);
+  return `${head}\n${renderTable(table)}${text.slice(end)}`;
+}
+
+/** @param {string} text @param {number} width */
+function wrap(text, width) {
+  /** @type {string[]} */
+  const lines = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) {
+      lines.push(word);
+    } else {
+      lines[lines.length - 1] = `${last} ${word}`;
+    }
+  }
+  return lines;
+}
+
+/** The table as it stands in the sources: dist/ may be old, and not build before this has run. */
+async function compiledTable() {
+  const directory = mkdtempSync(join(tmpdir(), 'libcriu-options-'));
+  try {
+    const options = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2022', '--types', ''];
+    await run(tool('tsc'), [...options, '--outDir', directory, 'lib/options/table.ts'], {
+      cwd: root,
+    });
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+    /** @type {{ optionTable: readonly OptionRow[] }} */
+    const { optionTable } = await import(pathToFileURL(join(directory, 'table.js')).href);
+    return optionTable;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** @param {string} name @param {(text: string) => string} change */
+function update(name, change) {
+  const path = join(root, name);
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const after = change(before);
+  if (after === before) return;
+  writeFileSync(path, after);
+  console.log(`${name} is made anew`);
+}
+
+async function main() {
+  const table = await compiledTable();
+  update('lib/option-types.ts', () => renderTypes(table));
+  if (existsSync(join(root, 'README.md'))) {
+    update('README.md', (text) => insertTable(text, table));
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await main();
+}

@@ -1,0 +1,64 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Criu, CriuError, type DumpOptions, type DumpResult } from './api.js';
+import { CriuLog } from './criu-log.js';
+import type { Scope } from './scope.js';
+import { type FieldValue, traceCriu } from './strace.js';
+
+export interface Attempt {
+  imagePath: string;
+  result: DumpResult;
+  log: CriuLog;
+  /** Names of the image files. */
+  files: string[];
+}
+
+/** A dump that has to succeed, into a fresh directory; the process goes on unless asked otherwise. */
+export async function dumpOk(
+  scope: Scope,
+  pid: number,
+  options: DumpOptions = {},
+  criu: Criu = new Criu(),
+): Promise<Attempt> {
+  const imagePath = join(await scope.directory(), 'images');
+  const result = await criu.dump(pid, { leaveRunning: true, imagePath, ...options });
+  return {
+    imagePath,
+    result,
+    log: new CriuLog(result.logFile),
+    files: readdirSync(imagePath).sort(),
+  };
+}
+
+/** A dump that has to fail in CRIU; gives its error. */
+export async function dumpFails(
+  scope: Scope,
+  pid: number,
+  options: DumpOptions = {},
+): Promise<CriuError> {
+  const imagePath = join(await scope.directory(), 'images');
+  try {
+    await new Criu().dump(pid, { leaveRunning: true, imagePath, ...options });
+  } catch (error) {
+    if (error instanceof CriuError) return error;
+    throw error;
+  }
+  throw new Error(`dump of ${pid} with ${JSON.stringify(options)} was to fail and did not`);
+}
+
+export type Fields = Record<string, FieldValue[]>;
+
+/** The fields of the dump request that CRIU itself read off its socket. */
+export async function fieldsReceived(
+  scope: Scope,
+  operate: (criu: Criu) => Promise<unknown>,
+): Promise<Fields> {
+  const traced = await traceCriu(scope);
+  await operate(new Criu({ binary: traced.binary }));
+  const requests = await traced.requests();
+  const request = requests.find(({ type }) => type === 'DUMP');
+  if (request === undefined) {
+    throw new Error(`criu received no DUMP but ${requests.map(({ type }) => type).join(', ')}`);
+  }
+  return request.opts;
+}

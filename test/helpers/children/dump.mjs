@@ -1,0 +1,92 @@
+// @ts-check
+// A Node process that dumps and does something at the moment when criu writes memory pages.
+// argv: pid or container id, options as JSON, then what: wait, exit, exit-serving (after half a
+// second), sigkill, kill-criu, stop-criu, terminate.
+// Prints one line of JSON with what came of it.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { checkpoint, dump } from '../../../dist/index.js';
+
+const [target = '', text = '{}', what = 'wait'] = process.argv.slice(2);
+const options = JSON.parse(text);
+
+/** Children of this process that are criu and not ended. */
+function criuPids() {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return stat.includes('(criu)') && fields[0] !== 'Z' && Number(fields[1]) === process.pid;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+async function pagesAreWritten() {
+  const pages = join(options.imagePath, 'pages-1.img');
+  while (!existsSync(pages) || statSync(pages).size === 0) await sleep(1);
+}
+
+/** @param {Record<string, unknown>} outcome */
+function report(outcome) {
+  process.stdout.write(`${JSON.stringify(outcome)}\n`);
+}
+
+const start = () =>
+  /^\d+$/.test(target) ? dump(Number(target), options) : checkpoint(target, options);
+
+if (what === 'terminate') {
+  const worker = new Worker(new URL('./dump-worker.mjs', import.meta.url), {
+    workerData: { pids: [Number(target)], directory: options.imagePath, rounds: 1 },
+  });
+  const pages = join(options.imagePath, `0-${target}`, 'pages-1.img');
+  while (!existsSync(pages) || statSync(pages).size === 0) await sleep(1);
+  report({ exitCode: await worker.terminate() });
+  // The process and its addon are as good as before.
+  const imagePath = `${options.imagePath}-again`;
+  for (;;) {
+    try {
+      await dump(Number(target), { ...options, imagePath });
+      break;
+    } catch {
+      // The cancelled dump may still be letting go of the process.
+      await sleep(50);
+    }
+  }
+} else {
+  const dumping = start().then(
+    (/** @type {unknown} */ result) => ({ result }),
+    (/** @type {any} */ error) => ({
+      code: error.code,
+      message: error.message,
+      stage: error.stage,
+    }),
+  );
+  if (what === 'exit-serving') {
+    await sleep(500);
+    process.exit(3);
+  }
+  if (what !== 'wait') await pagesAreWritten();
+  if (what === 'exit') {
+    report({ exiting: criuPids() });
+    process.exit(3);
+  }
+  if (what === 'sigkill') {
+    report({ dying: criuPids() });
+    process.kill(process.pid, 'SIGKILL');
+  }
+  if (what === 'kill-criu') for (const pid of criuPids()) process.kill(pid, 'SIGKILL');
+  if (what === 'stop-criu') {
+    const stopped = criuPids();
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    await sleep(300);
+    for (const pid of stopped) process.kill(pid, 'SIGCONT');
+  }
+  report(await dumping);
+}

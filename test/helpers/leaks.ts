@@ -1,0 +1,140 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { run, sleep } from './exec.js';
+import { allProcesses, type ProcessState } from './process.js';
+
+/** What this process and the machine hold at one moment. */
+export interface Holdings {
+  /** How many of each kind: the criu that is kept ready is another one after each dump. */
+  descriptors: Map<string, number>;
+  processes: Map<string, number>;
+  mounts: Set<string>;
+  cgroups: Set<string>;
+  rules: string;
+}
+
+/** Programs that CRIU and we start: one of them left behind is a leak whoever its parent is now. */
+const ours = /^(criu|criu_guard|runc|tar|gzip|ip6?tables.*|nft|strace)$/;
+
+function count(names: readonly string[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const name of names) found.set(name, (found.get(name) ?? 0) + 1);
+  return found;
+}
+
+function descriptors(): Map<string, number> {
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      // Of a pipe or a socket only the kind, not the number.
+      return readlinkSync(`/proc/self/fd/${fd}`).replace(/\[\d+\]/, '');
+    } catch {
+      // The descriptor of the listing itself.
+      return '';
+    }
+  });
+  return count(targets.filter((target) => target !== ''));
+}
+
+/** Those that nobody is in: one with tasks belongs to a container that somebody runs. */
+function emptyCgroups(): Set<string> {
+  const found = new Set<string>();
+  const visit = (path: string, depth: number): void => {
+    try {
+      if (readFileSync(join(path, 'cgroup.procs'), 'utf8') === '') found.add(path);
+      if (depth === 0) return;
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        if (entry.isDirectory()) visit(join(path, entry.name), depth - 1);
+      }
+    } catch (error) {
+      // Gone meanwhile, or a mount point of all controllers.
+      if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  };
+  for (const controller of readdirSync('/sys/fs/cgroup')) {
+    if (existsSync(join('/sys/fs/cgroup', controller, 'cgroup.procs'))) {
+      visit(join('/sys/fs/cgroup', controller), 3);
+    }
+  }
+  return found;
+}
+
+function isDescendant(state: ProcessState, all: ReadonlyMap<number, ProcessState>): boolean {
+  for (let at: ProcessState | undefined = state; at !== undefined; at = all.get(at.parent)) {
+    if (at.parent === process.pid) return true;
+  }
+  return false;
+}
+
+/**
+ * Of the processes those that could be ours: our descendants, and the programs that we and CRIU
+ * start where they have lost their parent. A dead orphan waits for init, not for us.
+ */
+function processes(ignored: ReadonlySet<number>): Map<string, number> {
+  const all = new Map(allProcesses().map((state) => [state.pid, state]));
+  const names: string[] = [];
+  for (const state of all.values()) {
+    if (ignored.has(state.pid)) continue;
+    const dead = state.state === 'Z' || state.state === 'X';
+    const orphan = state.parent === 1 && !dead && ours.test(state.name);
+    if (orphan || isDescendant(state, all)) names.push(`${state.name}${dead ? ' (zombie)' : ''}`);
+  }
+  return count(names);
+}
+
+/** What iptables makes by being asked, empty chains that let everything pass, is no rule. */
+const emptyTables =
+  /^\s*(type .* policy accept;|(chain|table) .*\b(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|filter|nat|mangle|raw|security) \{|\})?$/;
+
+async function rules(): Promise<string> {
+  const { stdout } = await run('nft', ['list', 'ruleset']);
+  // iptables' rules are there too, unless they are of its old kind.
+  const old = await Promise.all([run('iptables-save', []), run('ip6tables-save', [])]);
+  const lines = [
+    ...stdout.split('\n').filter((line) => !emptyTables.test(line)),
+    ...old.flatMap((outcome) => outcome.stdout.split('\n')).filter((line) => line.startsWith('-A')),
+  ];
+  return lines.map((line) => line.replace(/counter packets \d+ bytes \d+/, 'counter')).join('\n');
+}
+
+/** @param ignoredPids - Processes that come and go by themselves. */
+export async function takeHoldings(ignoredPids: readonly number[] = []): Promise<Holdings> {
+  return {
+    descriptors: descriptors(),
+    processes: processes(new Set(ignoredPids)),
+    mounts: new Set(readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n')),
+    cgroups: emptyCgroups(),
+    rules: await rules(),
+  };
+}
+
+/** What is there now and was not before, a line each. */
+function difference(before: Holdings, after: Holdings): string[] {
+  const found: string[] = [];
+  for (const kind of ['descriptors', 'processes'] as const) {
+    for (const [name, number] of after[kind]) {
+      const more = number - (before[kind].get(name) ?? 0);
+      if (more > 0) found.push(`${more} more of ${kind}: ${name}`);
+    }
+  }
+  for (const mount of after.mounts) if (!before.mounts.has(mount)) found.push(`mount ${mount}`);
+  for (const group of after.cgroups) if (!before.cgroups.has(group)) found.push(`cgroup ${group}`);
+  if (before.rules !== after.rules) found.push(`firewall rules: ${after.rules}`);
+  return found;
+}
+
+/**
+ * Fails when something is there that was not before. What is on its way out (a criu that is just
+ * ending) gets a second for it.
+ */
+export async function assertNoLeak(
+  before: Holdings,
+  ignoredPids: readonly number[] = [],
+): Promise<void> {
+  const deadline = Date.now() + 1_000;
+  for (;;) {
+    const found = difference(before, await takeHoldings(ignoredPids));
+    if (found.length === 0) return;
+    if (Date.now() > deadline) throw new Error(`left behind:\n${found.join('\n')}`);
+    await sleep(20);
+  }
+}

@@ -1,0 +1,144 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { runOk, until } from './exec.js';
+import { projectRoot } from './paths.js';
+import type { Scope } from './scope.js';
+
+/** The static binary of `test/workloads/NAME.c`, compiled once for each version of its source. */
+export async function workloadBinary(name: string = 'workload'): Promise<string> {
+  const source = resolve(projectRoot, `test/workloads/${name}.c`);
+  const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
+  const directory = resolve(projectRoot, 'node_modules/.cache/libcriu-test');
+  const binary = resolve(directory, `${name}-${hash}`);
+  try {
+    await access(binary);
+    return binary;
+  } catch {
+    await mkdir(directory, { recursive: true });
+  }
+  // Under another name first: another test file may be compiling it too.
+  const draft = `${binary}.${process.pid}`;
+  await runOk('gcc', ['-O2', '-Wall', '-static', '-o', draft, source]);
+  await rename(draft, binary);
+  return binary;
+}
+
+/** One process of /proc, or undefined when there is none. */
+export interface ProcessState {
+  pid: number;
+  parent: number;
+  name: string;
+  /** R, S, D, T, t, Z, ... */
+  state: string;
+  session: number;
+  startTime: string;
+}
+
+export function processState(pid: number): ProcessState | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The name may hold anything, so the fields are counted from its closing parenthesis.
+  const end = stat.lastIndexOf(')');
+  const fields = stat.slice(end + 2).split(' ');
+  return {
+    pid,
+    name: stat.slice(stat.indexOf('(') + 1, end),
+    state: fields[0] ?? '?',
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    startTime: fields[19] ?? '',
+  };
+}
+
+/** Alive, neither a zombie nor gone. */
+export function isAlive(pid: number): boolean {
+  const state = processState(pid)?.state;
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/** Every process of the machine at this moment. */
+export function allProcesses(): ProcessState[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => processState(Number(name)))
+    .filter((state) => state !== undefined);
+}
+
+/** The pid of who traces it, 0 for nobody. */
+function tracerOf(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/^TracerPid:\s*(\d+)$/m.exec(status)?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+export interface Workload {
+  pid: number;
+  /** What it wrote when it was ready. */
+  report: string;
+  child: ChildProcess;
+  /** Resolves when it is gone and reaped. */
+  gone: Promise<void>;
+  /** Kills it and waits until it is reaped. */
+  kill(): Promise<void>;
+}
+
+export interface WorkloadOptions {
+  /** Leader of its own session, as CRIU wants it; false for a shell's job. */
+  session?: boolean;
+}
+
+// The tests themselves may run in a session that is led from outside of their pid namespace, which
+// CRIU refuses in any case: so the session of a job is a shell's own.
+const asJob = ['/bin/sh', '-c', '"$@" >/dev/null 2>&1 & wait', 'sh'];
+
+/** Starts `workload MODE ARGUMENT...` with nothing inherited but /dev/null and waits until ready. */
+export async function startWorkload(
+  scope: Scope,
+  args: readonly (string | number)[],
+  { session = true }: WorkloadOptions = {},
+): Promise<Workload> {
+  const binary = await workloadBinary();
+  const directory = await scope.directory();
+  const readyFile = resolve(directory, 'ready');
+  const [program = binary, ...rest] = [...(session ? [] : asJob), binary, readyFile];
+  const child = spawn(program, [...rest, ...args.map(String)], {
+    detached: true,
+    stdio: 'ignore',
+    cwd: '/',
+  });
+  const gone = new Promise<void>((settle) => {
+    child.once('exit', () => settle());
+    child.once('error', () => settle());
+  });
+  const find = (): number | undefined =>
+    session ? child.pid : allProcesses().find(({ parent }) => parent === child.pid)?.pid;
+  const kill = async (): Promise<void> => {
+    // What a tracer holds cannot die: a criu that a failed test left behind goes first.
+    const tracer = tracerOf(find());
+    if (tracer > 0) process.kill(tracer, 'SIGKILL');
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      process.kill(-child.pid, 'SIGKILL');
+    }
+    await gone;
+  };
+  scope.defer(kill);
+  const report = await until(`workload ${args.join(' ')} is ready`, async () => {
+    if (child.exitCode !== null)
+      throw new Error(`workload ${args.join(' ')} ended: ${child.exitCode}`);
+    const text = await readFile(readyFile, 'utf8').catch(() => '');
+    return text.endsWith('\n') ? text.trim() : undefined;
+  });
+  const pid = find();
+  if (pid === undefined) throw new Error(`workload ${args.join(' ')} has no pid`);
+  return { pid, report, child, gone, kill };
+}
