@@ -1,0 +1,110 @@
+import { type Criu, defaultCriu } from '../criu.js';
+import { type DumpResult, runDump } from '../dump.js';
+import { CriuError } from '../errors.js';
+import type { CheckpointOptions } from '../option-types.js';
+import { type OptionsOf, validateOptions } from '../options/validate.js';
+import type { Container } from './container.js';
+import { destroyContainer } from './destroy.js';
+import { findContainer } from './find.js';
+import { type Host, realHost } from './host.js';
+import { validateId } from './id.js';
+import { containerFields } from './request.js';
+import { readStatus, requireCheckpointable, untilStarted } from './status.js';
+
+/** What a checkpoint has to tell. */
+export interface CheckpointResult extends DumpResult {
+  /** The id that was asked for. */
+  containerId: string;
+}
+
+/** State directories of the containers that this thread is checkpointing. */
+const busy = new Set<string>();
+
+/**
+ * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does. The
+ * container is gone afterwards, unless `leaveRunning` or `preDump` is set; after a failure it runs
+ * on.
+ *
+ * @param id - The container's id.
+ * @throws TypeError, RangeError for a bad id or option, before anything is touched.
+ * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
+ * `ERR_CONTAINER_BUSY` for what is wrong with the container, others when CRIU fails.
+ */
+export async function checkpoint(
+  id: string,
+  options: CheckpointOptions = {},
+): Promise<CheckpointResult> {
+  const start = performance.now();
+  const { root, criu = defaultCriu(), ...dumpOptions } = validateOptions('checkpoint', options);
+  validateId(id);
+  if (realHost.euid !== 0) {
+    throw new CriuError(
+      'ERR_CRIU_PERMISSION',
+      'Only root can checkpoint a container (CRIU traces processes)',
+      { operation: 'checkpoint' },
+    );
+  }
+  const container = await findContainer(id, { root });
+  await requireCheckpointable(container, realHost);
+  if (busy.has(container.stateDir)) {
+    throw new CriuError(
+      'ERR_CONTAINER_BUSY',
+      `Container ${JSON.stringify(id)} is being checkpointed already`,
+      { operation: 'checkpoint' },
+    );
+  }
+  busy.add(container.stateDir);
+  try {
+    const result = await dumpContainer(container, criu, dumpOptions, realHost);
+    const dumped = performance.now();
+    const ends = endsContainer(dumpOptions);
+    const warnings = ends ? await destroyContainer(container) : [];
+    const end = performance.now();
+    return {
+      ...result,
+      containerId: id,
+      warnings: [...result.warnings, ...warnings],
+      timings: { ...result.timings, destroyMs: ends ? end - dumped : 0 },
+      durationMs: end - start,
+    };
+  } finally {
+    busy.delete(container.stateDir);
+  }
+}
+
+async function dumpContainer(
+  container: Container,
+  criu: Criu,
+  options: Omit<OptionsOf['checkpoint'], 'root' | 'criu'>,
+  host: Host,
+): Promise<DumpResult> {
+  const preDump = options.preDump === true;
+  const { freezer, fields, ...files } = await containerFields(container, { preDump }, host);
+  return runDump({
+    operation: 'checkpoint',
+    criu,
+    pid: container.initPid,
+    preDump,
+    options: withContainersExternal(options, fields['external']),
+    fields,
+    // A freezer that was asked for is frozen instead of the container's own.
+    ...(freezer === undefined || options.freezeCgroup !== undefined ? {} : { freezer }),
+    ...files,
+    // The container may have ended, and its pid gone to another, while CRIU was looked for.
+    precondition: async () => {
+      const status = await readStatus(container, host);
+      await requireCheckpointable({ ...container, status }, host);
+      await untilStarted(container, host);
+    },
+  });
+}
+
+/** Options override fields; what is external by option adds to what the container needs. */
+function withContainersExternal<T extends CheckpointOptions>(options: T, external: unknown): T {
+  if (options.external === undefined || !Array.isArray(external)) return options;
+  return { ...options, external: [...external, ...options.external] };
+}
+
+function endsContainer({ leaveRunning, leaveStopped, preDump }: CheckpointOptions): boolean {
+  return leaveRunning !== true && leaveStopped !== true && preDump !== true;
+}

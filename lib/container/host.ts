@@ -1,0 +1,33 @@
+import { statfsSync } from 'node:fs';
+
+/** Where the machine is looked at; tests put a made tree in its place. */
+export interface Host {
+  /** `/proc`. */
+  readonly procRoot: string;
+  /** `/sys/fs/cgroup`. */
+  readonly cgroupRoot: string;
+  /** Whether `cgroupRoot` is the unified hierarchy (cgroup v2), as opposed to v1 or hybrid. */
+  readonly unified: () => Promise<boolean>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly euid: number;
+}
+
+const cgroup2SuperMagic = 0x63677270;
+
+/** The machine that this process runs on. */
+export const realHost: Host = {
+  procRoot: '/proc',
+  cgroupRoot: '/sys/fs/cgroup',
+  unified: async () => {
+    try {
+      return statfsSync('/sys/fs/cgroup').type === cgroup2SuperMagic;
+    } catch {
+      return false;
+    }
+  },
+  env: process.env,
+  // Asked each time: a process can change it.
+  get euid() {
+    return process.geteuid?.() ?? -1;
+  },
+};

@@ -1,0 +1,104 @@
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Host } from '../../lib/container/host.js';
+
+const fixtures = new URL('../fixtures/state/', import.meta.url).pathname;
+
+/** The init process that every fixture records. */
+export const init = {
+  runc: { pid: 8148, startTime: 139846 },
+  crun: { pid: 14090, startTime: 148080 },
+};
+
+/** A made `/proc`, `/sys/fs/cgroup` and state root below one directory. */
+export interface Machine {
+  directory: string;
+  /** The state root. */
+  root: string;
+  host: Host;
+  write: (path: string, text: string) => Promise<string>;
+  mkdir: (path: string) => Promise<string>;
+  /** Puts a fixture's state at `root/id`, its cgroup paths below the made tree. */
+  container: (fixture: string, change?: (text: string) => string) => Promise<void>;
+  /** Writes `/proc/PID/stat`. */
+  process: (pid: number, startTime: number, state?: string) => Promise<void>;
+}
+
+/** Makes a machine with one v1 hierarchy a controller, or with the unified one alone. */
+export async function makeMachine({ unified = false } = {}): Promise<Machine> {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'libcriu-machine-')));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const cgroupRoot = join(directory, 'cgroup');
+  const procRoot = join(directory, 'proc');
+  const root = join(directory, 'run');
+  const write = async (path: string, text: string) => {
+    const file = join(directory, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+    return file;
+  };
+  const makeDirectory = async (path: string) => {
+    const made = join(directory, path);
+    await mkdir(made, { recursive: true });
+    return made;
+  };
+  const controllers = ['cpuset', 'cpu,cpuacct', 'devices', 'freezer', 'name=systemd'];
+  const mountLine = (point: string, type: string, options: string) =>
+    `30 25 0:26 / ${point} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
+  const mounts = unified
+    ? [mountLine(cgroupRoot, 'cgroup2', 'nsdelegate')]
+    : [
+        mountLine('/somewhere\\040else', 'tmpfs', 'mode=755'),
+        ...controllers.map((name) =>
+          mountLine(join(cgroupRoot, name.replace('name=', '')), 'cgroup', name),
+        ),
+        mountLine(`${cgroupRoot}/again`, 'cgroup', 'freezer'),
+        // Hierarchies that this process is not in.
+        ...['blkio', 'cpu', 'cpuacct', 'memory', 'pids'].map((name) =>
+          mountLine(join(cgroupRoot, name), 'cgroup', `no-${name}`),
+        ),
+        mountLine(`${cgroupRoot}/unified`, 'cgroup2', 'nsdelegate'),
+      ];
+  const memberships = unified
+    ? ['0::/']
+    : [...controllers.map((name, index) => `${index + 2}:${name}:/`), '0::/'];
+  await write('proc/self/mountinfo', `${mounts.join('\n')}\n`);
+  await write('proc/self/cgroup', `${memberships.join('\n')}\n`);
+  await write('proc/self/uid_map', '         0          0 4294967295\n');
+  await mkdir(cgroupRoot, { recursive: true });
+  await mkdir(root);
+  return {
+    directory,
+    root,
+    host: { procRoot, cgroupRoot, unified: async () => unified, env: {}, euid: 0 },
+    write,
+    mkdir: makeDirectory,
+    container: async (fixture, change = (text) => text) => {
+      const stateDir = join(root, 'web');
+      await cp(join(fixtures, fixture), stateDir, { recursive: true });
+      const file = join(stateDir, fixture.startsWith('runc') ? 'state.json' : 'status');
+      const text = await readFile(file, 'utf8');
+      // Only the container's own cgroups, not the mount that it has of them.
+      const moved = text.replace(/"cgroup_paths":\{[^}]*\}/, (paths) =>
+        paths.replaceAll('/sys/fs/cgroup', cgroupRoot),
+      );
+      await writeFile(file, change(moved));
+    },
+    process: async (pid, startTime, state = 'S') => {
+      const rest = [...'1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0'.split(' '), startTime, 0, 0];
+      await write(`proc/${pid}/stat`, `${pid} (a ) b (c) ${state} ${rest.join(' ')}\n`);
+    },
+  };
+}
+
+/** What a promise is rejected with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('the promise was not rejected');
+}
