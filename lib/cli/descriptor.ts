@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/**
+ * Whether a descriptor belongs to Node itself: its event loop has some in the low numbers, so that
+ * a number that the shell did not open can be open all the same, and writable.
+ */
+export function isOwnedByNode(fd: number): boolean {
+  const target = linkOf(fd);
+  // Pollers and event counters; nobody hands one of these down to be told a byte.
+  if (target?.startsWith('anon_inode:')) return true;
+  if (!target?.startsWith('pipe:')) return false;
+  // The pipes of the event loop have both of their ends here; of one handed down we have one.
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .some((other) => other !== fd && linkOf(other) === target && isReadOnly(other));
+}
+
+function linkOf(fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
+function isReadOnly(fd: number): boolean {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
+  return (Number.parseInt(flags ?? '', 8) & 0o3) === 0;
+}

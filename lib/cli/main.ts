@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { run } from './run.js';
+
+const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+function onInterrupt(listener: (signal: string) => void): () => void {
+  for (const name of interrupts) process.on(name, listener);
+  return () => {
+    for (const name of interrupts) process.off(name, listener);
+  };
+}
+
+// A reader that has seen enough, as head(1), is no failure.
+process.stdout.on('error', () => {});
+
+run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  version: version(),
+  // Loaded when it is needed: help and errors are there at once.
+  checkpoint: async (id, options) =>
+    (await import('../container/checkpoint.js')).checkpoint(id, options),
+  onInterrupt,
+}).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.exitCode = 1;
+    process.stderr.write(`${String(error)}\n`);
+  },
+);
