@@ -1,0 +1,165 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DumpOptions } from '../option-types.js';
+import { toFields } from '../options/fields.js';
+import type { CriuFields } from '../request.js';
+
+/** What a request allows CRIU to do, from its options, what a runtime adds, and CRIU's own files. */
+export interface Allowed {
+  flags: ReadonlySet<Flag>;
+  /** Bytes. */
+  ghostLimit: number;
+  /** File systems of `enableFs`; `all` for any. */
+  fileSystems: ReadonlySet<string>;
+  skippedMounts: ReadonlySet<string>;
+  /** Mount points that are external. */
+  externalMounts: ReadonlySet<string>;
+  /** Keys of other external resources, as `file[1f:2a]`. */
+  externals: ReadonlySet<string>;
+  scansPaths: boolean;
+}
+
+/** CRIU's long options that a finding can depend on. */
+export type Flag =
+  | 'tcp-established'
+  | 'tcp-close'
+  | 'skip-in-flight'
+  | 'ext-unix-sk'
+  | 'shell-job'
+  | 'orphan-pts-master'
+  | 'file-locks'
+  | 'link-remap'
+  | 'evasive-devices'
+  | 'auto-ext-mnt'
+  | 'enable-external-masters'
+  | 'enable-external-sharing'
+  | 'allow-uprobes'
+  | 'lazy-pages';
+
+const flagOfField: Readonly<Record<string, Flag>> = {
+  tcp_established: 'tcp-established',
+  tcp_close: 'tcp-close',
+  tcp_skip_in_flight: 'skip-in-flight',
+  ext_unix_sk: 'ext-unix-sk',
+  shell_job: 'shell-job',
+  orphan_pts_master: 'orphan-pts-master',
+  file_locks: 'file-locks',
+  link_remap: 'link-remap',
+  evasive_devices: 'evasive-devices',
+  auto_ext_mnt: 'auto-ext-mnt',
+  ext_masters: 'enable-external-masters',
+  ext_sharing: 'enable-external-sharing',
+  lazy_pages: 'lazy-pages',
+};
+const flags: ReadonlySet<string> = new Set<Flag>([...Object.values(flagOfField), 'allow-uprobes']);
+
+const defaultGhostLimit = 1024 * 1024;
+
+interface Draft {
+  flags: Set<Flag>;
+  ghostLimit: number;
+  fileSystems: Set<string>;
+  skippedMounts: Set<string>;
+  externalMounts: Set<string>;
+  externals: Set<string>;
+  scansPaths: boolean;
+}
+
+/** Adds up what the request and the configuration files that CRIU reads allow. */
+export async function allowedBy(options: DumpOptions, added: CriuFields = {}): Promise<Allowed> {
+  const fields: CriuFields = { ...added, ...toFields(options) };
+  const draft: Draft = {
+    flags: new Set(),
+    ghostLimit: defaultGhostLimit,
+    fileSystems: new Set(),
+    skippedMounts: new Set(),
+    externalMounts: new Set(),
+    externals: new Set(),
+    scansPaths: false,
+  };
+  const { HOME, CRIU_CONFIG_FILE } = process.env;
+  await addFile(draft, '/etc/criu/default.conf');
+  if (HOME) await addFile(draft, join(HOME, '.criu/default.conf'));
+  if (CRIU_CONFIG_FILE) await addFile(draft, CRIU_CONFIG_FILE);
+  addFields(draft, fields);
+  // The request's own file is read last and has the last word.
+  if (typeof fields['config_file'] === 'string') await addFile(draft, fields['config_file']);
+  return draft;
+}
+
+function addFields(draft: Draft, fields: CriuFields): void {
+  for (const [field, flag] of Object.entries(flagOfField)) {
+    if (fields[field] === true) draft.flags.add(flag);
+  }
+  if (typeof fields['ghost_limit'] === 'number') draft.ghostLimit = fields['ghost_limit'];
+  for (const item of strings(fields['external'])) addExternal(draft, item);
+  for (const item of strings(fields['enable_fs'])) addNames(draft.fileSystems, item);
+  for (const item of strings(fields['skip_mnt'])) draft.skippedMounts.add(item);
+  if (strings(fields['irmap_scan_paths']).length > 0) draft.scansPaths = true;
+  const mounts = fields['ext_mnt'];
+  if (!Array.isArray(mounts)) return;
+  for (const [path] of mounts as readonly (readonly [string, string])[]) {
+    draft.externalMounts.add(path);
+  }
+}
+
+/** Those that CRIU compares as a whole, so that one with a name behind it is another. */
+const nameless: ReadonlySet<string> = new Set(['file', 'tty', 'unix']);
+
+/** `mnt[]` stands for finding external mounts, its key's letters for what they may share. */
+function addExternal(draft: Draft, item: string): void {
+  const [, type, id = '', key = ''] = /^([a-z]+)\[(.*)\](?::(.*))?$/s.exec(item) ?? [];
+  if (type !== 'mnt') {
+    if (type === undefined) return;
+    draft.externals.add(nameless.has(type) ? item : `${type}[${id}]`);
+    return;
+  }
+  if (id !== '') {
+    draft.externalMounts.add(id);
+    return;
+  }
+  draft.flags.add('auto-ext-mnt');
+  if (key.includes('m')) draft.flags.add('enable-external-masters');
+  if (key.includes('s')) draft.flags.add('enable-external-sharing');
+}
+
+async function addFile(draft: Draft, path: string): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  addConfiguration(draft, text);
+}
+
+/** CRIU's configuration: a long option a line, its value behind it, `#` for comments. */
+function addConfiguration(draft: Draft, text: string): void {
+  for (const line of text.split('\n')) {
+    const [, name = '', quoted] = /^\s*([a-z][\w-]*)\s*(.*?)\s*$/.exec(line) ?? [];
+    const value = quoted?.startsWith('"')
+      ? quoted.replace(/^"((?:[^"\\]|\\.)*)".*$/, '$1').replace(/\\(.)/g, '$1')
+      : (quoted ?? '').replace(/\s*#.*$/, '');
+    if (flags.has(name)) draft.flags.add(name as Flag);
+    else if (name === 'external') addExternal(draft, value);
+    else if (name === 'ext-mount-map') addMountMap(draft, value);
+    else if (name === 'enable-fs') addNames(draft.fileSystems, value);
+    else if (name === 'skip-mnt') draft.skippedMounts.add(value);
+    else if (name === 'irmap-scan-path') draft.scansPaths = true;
+    else if (name === 'ghost-limit') draft.ghostLimit = bytes(value) ?? draft.ghostLimit;
+  }
+}
+
+function addMountMap(draft: Draft, value: string): void {
+  if (value === 'auto') draft.flags.add('auto-ext-mnt');
+  else draft.externalMounts.add(value.split(':')[0] ?? '');
+}
+
+function addNames(names: Set<string>, list: string): void {
+  for (const name of list.split(',')) names.add(name);
+}
+
+function bytes(text: string): number | undefined {
+  const [, digits, unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  return Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
+}
+
+function strings(value: CriuFields[string] | undefined): readonly string[] {
+  return Array.isArray(value) ? (value as readonly string[]) : [];
+}

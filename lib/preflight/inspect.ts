@@ -1,0 +1,60 @@
+import type { Criu } from '../criu.js';
+import type { DumpOptions } from '../option-types.js';
+import type { CriuFields } from '../request.js';
+import { allowedBy } from './allowed.js';
+import { checkDescriptors, type OwnSockets } from './descriptors.js';
+import { checkMounts } from './filesystems.js';
+import { type Finding, sortFindings } from './finding.js';
+import { checkMachine, readProgram } from './machine.js';
+import { checkMappings } from './mappings.js';
+import { checkSockets } from './network.js';
+import { Budget, Procfs } from './procfs.js';
+import { startScan } from './scan.js';
+import { checkTasks } from './tasks.js';
+import { checkTerminals, type Terminals } from './terminals.js';
+import { readTree } from './tree.js';
+
+/** What is to be looked at. */
+export interface Inspection {
+  criu: Criu;
+  /** The root of the tree. */
+  pid: number;
+  preDump: boolean;
+  /** Validated. */
+  options: DumpOptions;
+  /** What a runtime adds to the options. */
+  fields?: CriuFields;
+}
+
+/**
+ * Looks at a tree of processes as a dump with these options would find it, and touches nothing.
+ * Undefined when the process is gone.
+ */
+export async function inspect(
+  { criu, pid, preDump, options, fields }: Inspection,
+  budget: Budget = new Budget(),
+  proc: Procfs = new Procfs(),
+): Promise<Finding[] | undefined> {
+  const allowed = await allowedBy(options, fields);
+  const tasks = await readTree(proc, pid, budget);
+  const started = await startScan(proc, budget, allowed, tasks);
+  if (!started) return undefined;
+  const { scan, findings } = started;
+  await checkTasks(scan);
+  const program = await readProgram(criu);
+  await checkMachine(scan, criu, program, { ...options, preDump });
+  // A pre-dump saves memory and looks at nothing else.
+  if (preDump) return sortFindings(findings);
+  const sockets: OwnSockets = new Map();
+  const terminals: Terminals = new Set();
+  const savesMaps = program?.savesBpfMaps ?? true;
+  for (const task of tasks) {
+    if (budget.isSpent) break;
+    await checkDescriptors(scan, task, sockets, terminals, { savesMaps });
+    await checkMappings(scan, task);
+  }
+  checkTerminals(scan, terminals);
+  await checkMounts(scan);
+  await checkSockets(scan, sockets);
+  return sortFindings(findings);
+}
