@@ -1,0 +1,134 @@
+// @ts-check
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { root } from '../../scripts/lib/paths.mjs';
+import { findCommand, run, StepError } from '../../scripts/lib/process.mjs';
+import { compileHarness, compileTicker, Harness } from './harness.mjs';
+import { compileWorkload } from './workload.mjs';
+
+/**
+ * What all measurements share.
+ *
+ * @typedef {object} Context
+ * @property {typeof import('../../lib/index.js')} libcriu the package under test
+ * @property {(file: Uint8Array) => import('../../lib/index.js').DumpStats | undefined} decodeStats
+ * @property {{binary: string, library: string}} installation
+ * @property {NodeJS.ProcessEnv} environment in which runc finds the same criu
+ * @property {string} directory for everything, on a disk as a rule
+ * @property {string} memoryDirectory on a tmpfs of ours
+ * @property {Harness} harness
+ * @property {(scope: import('./scope.mjs').Scope) => Harness} startHarness another one
+ * @property {string} workload
+ * @property {string} ticker
+ * @property {string} runc
+ * @property {string} busybox
+ */
+
+/** @param {string} path below dist/ */
+const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
+
+/** @param {string} name */
+function needed(name) {
+  const command = findCommand(name);
+  if (command === undefined) {
+    throw new StepError(`${name} is needed and not installed`);
+  }
+  return command;
+}
+
+/**
+ * @param {import('./scope.mjs').Scope} scope which removes all of it
+ * @returns {Promise<Context>}
+ */
+export async function makeContext(scope) {
+  if (process.geteuid?.() !== 0) {
+    throw new StepError('only root can checkpoint: run it as root');
+  }
+  /** @type {Context['libcriu']} */
+  const libcriu = await built('index.js');
+  const { decodeDumpStats: decodeStats } = await built('images/stats.js');
+  const installation = await (await built('locate.js')).locate({});
+  scope.defer(() => new libcriu.Criu().close());
+
+  const directory = await mkdtemp(join(tmpdir(), 'libcriu-bench-'));
+  scope.defer(() => rm(directory, { recursive: true, force: true }));
+  const environment = {
+    ...process.env,
+    PATH: [dirname(installation.binary), process.env['PATH']].filter(Boolean).join(delimiter),
+  };
+  const harnessProgram = await compileHarness(directory);
+  /** @type {Context['startHarness']} */
+  const startHarness = (owner) => {
+    const harness = new Harness(harnessProgram, installation, environment);
+    owner.defer(() => harness.close());
+    return harness;
+  };
+  return {
+    libcriu,
+    decodeStats,
+    installation,
+    environment,
+    directory,
+    memoryDirectory: await mountTmpfs(scope, join(directory, 'tmpfs')),
+    harness: startHarness(scope),
+    startHarness,
+    workload: await compileWorkload(directory),
+    ticker: await compileTicker(directory),
+    runc: needed('runc'),
+    busybox: needed('busybox'),
+  };
+}
+
+/**
+ * @param {import('./scope.mjs').Scope} scope
+ * @param {string} path
+ */
+async function mountTmpfs(scope, path) {
+  await mkdir(path);
+  await run('mount', ['-t', 'tmpfs', '-o', 'mode=0700', 'libcriu-bench', path]);
+  scope.defer(() => run('umount', [path]));
+  return path;
+}
+
+let number = 0;
+
+/**
+ * A path for images that does not exist yet; re-using a directory costs CRIU time.
+ *
+ * @param {string} directory
+ */
+export function freshPath(directory) {
+  return join(directory, `images-${number++}`);
+}
+
+/**
+ * Measures with a fresh images directory, which is gone afterwards.
+ *
+ * @template T
+ * @param {string} directory
+ * @param {(imagePath: string) => Promise<T>} work
+ */
+export async function withImages(directory, work) {
+  const imagePath = freshPath(directory);
+  try {
+    return await work(imagePath);
+  } finally {
+    if (existsSync(imagePath)) {
+      await rm(imagePath, { recursive: true });
+    }
+  }
+}
+
+/**
+ * Milliseconds that something takes.
+ *
+ * @param {() => Promise<unknown>} work
+ */
+export async function timed(work) {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}

@@ -1,0 +1,59 @@
+// @ts-check
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { timed, withImages } from './context.mjs';
+
+/** @typedef {import('./context.mjs').Context} Context */
+
+/** Until a `criu swrk` that was just started waits for its request. */
+const workerStartMs = 50;
+
+/**
+ * Ways to dump one process that runs on, with the same options: log level 4, a fresh directory,
+ * which is made inside of what is measured except for the program, which does not make it.
+ *
+ * @param {Context} context
+ * @param {number} pid
+ * @param {string} [directory] for the images
+ */
+export function dumpsOf(
+  { libcriu, harness, installation, directory: disk },
+  pid,
+  directory = disk,
+) {
+  const { binary } = installation;
+  /** @param {string} imagePath */
+  const command = (imagePath) => {
+    mkdirSync(imagePath);
+    const images = ['--images-dir', imagePath, '--log-file', 'dump.log'];
+    return [binary, 'dump', '--tree', String(pid), ...images, '--leave-running', '-v4'];
+  };
+  return {
+    ours: () =>
+      withImages(directory, (imagePath) =>
+        timed(() => libcriu.dump(pid, { imagePath, leaveRunning: true })),
+      ),
+    libcriuWithSpare: async (by = harness) => {
+      await by.command('spare');
+      await delay(workerStartMs);
+      return withImages(directory, (imagePath) => by.command('dump', 'spare', pid, imagePath));
+    },
+    libcriuForking: (by = harness) =>
+      withImages(directory, (imagePath) => by.command('dump', 'fork', pid, imagePath)),
+    programFromC: (by = harness) =>
+      withImages(directory, (imagePath) => by.command('run', ...command(imagePath))),
+    programFromNode: () =>
+      withImages(directory, async (imagePath) => {
+        const [file = '', ...args] = command(imagePath);
+        return timed(async () => {
+          const child = spawn(file, args, { stdio: 'ignore', detached: true });
+          const [status] = await once(child, 'exit');
+          if (status !== 0) {
+            throw new Error(`criu dump ended with exit status ${status}`);
+          }
+        });
+      }),
+  };
+}

@@ -1,0 +1,84 @@
+// @ts-check
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { run } from '../../scripts/lib/process.mjs';
+
+const sources = join(import.meta.dirname, '../harness');
+
+/**
+ * Compiles a program of the bench.
+ *
+ * @param {string} source absolute path
+ * @param {string} output absolute path
+ * @param {readonly string[]} [flags]
+ */
+export async function compile(source, output, flags = []) {
+  await run('gcc', ['-O2', '-Wall', ...flags, '-o', output, source]);
+  return output;
+}
+
+/** @param {string} directory */
+export async function compileHarness(directory) {
+  mkdirSync(directory, { recursive: true });
+  return compile(join(sources, 'harness.c'), join(directory, 'harness'), ['-ldl']);
+}
+
+/** @param {string} directory */
+export async function compileTicker(directory) {
+  return compile(join(sources, 'ticker.c'), join(directory, 'ticker'), ['-static']);
+}
+
+/**
+ * The C program that does what we are measured against; see harness.c. Its figures are in
+ * milliseconds and hold neither a start of its own nor anything of Node.js.
+ */
+export class Harness {
+  #child;
+  /** @type {((line: string) => void) | undefined} */
+  #answer;
+  #ended;
+
+  /**
+   * @param {string} program
+   * @param {{binary: string, library: string}} installation
+   * @param {NodeJS.ProcessEnv} environment
+   */
+  constructor(program, { binary, library }, environment) {
+    // A session of its own, or a Ctrl-C would end what runs in it half-way.
+    this.#child = spawn(program, [binary, library], {
+      env: environment,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#answer?.(line));
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', resolve);
+      this.#child.once('close', resolve);
+    });
+    void this.#ended.then(() => this.#answer?.('error the harness has ended'));
+  }
+
+  /**
+   * @param {...(string | number)} words
+   * @returns {Promise<number>} milliseconds
+   */
+  async command(...words) {
+    /** @type {Promise<string>} */
+    const answered = new Promise((resolve) => {
+      this.#answer = resolve;
+    });
+    this.#child.stdin.write(`${words.join('\t')}\n`);
+    const [status, ...rest] = (await answered).split(' ');
+    if (status !== 'ok') {
+      throw new Error(`harness: ${words[0]}: ${rest.join(' ')}`);
+    }
+    return Number(rest[0]) / 1e6;
+  }
+
+  async close() {
+    this.#child.stdin.end();
+    await this.#ended;
+  }
+}

@@ -1,0 +1,110 @@
+// @ts-check
+import { holds } from '../lib/result.mjs';
+import { summarize } from '../lib/statistics.mjs';
+
+/** @typedef {import('../lib/result.mjs').Chart} Chart */
+/** @typedef {import('../lib/result.mjs').Result} Result */
+/** @typedef {import('../lib/result.mjs').Target} Target */
+
+/**
+ * Three digits that count, or the whole number when it has more.
+ *
+ * @param {number} value
+ */
+export function digits(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
+
+/** @param {Target} target */
+export function bound({ atMost, atLeast, unit }) {
+  const suffix = unit === '' ? '' : ` ${unit}`;
+  return atMost === undefined ? `at least ${atLeast}${suffix}` : `at most ${atMost}${suffix}`;
+}
+
+/** @param {Target} target */
+export function value({ value: found, unit }) {
+  return unit === '' ? String(found) : `${unit === 'x' ? found.toFixed(3) : digits(found)} ${unit}`;
+}
+
+/** @param {Target} target */
+export const verdict = (target) => (holds(target) ? 'holds' : 'misses');
+
+/**
+ * Columns of the width that their longest cell has; all but the first are flush right.
+ *
+ * @param {readonly (readonly string[])[]} rows
+ */
+function columns(rows) {
+  const widths = rows.reduce(
+    (known, row) => row.map((cell, at) => Math.max(known[at] ?? 0, cell.length)),
+    /** @type {number[]} */ ([]),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, at) => (at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/**
+ * The cells of a chart's table, its head first.
+ *
+ * @param {Chart} chart
+ */
+export function tableOf({ title, unit, bars }) {
+  const first = bars[0];
+  const reference = first ? summarize(first.samples).median : Number.NaN;
+  return [
+    [title, unit, 'p10', 'p90', 'rounds', 'ratio'],
+    ...bars.map(({ name, samples }) => {
+      const { median, p10, p90, count } = summarize(samples);
+      const ratio = (median / reference).toFixed(2);
+      return [name, digits(median), digits(p10), digits(p90), String(count), ratio];
+    }),
+  ];
+}
+
+/** @param {readonly Target[]} targets */
+export function targetTable(targets) {
+  return targets.map((target) => [target.what, value(target), bound(target), verdict(target)]);
+}
+
+/**
+ * What the command prints of one group.
+ *
+ * @param {string} title
+ * @param {Result} result
+ */
+export function groupText(title, { charts, targets, notes = [] }) {
+  const lines = [title, '='.repeat(title.length)];
+  for (const chart of charts) {
+    const [head = '', ...rest] = columns(tableOf(chart));
+    lines.push('', head, ...rest);
+  }
+  if (targets.length > 0) {
+    lines.push('', ...columns(targetTable(targets)));
+  }
+  lines.push('', ...notes.map((note) => `Note: ${note}`), '');
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * What the command prints last.
+ *
+ * @param {import('./run.mjs').Run['groups']} groups
+ */
+export function summaryText(groups) {
+  const targets = groups.flatMap(({ result }) => result.targets);
+  const missing = groups.filter(({ result }) => result.targets.length === 0);
+  const lines = [
+    'All targets',
+    '===========',
+    ...columns(targetTable(targets)),
+    '',
+    `${targets.filter(holds).length} of ${targets.length} targets hold`,
+    ...missing.map(({ name }) => `Not measured: ${name}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,239 @@
+// @ts-check
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { capture, findCommand } from '../../scripts/lib/process.mjs';
+import { Container } from '../lib/container.mjs';
+import { timed, withImages } from '../lib/context.mjs';
+import { ratio } from '../lib/result.mjs';
+import { runRounds } from '../lib/rounds.mjs';
+
+/** @typedef {import('../lib/context.mjs').Context} Context */
+/** @typedef {import('../lib/rounds.mjs').Variant} Variant */
+
+const names = {
+  runc: 'runc checkpoint',
+  tuned: 'runc pause, checkpoint with nftables, resume',
+  crun: 'crun checkpoint',
+  ours: 'libcriu, defaults',
+  fast: "libcriu, profile: 'fast'",
+  runcKill: 'runc checkpoint (kill)',
+  oursKill: 'libcriu (kill)',
+};
+
+/**
+ * A container that is left running: how long the checkpoint takes, how long it stands still by
+ * what is reported, and by its own ticker.
+ *
+ * @param {Context} context
+ * @param {Container} container
+ * @param {(imagePath: string) => Promise<{wall: number, reported: number}>} checkpoint
+ */
+function leftRunning(context, container, checkpoint) {
+  return () =>
+    withImages(context.directory, async (imagePath) => {
+      await container.wake();
+      try {
+        container.resetPause();
+        const figures = await checkpoint(imagePath);
+        return { ...figures, pause: await container.pause() };
+      } finally {
+        await container.rest();
+      }
+    });
+}
+
+/**
+ * @param {Context} context
+ * @param {Container} container
+ * @param {{around?: boolean}} [settings] with runc pause and runc resume around it
+ */
+function byRuntime(context, container, { around = false } = {}) {
+  const { id } = container;
+  return leftRunning(context, container, async (imagePath) => {
+    const images = ['--leave-running', '--image-path', imagePath];
+    const checkpoint = container.line('checkpoint', ...images, id);
+    const wall = await (around
+      ? container.runtime(
+          ...container.line('pause', id),
+          '&&',
+          ...checkpoint,
+          '&&',
+          ...container.line('resume', id),
+        )
+      : container.runtime(...checkpoint));
+    const stats = context.decodeStats(readFileSync(join(imagePath, 'stats-dump')));
+    return {
+      wall,
+      reported: stats ? (stats.freezingTimeUs + stats.frozenTimeUs) / 1000 : Number.NaN,
+    };
+  });
+}
+
+/**
+ * @param {Context} context
+ * @param {Container} container
+ * @param {import('../../lib/index.js').CheckpointOptions} [options]
+ */
+function byUs(context, container, options = {}) {
+  return leftRunning(context, container, async (imagePath) => {
+    let reported = Number.NaN;
+    const wall = await timed(async () => {
+      const { timings } = await context.libcriu.checkpoint(container.id, {
+        root: container.stateRoot,
+        imagePath,
+        leaveRunning: true,
+        ...options,
+      });
+      reported = timings.pauseMs ?? Number.NaN;
+    });
+    return { wall, reported };
+  });
+}
+
+/**
+ * @param {Context} context
+ * @param {Container} container
+ * @param {(imagePath: string) => Promise<number>} checkpoint
+ */
+function killed(context, container, checkpoint) {
+  return async () => {
+    await container.start();
+    const wall = await withImages(context.directory, checkpoint);
+    return { wall };
+  };
+}
+
+/**
+ * A container that has the processor only while it is measured.
+ *
+ * @param {Context} context
+ * @param {import('../lib/scope.mjs').Scope} scope
+ * @param {Parameters<typeof Container.make>[2]} [settings]
+ */
+async function startResting(context, scope, settings) {
+  const container = await Container.make(context, scope, settings);
+  await container.start();
+  await container.rest();
+  return container;
+}
+
+/**
+ * crun's container, where there is a crun that can.
+ *
+ * @param {Context} context
+ * @param {import('../lib/scope.mjs').Scope} scope
+ * @returns {Promise<Container | string>} or why there is none
+ */
+async function crunContainer(context, scope) {
+  const crun = findCommand('crun');
+  if (crun === undefined) {
+    return 'crun is not installed';
+  }
+  const { stdout } = await capture(crun, ['--version']);
+  const version = stdout.split('\n', 1)[0];
+  if (!stdout.includes('+CRIU')) {
+    return `${version} is built without CRIU`;
+  }
+  try {
+    return await startResting(context, scope, { program: crun });
+  } catch (error) {
+    return `${version} does not run the container here: ${/** @type {Error} */ (error).message}`;
+  }
+}
+
+/** @type {import('../lib/result.mjs').Group} */
+export const containers = {
+  name: 'containers',
+  title: 'A container that runs, forks and writes',
+  rounds: 25,
+  async run(context, rounds, scope) {
+    const plain = await startResting(context, scope);
+    const tuned = await startResting(context, scope, { criuConfig: 'network-lock nftables\n' });
+    const mortal = await Container.make(context, scope);
+    const crun = await crunContainer(context, scope);
+    const { libcriu } = context;
+
+    /** @type {Variant[]} */
+    const variants = [
+      { name: names.runc, measure: byRuntime(context, plain) },
+      { name: names.tuned, measure: byRuntime(context, tuned, { around: true }) },
+      { name: names.ours, measure: byUs(context, plain) },
+      { name: names.fast, measure: byUs(context, plain, { profile: 'fast' }) },
+      {
+        name: names.runcKill,
+        measure: killed(context, mortal, (imagePath) =>
+          mortal.runtime(...mortal.line('checkpoint', '--image-path', imagePath, mortal.id)),
+        ),
+      },
+      {
+        name: names.oursKill,
+        measure: killed(context, mortal, (imagePath) =>
+          timed(() => libcriu.checkpoint(mortal.id, { root: mortal.stateRoot, imagePath })),
+        ),
+      },
+    ];
+    if (typeof crun !== 'string') {
+      variants.push({ name: names.crun, measure: byRuntime(context, crun) });
+    }
+    const samples = await runRounds(variants, rounds);
+
+    /** @param {string} figure */
+    const bars = (figure) => [
+      { name: names.runc, samples: samples.of(names.runc, figure) },
+      ...(typeof crun === 'string'
+        ? []
+        : [{ name: names.crun, samples: samples.of(names.crun, figure) }]),
+      { name: names.tuned, samples: samples.of(names.tuned, figure) },
+      { name: names.ours, samples: samples.of(names.ours, figure), ours: true },
+      { name: names.fast, samples: samples.of(names.fast, figure), ours: true },
+    ];
+    /**
+     * @param {string} what
+     * @param {string} figure
+     * @param {string} name
+     * @param {string} other
+     * @param {number} atMost
+     */
+    const target = (what, figure, name, other, atMost) =>
+      ratio(what, samples.of(name, figure), samples.of(other, figure), { atMost });
+    return {
+      charts: [
+        { title: 'Container left running: time of the checkpoint', unit: 'ms', bars: bars('wall') },
+        {
+          title: 'Container left running: pause that the application sees',
+          unit: 'ms',
+          bars: bars('pause'),
+        },
+        {
+          title: 'Container left running: pause that is reported',
+          unit: 'ms',
+          // What runc pause and resume add is in no report.
+          bars: bars('reported').filter(({ name }) => name !== names.tuned),
+        },
+        {
+          title: 'Container killed: time of the checkpoint',
+          unit: 'ms',
+          bars: [
+            { name: names.runcKill, samples: samples.of(names.runcKill, 'wall') },
+            { name: names.oursKill, samples: samples.of(names.oursKill, 'wall'), ours: true },
+          ],
+        },
+      ],
+      targets: [
+        target('container, left running: time / runc', 'wall', names.ours, names.runc, 0.33),
+        target('container, left running: pause / runc', 'pause', names.ours, names.runc, 0.33),
+        target('container, left running: time / tuned runc', 'wall', names.ours, names.tuned, 0.9),
+        target(
+          'container, left running: pause / tuned runc',
+          'pause',
+          names.ours,
+          names.tuned,
+          0.9,
+        ),
+        target("container, profile: 'fast': time / runc", 'wall', names.fast, names.runc, 0.13),
+        target('container, killed: time / runc', 'wall', names.oursKill, names.runcKill, 0.38),
+      ],
+      ...(typeof crun === 'string' ? { notes: [`No crun row: ${crun}.`] } : {}),
+    };
+  },
+};

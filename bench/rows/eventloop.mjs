@@ -1,0 +1,106 @@
+// @ts-check
+import { rm } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freshPath } from '../lib/context.mjs';
+import { runRounds } from '../lib/rounds.mjs';
+import { median } from '../lib/statistics.mjs';
+import { startWorkload } from '../lib/workload.mjs';
+
+const count = 16;
+const windowMs = 300;
+const resolutionMs = 1;
+
+const names = {
+  idle: 'idle',
+  one: 'one dump after the other',
+  many: `${count} dumps at once, again and again`,
+};
+
+/** @type {import('../lib/result.mjs').Group} */
+export const eventloop = {
+  name: 'eventloop',
+  title: 'The event loop during dumps',
+  rounds: 20,
+  async run(context, rounds, scope) {
+    /** @type {number[]} */
+    const pids = [];
+    for (let i = 0; i < count; i++) {
+      pids.push(await startWorkload(context, scope, 'idle'));
+    }
+    /** @type {string[]} */
+    const directories = [];
+    /** @param {number} pid */
+    const dump = (pid) => {
+      const imagePath = freshPath(context.directory);
+      directories.push(imagePath);
+      return context.libcriu.dump(pid, { imagePath, leaveRunning: true });
+    };
+
+    /**
+     * A timer fires every millisecond or so; what lies between two times is what is recorded.
+     *
+     * @param {string} name
+     * @param {() => Promise<unknown>} work
+     */
+    const watched = (name, work) => ({
+      name,
+      measure: async () => {
+        const monitor = monitorEventLoopDelay({ resolution: resolutionMs });
+        monitor.enable();
+        const end = performance.now() + windowMs;
+        while (performance.now() < end) {
+          await work();
+        }
+        monitor.disable();
+        for (const directory of directories.splice(0)) {
+          await rm(directory, { recursive: true });
+        }
+        return {
+          p50: monitor.percentile(50) / 1e6,
+          p99: monitor.percentile(99) / 1e6,
+          max: monitor.max / 1e6,
+        };
+      },
+    });
+    const samples = await runRounds(
+      [
+        watched(names.idle, () => delay(20)),
+        watched(names.one, () => dump(/** @type {number} */ (pids[0]))),
+        watched(names.many, () => Promise.all(pids.map(dump))),
+      ],
+      rounds,
+    );
+    const period = median(samples.of(names.idle, 'p50'));
+    /** @param {string} name */
+    const p99 = (name) => median(samples.of(name, 'p99')) - period;
+    /** @param {string} name */
+    const max = (name) => Math.max(...samples.of(name, 'max')) - period;
+    /** @param {string} figure */
+    const bars = (figure) =>
+      Object.values(names).map((name) => ({
+        name,
+        samples: samples.of(name, figure).map((ms) => ms - period),
+        ours: name !== names.idle,
+      }));
+    /**
+     * @param {string} what
+     * @param {string} name
+     * @returns {import('../lib/result.mjs').Target[]}
+     */
+    const targets = (what, name) => [
+      { what: `event loop delay during ${what}: p99`, value: p99(name), unit: 'ms', atMost: 1 },
+      { what: `event loop delay during ${what}: max`, value: max(name), unit: 'ms', atMost: 5 },
+    ];
+    return {
+      charts: [
+        { title: 'Delay, p99 of each round', unit: 'ms', bars: bars('p99') },
+        { title: 'Delay, longest of each round', unit: 'ms', bars: bars('max') },
+      ],
+      targets: [...targets('one dump', names.one), ...targets(`${count} dumps`, names.many)],
+      notes: [
+        `Less the ${period.toFixed(2)} ms that the timer takes when idle; p99 is the median of the rounds, max the longest of all. Idle: p99 ${p99(names.idle).toFixed(2)} ms, max ${max(names.idle).toFixed(2)} ms.`,
+      ],
+    };
+  },
+};
