@@ -1,0 +1,164 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect } from 'vitest';
+import { type CheckpointOptions, Criu, checkpoint } from '../helpers/api.js';
+import { dumpOk, fieldsReceived } from '../helpers/attempt.js';
+import { type Container, startContainer } from '../helpers/container.js';
+import { CriuLog } from '../helpers/criu-log.js';
+import { runOk, until } from '../helpers/exec.js';
+import { decodeImage } from '../helpers/image.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { optionTest } from '../helpers/option-test.js';
+import { criuBinary, projectRoot } from '../helpers/paths.js';
+import { startWorkload } from '../helpers/process.js';
+import { useScope } from '../helpers/scope.js';
+
+const scope = useScope();
+beforeAll(() =>
+  requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'strace', 'protoc', 'iptables'),
+);
+
+let round = 0;
+
+async function checkpointOk(
+  container: Container,
+  options: CheckpointOptions = {},
+): Promise<{ log: CriuLog; imagePath: string }> {
+  round += 1;
+  const imagePath = container.path(`images-${round}`);
+  const { logFile } = await checkpoint(container.id, {
+    root: container.stateRoot,
+    imagePath,
+    leaveRunning: true,
+    ...options,
+  });
+  return { log: new CriuLog(logFile), imagePath };
+}
+
+const idle = { args: ['/workload', '-', 'idle'] };
+
+optionTest('manageCgroupsMode', 'CRIU looks at cgroups unless they are ignored', async () => {
+  const container = await startContainer(scope, idle);
+  const field = async (options: CheckpointOptions): Promise<unknown> => {
+    round += 1;
+    const imagePath = container.path(`images-${round}`);
+    const fields = await fieldsReceived(scope, (criu) =>
+      checkpoint(container.id, {
+        root: container.stateRoot,
+        imagePath,
+        leaveRunning: true,
+        criu,
+        ...options,
+      }),
+    );
+    return fields['manage_cgroups_mode']?.[0];
+  };
+  expect(await field({})).toBe('SOFT');
+  expect(await field({ manageCgroupsMode: 'full' })).toBe('FULL');
+  expect(await field({ manageCgroupsMode: 'strict' })).toBe('STRICT');
+  expect(await field({ manageCgroupsMode: 'ignore' })).toBe('IGNORE');
+  const cgroups = (path: string): string => readFileSync(join(path, 'cgroup.img'), 'latin1');
+  const [soft, ignore] = [
+    await checkpointOk(container, { manageCgroupsMode: 'soft' }),
+    await checkpointOk(container, { manageCgroupsMode: 'ignore' }),
+  ];
+  expect(cgroups(soft.imagePath)).toContain(container.id);
+  // Of the tasks' own set remains; the controllers with their properties do not.
+  expect(cgroups(ignore.imagePath).length).toBeLessThan(cgroups(soft.imagePath).length);
+});
+
+optionTest('emptyNs', 'the network of a namespace is left out of the images', async () => {
+  const { pid } = await startWorkload(scope, ['netns']);
+  const network = (files: string[]): string[] =>
+    files.filter((name) => /^(netdev|ifaddr|route)/.test(name));
+  const [full, empty] = [
+    await dumpOk(scope, pid),
+    await dumpOk(scope, pid, { emptyNs: ['network'] }),
+  ];
+  expect(network(full.files).length).toBeGreaterThan(0);
+  expect(network(empty.files)).toEqual([]);
+});
+
+optionTest('networkLock', 'is in the images, for restore to undo', async () => {
+  const container = await startContainer(scope, idle);
+  // Field 11 of CRIU's inventory is the method, counted from 0.
+  const method = async (options: CheckpointOptions): Promise<string | undefined> => {
+    const { imagePath } = await checkpointOk(container, options);
+    return /^11: (\d+)$/m.exec(await decodeImage(join(imagePath, 'inventory.img')))?.[1];
+  };
+  expect(await method({ networkLock: 'iptables' })).toBe('0');
+  expect(await method({ networkLock: 'nftables' })).toBe('1');
+  expect(await method({ networkLock: 'skip' })).toBe('2');
+});
+
+optionTest('timeoutMs', 'bounds the freezing of a container', async () => {
+  const container = await startContainer(scope, idle);
+  const { log } = await checkpointOk(container, { timeoutMs: 6_100 });
+  expect(log.has(/freezing cgroup .* timeout: 7s/)).toBe(true);
+});
+
+optionTest('criu', 'is the CRIU that is asked', async () => {
+  const container = await startContainer(scope, idle);
+  const fields = await fieldsReceived(scope, (criu) => checkpointOk(container, { criu }));
+  expect(fields['pid']).toEqual([String(container.pid)]);
+});
+
+optionTest('profile', 'fast sets what is not given', async () => {
+  const container = await startContainer(scope, idle);
+  const fields = await fieldsReceived(scope, (criu) =>
+    checkpointOk(container, { profile: 'fast', criu }),
+  );
+  expect(fields).toMatchObject({
+    network_lock: ['SKIP'],
+    manage_cgroups_mode: ['IGNORE'],
+    log_level: ['2'],
+  });
+  const given = await fieldsReceived(scope, (criu) =>
+    checkpointOk(container, { profile: 'fast', networkLock: 'iptables', criu }),
+  );
+  expect(given).toMatchObject({ network_lock: ['IPTABLES'], manage_cgroups_mode: ['IGNORE'] });
+});
+
+optionTest('tar', 'native archives the same files, and runc restores them', async () => {
+  const script =
+    'mkdir -p /dev/shm/a/b; echo kept >/dev/shm/a/b/c; ln -s c /dev/shm/a/b/d; echo ready >/ready; exec sleep 1000000';
+  const container = await startContainer(scope, { args: ['/bin/sh', '-c', script] });
+  await until('the files are there', () => existsSync(join(container.rootfs, 'ready')));
+  const listing = async (options: CheckpointOptions): Promise<string[]> => {
+    const { imagePath } = await checkpointOk(container, options);
+    const archives = readdirSync(imagePath).filter((name) => name.startsWith('tmpfs-dev-'));
+    const texts = await Promise.all(
+      archives.map((name) => runOk('tar', ['-tvzf', join(imagePath, name)])),
+    );
+    // "." and "./" are the same directory; the order is the file system's.
+    return texts
+      .flatMap((text) => text.trim().split('\n'))
+      .map((line) =>
+        line
+          .replace(/ \.\/$/, ' .')
+          .replace(/\/$/, '')
+          .replace(/ +/g, ' '),
+      )
+      .sort();
+  };
+  expect(await listing({ tar: 'native' })).toEqual(await listing({ tar: 'system' }));
+  // CRIU runs the first tar of its PATH.
+  const directory = await scope.directory();
+  const binary = join(directory, 'criu');
+  writeFileSync(
+    binary,
+    `#!/bin/sh\ncommand -v tar >"${directory}/tar"\nexec "${criuBinary}" "$@"\n`,
+    { mode: 0o755 },
+  );
+  const imagePath = container.path('native');
+  await checkpoint(container.id, {
+    root: container.stateRoot,
+    imagePath,
+    tar: 'native',
+    criu: new Criu({ binary }),
+  });
+  expect(readFileSync(join(directory, 'tar'), 'utf8')).toContain(projectRoot);
+  await container.restore(imagePath);
+  const kept = join('/proc', String(container.pid), 'root/dev/shm/a/b/d');
+  expect(readFileSync(kept, 'utf8')).toBe('kept\n');
+});
