@@ -187,6 +187,14 @@ export interface SharedOptions {
    */
   cgRoots?: readonly CgroupRoot[] | undefined;
   /**
+   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
+   * hierarchy is looked for as `unified`. Saves what mounting them takes.
+   *
+   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
+   * @remarks CRIU --cgroup-yard
+   */
+  cgroupYard?: string | undefined;
+  /**
    * File system types unknown to CRIU that may be mounted anew at restore.
    *
    * @defaultValue none

@@ -1,6 +1,6 @@
 // Files of /proc and of cgroups are read synchronously: they are in the kernel's memory, and a turn
 // of libuv's pool takes longer than they do.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { readdir, realpath, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,10 @@ export interface Hierarchy {
 /** A mounted cgroup file system. */
 export interface CgroupMount {
   readonly mountpoint: string;
+  /** What of the hierarchy is mounted, as our cgroup namespace sees it. */
+  readonly root: string;
+  /** `major:minor`. */
+  readonly device: string;
   readonly type: 'cgroup' | 'cgroup2';
   /** The mount's own options, the controllers of a v1 hierarchy among them. */
   readonly options: readonly string[];
@@ -43,10 +47,47 @@ export async function cgroupMounts(host: Host): Promise<readonly CgroupMount[]> 
   return lines(text).flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ');
     const [type, , options = ''] = after.split(' ');
-    const mountpoint = before.split(' ')[4];
+    const [, , device = '', root = '', mountpoint] = before.split(' ');
     if (mountpoint === undefined || (type !== 'cgroup' && type !== 'cgroup2')) return [];
-    return [{ mountpoint: unescapeOctal(mountpoint), type, options: options.split(',') }];
+    return [
+      {
+        mountpoint: unescapeOctal(mountpoint),
+        root: unescapeOctal(root),
+        device,
+        type,
+        options: options.split(','),
+      },
+    ];
   });
+}
+
+/**
+ * The directory that has every hierarchy under the name by which CRIU looks for it in a cgroup yard.
+ * With one, CRIU need not mount them anew, and the kernel makes whoever mounts cgroup2 wait for a
+ * grace period. `undefined` where one is not there, not whole, or hidden.
+ */
+export async function cgroupYard(host: Host): Promise<string | undefined> {
+  const mounts = await cgroupMounts(host);
+  const isThere = ({ controllers }: Hierarchy): boolean => {
+    const [first = ''] = controllers;
+    const name = first === '' ? 'unified' : controllers.join(',').replace(/^name=/, '');
+    const path = join(host.cgroupRoot, name);
+    const mount = mounts.findLast(({ mountpoint }) => mountpoint === path);
+    return (
+      mount?.root === '/' &&
+      (first === ''
+        ? mount.type === 'cgroup2'
+        : controllers.every((controller) => mount.options.includes(controller))) &&
+      deviceOf(path) === mount.device
+    );
+  };
+  return (await ownHierarchies(host)).every(isThere) ? host.cgroupRoot : undefined;
+}
+
+function deviceOf(path: string): string | undefined {
+  const dev = statSync(path, { throwIfNoEntry: false })?.dev;
+  if (dev === undefined) return undefined;
+  return `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
 }
 
 /**

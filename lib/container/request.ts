@@ -2,7 +2,7 @@ import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError } from '../errors.js';
 import type { CriuFields } from '../request.js';
-import { boundHierarchies, ownHierarchies } from './cgroup.js';
+import { boundHierarchies, cgroupYard, ownHierarchies } from './cgroup.js';
 import { type ContainerState, namespaceOf } from './container.js';
 import { type Host, realHost } from './host.js';
 import { errnoOf, reason } from './json-value.js';
@@ -40,11 +40,13 @@ export async function containerFields(
   const freezer = await freezerOf(container, host);
   const configFile = await criuConfigFile(container);
   const external = await externalNamespaces(container);
+  const yard = await cgroupYard(host);
   const fields: CriuFields = {
     root: container.rootfs,
     manage_cgroups: true,
     // runc leaves the choice to CRIU, which chooses soft.
     manage_cgroups_mode: isRunc ? cgModeDefault : cgModeSoft,
+    ...(yard === undefined ? {} : { cgroup_yard: yard }),
     orphan_pts_master: true,
     // runc does not manage network devices; crun has CRIU keep the network namespace whole.
     ...(isRunc ? { empty_ns: cloneNewNet } : {}),

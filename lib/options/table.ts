@@ -383,6 +383,17 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU --cgroup-root',
   },
   {
+    name: 'cgroupYard',
+    type: 'path',
+    calls: all,
+    field: 'cgroup_yard',
+    flag: 'cgroup-yard',
+    otherwise: 'for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them',
+    help: "directory with the mounted cgroup hierarchies, each under its controllers' names",
+    details: 'The unified hierarchy is looked for as `unified`. Saves what mounting them takes.',
+    source: 'CRIU --cgroup-yard',
+  },
+  {
     name: 'enableFs',
     type: 'string[]',
     calls: all,

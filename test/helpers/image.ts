@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** Of newer images: another magic number, of the image's kind, follows. */
 const commonMagics = [0x54564319, 0x55105940];
@@ -19,4 +20,10 @@ export async function decodeImage(path: string): Promise<string> {
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`protoc could not decode ${path}`);
   return text;
+}
+
+/** What an images directory says of cgroups, without the permissions that CRIU leaves unset. */
+export async function decodeCgroups(imagePath: string): Promise<string> {
+  const text = await decodeImage(join(imagePath, 'cgroup.img'));
+  return text.replace(/(1: "freezer\.state"\n\s+2: "\w+"\n\s+3 \{)[^}]*/g, '$1');
 }

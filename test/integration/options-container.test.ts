@@ -1,4 +1,11 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { type CheckpointOptions, Criu, checkpoint } from '../helpers/api.js';
@@ -6,7 +13,7 @@ import { dumpOk, fieldsReceived } from '../helpers/attempt.js';
 import { type Container, startContainer } from '../helpers/container.js';
 import { CriuLog } from '../helpers/criu-log.js';
 import { runOk, until } from '../helpers/exec.js';
-import { decodeImage } from '../helpers/image.js';
+import { decodeCgroups, decodeImage } from '../helpers/image.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary, projectRoot } from '../helpers/paths.js';
@@ -65,6 +72,22 @@ optionTest('manageCgroupsMode', 'CRIU looks at cgroups unless they are ignored',
   expect(cgroups(soft.imagePath)).toContain(container.id);
   // Of the tasks' own set remains; the controllers with their properties do not.
   expect(cgroups(ignore.imagePath).length).toBeLessThan(cgroups(soft.imagePath).length);
+});
+
+optionTest('cgroupYard', 'is where CRIU looks at cgroups', async () => {
+  const container = await startContainer(scope, idle);
+  const yard = container.path('yard');
+  const unusable = checkpointOk(container, { cgroupYard: yard });
+  await expect(unusable).rejects.toThrow(`couldn't open ${yard}/`);
+  // Links to the mounts are as good as these.
+  mkdirSync(yard);
+  for (const line of readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n')) {
+    const name = line.split(':')[1]?.replace(/^name=/, '') || 'unified';
+    symlinkSync(join('/sys/fs/cgroup', name), join(yard, name));
+  }
+  const ours = await checkpointOk(container, { cgroupYard: yard });
+  const usual = await checkpointOk(container);
+  expect(await decodeCgroups(ours.imagePath)).toBe(await decodeCgroups(usual.imagePath));
 });
 
 optionTest('emptyNs', 'the network of a namespace is left out of the images', async () => {

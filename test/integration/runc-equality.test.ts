@@ -5,6 +5,7 @@ import { type CheckpointOptions, checkpoint } from '../helpers/api.js';
 import { type Fields, fieldsReceived } from '../helpers/attempt.js';
 import { type BundleConfig, type Container, startContainer } from '../helpers/container.js';
 import { runOk } from '../helpers/exec.js';
+import { decodeCgroups } from '../helpers/image.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { environmentWithCriu } from '../helpers/paths.js';
 import { startWorkload } from '../helpers/process.js';
@@ -29,6 +30,8 @@ function normalised(fields: Fields): Record<string, FieldValue[]> {
   if (found['manage_cgroups_mode'] !== undefined) delete found['manage_cgroups'];
   // What CRIU takes without being told.
   if (found['network_lock']?.[0] === 'IPTABLES') delete found['network_lock'];
+  // Where CRIU looks at cgroups, not what it saves of them: that is compared in the images.
+  delete found['cgroup_yard'];
   for (const [name, values] of Object.entries(found)) {
     // false and an absent flag are one.
     if (values.length === 1 && (values[0] === 'false' || values[0] === '')) delete found[name];
@@ -180,6 +183,10 @@ describe('CRIU receives the same request from runc checkpoint and from us', () =
     // The file set of the dump is the same too.
     const names = (directory: string): string[] => readdirSync(container.path(directory)).sort();
     expect(names('ours')).toEqual(names('theirs'));
+    // So are the cgroups, although we point CRIU to those that are mounted.
+    const cgroups = (directory: string): Promise<string> =>
+      decodeCgroups(container.path(directory));
+    expect(await cgroups('ours')).toBe(await cgroups('theirs'));
   });
 });
 
@@ -198,19 +205,19 @@ test('CRIU receives the same request for a container in a network namespace that
   expect(JSON.stringify(ours['external'])).toMatch(/net\[\d+\]:extRootNetNS/);
 });
 
-test('by default the network lock is the only difference: nftables, where CRIU has it', async () => {
+test('by default the network lock and the cgroup yard are the only differences', async () => {
   const container = await startContainer(scope, { args });
   const theirs = normalised(await fieldsOfRunc(container, []));
-  const { network_lock, ...ours } = normalised(
-    await fieldsReceived(scope, (criu) =>
-      checkpoint(container.id, {
-        root: container.stateRoot,
-        imagePath: container.path('ours'),
-        leaveRunning: true,
-        criu,
-      }),
-    ),
+  const fields = await fieldsReceived(scope, (criu) =>
+    checkpoint(container.id, {
+      root: container.stateRoot,
+      imagePath: container.path('ours'),
+      leaveRunning: true,
+      criu,
+    }),
   );
+  const { network_lock, ...ours } = normalised(fields);
   expect(ours).toEqual(theirs);
+  expect([['/sys/fs/cgroup'], undefined]).toContainEqual(fields['cgroup_yard']);
   expect([['NFTABLES'], undefined]).toContainEqual(network_lock);
 });
