@@ -148,8 +148,9 @@ export class Criu {
   }
 
   /**
-   * Ends the spare workers of this process, and the guard unless it is needed. They come back with the next operation,
-   * and end by themselves with the process.
+   * Ends the spare workers of this process, and the guard unless it is needed, and waits for them and for the criu of
+   * an operation that is over, which ends a moment after it. They come back with the next operation, and end by
+   * themselves with the process.
    */
   close(): void {
     prepared = false;

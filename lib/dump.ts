@@ -8,10 +8,12 @@ import { CriuError } from './errors.js';
 import { HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
 import {
+  type CheckedDirectory,
   checkDirectory,
   checkParentPath,
   claimDirectory,
   type OutputDirectory,
+  openFresh,
 } from './images-directory.js';
 import type { Installation } from './locate.js';
 import { excerpt, readExcerpt } from './log.js';
@@ -115,20 +117,15 @@ async function dumpInTurn(
   deadline: AbortSignal,
 ): Promise<DumpResult> {
   const { options } = request;
-  const { imagePath, logFile: logName } = options;
+  const { logFile: logName } = options;
   const queuedMs = performance.now() - start;
   if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
   await request.precondition?.();
-  const existing =
-    options.overwrite === true ? 'replace' : options.overwrite === 'reuse' ? 'reuse' : 'refuse';
-  const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logName]);
-  const checkedWork =
-    options.workPath === undefined
-      ? undefined
-      : await checkDirectory('workPath', options.workPath, 'reuse', [logName]);
-  if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
-
-  const images = await checkedImages.open();
+  const goOn = (): void => {
+    if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
+  };
+  goOn();
+  const { images, checkedWork } = await openImages(options, goOn);
   let work: OutputDirectory | undefined;
   try {
     let outcome: Outcome;
@@ -162,6 +159,24 @@ async function dumpInTurn(
     images.close();
     work?.close();
   }
+}
+
+/** Opens the images directory, once the work directory, which is opened after it, is known to be good. */
+async function openImages(
+  { imagePath, workPath, overwrite, logFile }: DumpRequest['options'],
+  goOn: () => void,
+): Promise<{ images: OutputDirectory; checkedWork?: CheckedDirectory }> {
+  const fresh = workPath === undefined ? await openFresh('imagePath', imagePath) : undefined;
+  if (fresh) return { images: fresh };
+  const existing = overwrite === true ? 'replace' : overwrite === 'reuse' ? 'reuse' : 'refuse';
+  const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logFile]);
+  const checkedWork =
+    workPath === undefined
+      ? undefined
+      : await checkDirectory('workPath', workPath, 'reuse', [logFile]);
+  goOn();
+  const images = await checkedImages.open();
+  return checkedWork === undefined ? { images } : { images, checkedWork };
 }
 
 /** How the handlers of an operation fared, beside how CRIU did. */

@@ -237,17 +237,39 @@ async function listing(path: string): Promise<Listing> {
   return entries;
 }
 
+/**
+ * The usual case in one step: a directory that does not exist, in one that does.
+ *
+ * @returns undefined, with nothing touched, when it is not that case, or there is a fault to be told.
+ */
+export async function openFresh(
+  option: string,
+  path: string,
+): Promise<OutputDirectory | undefined> {
+  const absolute = resolve(path);
+  if (!(await nativeAddon().makeDirectory(absolute))) return undefined;
+  const fd = await openDirectory(option, absolute);
+  return inPlace({ absolute, real: absolute }, fd, undefined, absolute);
+}
+
 async function openInPlace(
   option: string,
   place: Place,
   before: Listing | undefined,
 ): Promise<OutputDirectory> {
-  const { absolute, real } = place;
-  // The outermost directory that had to be made: what a failure removes again.
   const made = before
     ? undefined
-    : await makeDirectories(place).catch(cannotWrite(option, absolute));
-  const fd = await openDirectory(option, real);
+    : await makeDirectories(place).catch(cannotWrite(option, place.absolute));
+  return inPlace(place, await openDirectory(option, place.real), before, made);
+}
+
+/** @param made - The outermost directory that had to be made: what a failure removes again. */
+function inPlace(
+  { absolute, real }: Pick<Place, 'absolute' | 'real'>,
+  fd: number,
+  before: Listing | undefined,
+  made: string | undefined,
+): OutputDirectory {
   return {
     ...output(absolute, fd),
     keepsLogs: true,

@@ -103,6 +103,8 @@ export interface NativeAddon {
   hasNftables(): boolean;
   /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
   resolveInRoot(root: string, paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** Makes a directory (0700); false, with nothing made, when it is there, its parent is not, or a link is on the way. */
+  makeDirectory(path: string): Promise<boolean>;
   /** Swaps two paths in one step. */
   exchange(first: string, second: string): void;
 }

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <thread>
 
+#include "fresh_directory.h"
 #include "guard.h"
 #include "kernel.h"
 #include "mailbox.h"
@@ -48,6 +49,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("hasNftables", &Addon::Nftables),
                              InstanceMethod("exchange", &Addon::ExchangePaths),
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
+                             InstanceMethod("makeDirectory", &Addon::MakeDirectory),
                          });
     // Runs before Node's own hook of the mailbox's thread-safe function: last in, first out.
     env.AddCleanupHook([this] { TearDown(); });
@@ -177,37 +179,55 @@ class Addon : public Napi::Addon<Addon> {
     }
   }
 
-  // On a thread of its own: the paths may lie on a file system that takes its time.
   Napi::Value Resolve(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
     auto root = ReadValue<std::string>(info[0], "root");
     auto paths = ReadValue<std::vector<std::string>>(info[1], "paths");
-    const uint64_t id = ++last_id_;
-    const auto [pending, inserted] = resolving_.emplace(id, Napi::Promise::Deferred::New(env));
-    mailbox_->Ref(env);
-    auto work = [this, id, mailbox = mailbox_, root = std::move(root), paths = std::move(paths)] {
-      mailbox->Post([this, id, resolved = ResolveInRoot(root, paths)](Napi::Env task_env) {
-        const auto node = resolving_.extract(id);
-        UnrefWhenIdle(task_env);
-        auto array = Napi::Array::New(task_env, resolved.size());
+    return Aside(info.Env(), [root = std::move(root), paths = std::move(paths)] {
+      return [resolved = ResolveInRoot(root, paths)](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Array::New(env, resolved.size());
         for (uint32_t i = 0; i < resolved.size(); ++i) {
           if (resolved[i]) array[i] = *resolved[i];
         }
-        node.mapped().Resolve(array);
+        return array;
+      };
+    });
+  }
+
+  Napi::Value MakeDirectory(const Napi::CallbackInfo& info) {
+    auto path = ReadValue<std::string>(info[0], "path");
+    return Aside(info.Env(), [path = std::move(path)] {
+      return [made = MakeFreshDirectory(path)](Napi::Env env) -> Napi::Value {
+        return Napi::Boolean::New(env, made);
+      };
+    });
+  }
+
+  // A promise of what `work` finds out on a thread of its own, which may wait for a file system.
+  // `work` returns what makes a value of it on the JavaScript thread.
+  template <typename Work>
+  Napi::Value Aside(Napi::Env env, Work work) {
+    const uint64_t id = ++last_id_;
+    const auto [entry, inserted] = aside_.emplace(id, Napi::Promise::Deferred::New(env));
+    mailbox_->Ref(env);
+    auto body = [this, id, mailbox = mailbox_, work = std::move(work)] {
+      mailbox->Post([this, id, make_value = work()](Napi::Env task_env) {
+        const auto node = aside_.extract(id);
+        UnrefWhenIdle(task_env);
+        node.mapped().Resolve(make_value(task_env));
       });
     };
     try {
-      std::thread(std::move(work)).detach();
+      std::thread(std::move(body)).detach();
     } catch (const std::system_error& error) {
-      resolving_.erase(id);
+      aside_.erase(id);
       UnrefWhenIdle(env);
       throw ToError(env, Failure("spawn", error.code().value(), "cannot start a thread"));
     }
-    return pending->second.Promise();
+    return entry->second.Promise();
   }
 
   void UnrefWhenIdle(Napi::Env env) {
-    if (pending_.empty() && resolving_.empty()) mailbox_->Unref(env);
+    if (pending_.empty() && aside_.empty()) mailbox_->Unref(env);
   }
 
   void Settle(Napi::Env env, uint64_t id, const Outcome& outcome) {
@@ -226,7 +246,7 @@ class Addon : public Napi::Addon<Addon> {
 
   std::shared_ptr<Mailbox> mailbox_;
   std::map<uint64_t, Pending> pending_;
-  std::map<uint64_t, Napi::Promise::Deferred> resolving_;
+  std::map<uint64_t, Napi::Promise::Deferred> aside_;
   uint64_t last_id_ = 0;
 };
 

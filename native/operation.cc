@@ -64,7 +64,10 @@ void Operation::Start(Ask ask, Done done) {
   ask_ = std::move(ask);
   StartThread("criu-tap", [self = shared_from_this(), done = std::move(done)] {
     self->Run();
-    done(std::move(self->outcome_));
+    {
+      const WorkerPool::Retirement retirement(std::move(self->worker_));
+      done(std::move(self->outcome_));
+    }
     self->Prepare();
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
@@ -104,7 +107,8 @@ void Operation::Run() {
   } catch (const std::exception& error) {
     outcome_.failure = Failure(outcome_.stage, 0, error.what());
   }
-  if (worker_) worker_->Reap();  // also when something was thrown before it came to that
+  // Of one that has answered nobody needs to wait for the end, which takes it half a millisecond.
+  if (worker_ && !outcome_.success) worker_->Reap();
   outcome_.cancelled = !outcome_.success && cancel_.level() != CancelSwitch::Level::kNone;
   outcome_.timeline.ended = Now();
 }
@@ -159,16 +163,16 @@ void Operation::RunRequest(Worker* worker) {
     outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
     outcome_.timeline.thawed = Now();
   }
-  // A criu on its way out may still hold files in the images directory, which the caller may be
-  // about to unmount.
-  outcome_.exit = worker->Reap();
   if (outcome_.stage == "status-ready") Guard::Get().ForgetServing(criu);
   channel.DrainOutput();
   outcome_.printed = channel.printed();
   // CRIU's word, whatever libcriu made of it: the tree may be gone, and the images all that is
   // left.
   outcome_.success = outcome_.reply.success;
-  if (!outcome_.success) return;
+  if (!outcome_.success) {
+    outcome_.exit = worker->Reap();
+    return;
+  }
   try {
     ReadResults();
   } catch (const std::exception& error) {

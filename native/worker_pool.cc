@@ -104,6 +104,22 @@ void WorkerPool::Close() {
     all.swap(spares_);
   }
   for (const Spare& spare : all) spare.worker->Kill();
+  std::unique_lock lock(mutex_);
+  retired_.wait(lock, [this] { return retiring_ == 0; });
+}
+
+WorkerPool::Retirement::Retirement(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {
+  WorkerPool& pool = Get();
+  const std::lock_guard lock(pool.mutex_);
+  ++pool.retiring_;
+}
+
+WorkerPool::Retirement::~Retirement() {
+  worker_.reset();
+  WorkerPool& pool = Get();
+  const std::lock_guard lock(pool.mutex_);
+  --pool.retiring_;
+  pool.retired_.notify_all();
 }
 
 }  // namespace criu_node

@@ -582,9 +582,12 @@ export const profiles: Readonly<Record<string, Readonly<Record<string, string | 
   fast: { networkLock: 'skip', manageCgroupsMode: 'ignore', logLevel: 2, tar: 'native' },
 };
 
+const rows: { [call in Call]?: readonly OptionRow[] } = {};
+
 /** The rows that a call takes. */
 export function optionsOf(call: Call): readonly OptionRow[] {
-  return optionTable.filter(({ calls }) => calls.includes(call));
+  rows[call] ??= optionTable.filter(({ calls }) => calls.includes(call));
+  return rows[call];
 }
 
 /** What a call fills in for an option that is not given. */
