@@ -1,5 +1,6 @@
 // @ts-check
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freshPath } from '../lib/context.mjs';
@@ -15,6 +16,8 @@ const names = {
   idle: 'idle',
   one: 'one dump after the other',
   many: `${count} dumps at once, again and again`,
+  foreignOne: 'the same dumps by another process, one after the other',
+  foreignMany: 'the same dumps by other processes, one for each core',
 };
 
 /** @type {import('../lib/result.mjs').Group} */
@@ -35,6 +38,20 @@ export const eventloop = {
       const imagePath = freshPath(context.directory);
       directories.push(imagePath);
       return context.libcriu.dump(pid, { imagePath, leaveRunning: true });
+    };
+
+    // The control: this process does nothing, and shares its cores with as many criu processes.
+    const harnesses = Array.from({ length: availableParallelism() }, () =>
+      context.startHarness(scope),
+    );
+    /**
+     * @param {import('../lib/harness.mjs').Harness} harness
+     * @param {number} index
+     */
+    const foreignDump = (harness, index) => {
+      const imagePath = freshPath(context.directory);
+      directories.push(imagePath);
+      return harness.command('dump', 'fork', pids[index] ?? 0, imagePath);
     };
 
     /**
@@ -68,6 +85,10 @@ export const eventloop = {
         watched(names.idle, () => delay(20)),
         watched(names.one, () => dump(/** @type {number} */ (pids[0]))),
         watched(names.many, () => Promise.all(pids.map(dump))),
+        watched(names.foreignOne, () =>
+          foreignDump(/** @type {import('../lib/harness.mjs').Harness} */ (harnesses[0]), 0),
+        ),
+        watched(names.foreignMany, () => Promise.all(harnesses.map(foreignDump))),
       ],
       rounds,
     );
@@ -81,7 +102,7 @@ export const eventloop = {
       Object.values(names).map((name) => ({
         name,
         samples: samples.of(name, figure).map((ms) => ms - period),
-        ours: name !== names.idle,
+        ours: name === names.one || name === names.many,
       }));
     /**
      * @param {string} what
@@ -100,6 +121,7 @@ export const eventloop = {
       targets: [...targets('one dump', names.one), ...targets(`${count} dumps`, names.many)],
       notes: [
         `Less the ${period.toFixed(2)} ms that the timer takes when idle; p99 is the median of the rounds, max the longest of all. Idle: p99 ${p99(names.idle).toFixed(2)} ms, max ${max(names.idle).toFixed(2)} ms.`,
+        `What sharing the cores with criu costs alone, when another process makes the dumps: p99 ${p99(names.foreignOne).toFixed(2)} ms, max ${max(names.foreignOne).toFixed(2)} ms; one for each core: p99 ${p99(names.foreignMany).toFixed(2)} ms, max ${max(names.foreignMany).toFixed(2)} ms.`,
       ],
     };
   },
