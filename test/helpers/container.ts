@@ -99,6 +99,15 @@ export class Container {
     return { ...outcome, stderr: `${outcome.stderr}${written}` };
   }
 
+  /** runc gives a v1 freezer up after some tries, which tasks that fork can outlast. */
+  async pause(): Promise<void> {
+    await until(
+      `container ${this.id} is paused`,
+      async () => (await this.runc('pause', this.id)).code === 0,
+      20_000,
+    );
+  }
+
   async runcOk(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.runc(...args);
     if (code !== 0) throw new Error(`runc ${args.join(' ')}: exit status ${code}\n${stderr}`);

@@ -104,7 +104,7 @@ test('a restored container is checkpointed and restored again', async () => {
 
 test('a paused container is checkpointed and stays paused', async () => {
   const container = await startContainer(scope);
-  await container.runcOk('pause', container.id);
+  await container.pause();
   const imagePath = container.path('images');
   await checkpoint(container.id, { root: container.stateRoot, imagePath, leaveRunning: true });
   expect(container.freezer).toBe('FROZEN');

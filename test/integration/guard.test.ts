@@ -150,7 +150,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
   });
 
   test('a paused container stays paused', async () => {
-    await container.runcOk('pause', container.id);
+    await container.pause();
     scope.defer(() => container.runc('resume', container.id));
     const imagePath = container.path('paused');
     const child = await startVictim([container, imagePath]);
@@ -166,7 +166,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     await isHeld(child);
     const started = await killVictim(child);
     for (const pid of started) await isGone(pid);
-    await container.runcOk('pause', container.id);
+    await container.pause();
     scope.defer(() => container.runc('resume', container.id));
     await sleep(200);
     expect(container.freezer).toBe('FROZEN');

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CheckpointOptions, checkpoint } from '../helpers/api.js';
+import { checkpoint } from '../helpers/api.js';
 import { brokenTicks, type Container, startContainer } from '../helpers/container.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { Scope, useScope } from '../helpers/scope.js';
+import { settings } from './settings.js';
 
 const scope = useScope();
 beforeAll(() =>
@@ -10,21 +11,6 @@ beforeAll(() =>
 );
 
 const rounds = 20;
-
-const settings: [what: string, options: CheckpointOptions][] = [
-  ['the defaults', {}],
-  ["profile 'fast'", { profile: 'fast' }],
-  ["networkLock 'iptables'", { networkLock: 'iptables' }],
-  ["networkLock 'nftables'", { networkLock: 'nftables' }],
-  ["networkLock 'skip'", { networkLock: 'skip' }],
-  ["manageCgroupsMode 'soft'", { manageCgroupsMode: 'soft' }],
-  ["manageCgroupsMode 'full'", { manageCgroupsMode: 'full' }],
-  ["manageCgroupsMode 'strict'", { manageCgroupsMode: 'strict' }],
-  ["manageCgroupsMode 'ignore'", { manageCgroupsMode: 'ignore' }],
-  ["freezer 'ptrace'", { freezer: 'ptrace' }],
-  ['logLevel 2', { logLevel: 2 }],
-  ["tar 'native'", { tar: 'native' }],
-];
 
 describe(`runc restores ${rounds} times of ${rounds} images taken with`, () => {
   // One container that only appends: it goes through every round, so that a line of its log that
