@@ -6,10 +6,11 @@ import { type DumpResult, runDump } from './dump.js';
 import { CriuError, invalidArgType, invalidArgValue } from './errors.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
-import type { DumpOptions, PreDumpOptions } from './option-types.js';
-import { validateOptions } from './options/validate.js';
+import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types.js';
+import { checkImagePath, validateOptions } from './options/validate.js';
 import { requestFailure } from './outcome.js';
 import { Queue } from './queue.js';
+import { type RestoreResult, runRestore } from './restore.js';
 
 /** The version of the criu program. */
 export interface CriuVersion {
@@ -117,6 +118,25 @@ export class Criu {
     const checked = validateOptions('preDump', options);
     checkPid(pid);
     return runDump({ operation: 'preDump', criu: this, pid, preDump: true, options: checked });
+  }
+
+  /**
+   * Brings back the tasks that a {@link Criu.dump} has saved, under the pids that they had. They
+   * belong to the init process then, or to this one with `restoreSibling`.
+   *
+   * @param imagePath - The directory of the images.
+   * @throws TypeError, RangeError for a bad path or option, before anything is touched.
+   * @throws CriuError `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_PROCESS_EXISTS` when a pid
+   * is in use, others when CRIU fails; nothing of the tasks is left then.
+   */
+  async restore(imagePath: string, options: RestoreOptions = {}): Promise<RestoreResult> {
+    const checked = validateOptions('restore', options);
+    return runRestore({
+      operation: 'restore',
+      criu: this,
+      imagePath: checkImagePath(imagePath),
+      options: checked,
+    });
   }
 
   /**

@@ -5,7 +5,7 @@ import type { CriuFeatures } from './criu.js';
 import { criuEnvironment } from './criu.js';
 import { startDeadline } from './deadline.js';
 import { CriuError } from './errors.js';
-import { HookRunner } from './hooks.js';
+import { dumpHooks, HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
 import {
   type CheckedDirectory,
@@ -29,7 +29,7 @@ import { networkLocks, toFields } from './options/fields.js';
 import { checkStatusFd } from './options/validate.js';
 import { requestFailure } from './outcome.js';
 import { enrich } from './preflight/enrich.js';
-import type { CriuFields, DumpRequest } from './request.js';
+import type { CriuFields, DumpRequest, Running } from './request.js';
 
 /** What a dump has to tell. */
 export interface DumpResult {
@@ -76,15 +76,8 @@ export interface DumpTimings {
  */
 export async function runDump(request: DumpRequest): Promise<DumpResult> {
   const start = performance.now();
-  const { options, operation } = request;
-  if (options.signal?.aborted) throw abortError(options.signal.reason);
-  if (process.geteuid?.() !== 0) {
-    throw new CriuError(
-      'ERR_CRIU_PERMISSION',
-      `Only root can ${operation} (CRIU traces processes)`,
-      { operation },
-    );
-  }
+  const { options } = request;
+  requireRoot(request);
   const deadline = startDeadline(options.signal, options.timeoutMs);
   try {
     const installation = await request.criu.ready();
@@ -179,8 +172,17 @@ async function openImages(
   return checkedWork === undefined ? { images } : { images, checkedWork };
 }
 
+/** Before anything else is looked at. */
+export function requireRoot({ operation, options }: Running): void {
+  if (options.signal?.aborted) throw abortError(options.signal.reason);
+  if (process.geteuid?.() === 0) return;
+  throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
+    operation,
+  });
+}
+
 /** How the handlers of an operation fared, beside how CRIU did. */
-interface Outcome extends NativeOutcome {
+export interface Outcome extends NativeOutcome {
   veto: HookRunner['veto'];
 }
 
@@ -196,10 +198,10 @@ async function dumpInto(
   for (const [name, content] of request.imageFiles ?? []) await images.write(name, content);
   const native = await nativeRequest(request, installation, images, work);
   const frozenFirst = native.freezerPath !== undefined;
-  const hooks = new HookRunner(request.options.hooks ?? {}, start, frozenFirst, deadline);
+  const { hooks = {} } = request.options;
+  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
   if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
-  const outcome = await runNative(native, hooks, deadline);
-  return { ...outcome, veto: hooks.veto };
+  return runNative(native, runner, deadline);
 }
 
 /** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
@@ -335,25 +337,25 @@ function networkOf(process: number | 'self'): string | undefined {
 }
 
 /** Runs the request until CRIU answers; the deadline has CRIU roll back. */
-async function runNative(
+export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
   deadline: AbortSignal,
-): Promise<NativeOutcome> {
+): Promise<Outcome> {
   const running: NativeOperation = nativeAddon().start(
     { ...native, asked: hooks.asked },
     hooks.ask((...answer) => running.answer(...answer)),
   );
   deadline.addEventListener('abort', running.cancel);
   try {
-    return await running.done;
+    return { ...(await running.done), veto: hooks.veto };
   } finally {
     deadline.removeEventListener('abort', running.cancel);
   }
 }
 
-async function failure(
-  request: DumpRequest,
+export async function failure(
+  request: Running,
   outcome: Outcome,
   deadline: AbortSignal,
   place: OutputDirectory,
@@ -383,8 +385,8 @@ function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The error of a dump that was ended by its signal or its deadline. */
-function givenUp({ operation, options }: DumpRequest, stage: string, reason: unknown): Error {
+/** The error of an operation that was ended by its signal or its deadline. */
+export function givenUp({ operation, options }: Running, stage: string, reason: unknown): Error {
   if (options.signal?.aborted) return abortError(options.signal.reason, stage);
   return new CriuError(
     'ERR_CRIU_TIMEOUT',

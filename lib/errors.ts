@@ -14,6 +14,7 @@ export const errorCodes = [
   'ERR_CRIU_VETOED',
   'ERR_CRIU_TIMEOUT',
   'ERR_PROCESS_NOT_FOUND',
+  'ERR_PROCESS_EXISTS',
   'ERR_CONTAINER_NOT_FOUND',
   'ERR_CONTAINER_STATE',
   'ERR_CONTAINER_CORRUPT',
@@ -25,7 +26,10 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
-  /** The call that failed: `checkpoint`, `dump`, `preDump`, `check`, `version`, `features`. */
+  /**
+   * The call that failed: `checkpoint`, `dump`, `preDump`, `restore`, `check`, `version`,
+   * `features`.
+   */
   operation?: string | undefined;
   /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification (`post-dump`). */
   stage?: string | undefined;

@@ -3,16 +3,17 @@ import type { NativeAsk, NativeOperation } from './native.js';
 import { nearest } from './options/suggest.js';
 
 /** A moment of an operation at which CRIU stops and asks whether to go on. */
-export interface HookEvent {
+export interface HookEvent<Stage extends string = HookName> {
   /** The hook's name. */
-  stage: HookName;
+  stage: Stage;
   /** The root task, where CRIU tells it. */
   pid?: number;
   /** Milliseconds since the call. */
   elapsedMs: number;
   /**
    * Whether the tasks stand still now. A tree whose cgroup we freeze does so from the first hook on;
-   * without one from `networkLock` on, until the operation is over.
+   * without one from `networkLock` on, until the operation is over. Tasks that are being restored
+   * stand still until `postResume`.
    */
   frozen: boolean;
   /** Aborted when the operation is given up, for handlers that wait for something. */
@@ -51,34 +52,100 @@ export interface Hooks {
   statusReady?: (event: HookEvent) => unknown;
 }
 
+/** What `orphanPtsMaster` gets. */
+export interface OrphanPtsMasterEvent extends HookEvent<'orphanPtsMaster'> {
+  /** The master of the restored tasks' terminal. It is the handler's to keep, and to close. */
+  fd: number;
+}
+
+/**
+ * Handlers of CRIU's notifications when it restores, in the order in which they come. As with
+ * {@link Hooks}, each may be async and may veto: then nothing of the tasks is left.
+ */
+export interface RestoreHooks {
+  /** Before anything; there are no tasks yet. */
+  preRestore?: (event: HookEvent<'preRestore'>) => unknown;
+  /**
+   * The root task is there, with new and empty namespaces; to set them up from outside, as a network
+   * with `/proc/PID/ns/net`. Only where the images have namespaces.
+   */
+  setupNamespaces?: (event: HookEvent<'setupNamespaces'>) => unknown;
+  /** The namespaces have their content. */
+  postSetupNamespaces?: (event: HookEvent<'postSetupNamespaces'>) => unknown;
+  /** Takes the master of a terminal whose other end the images have: a container's console. */
+  orphanPtsMaster?: (event: OrphanPtsMasterEvent) => unknown;
+  /** All tasks are there and stand still. The last one that can veto. */
+  postRestore?: (event: HookEvent<'postRestore'>) => unknown;
+  /** Before the network is unlocked. A veto has no effect any more, here and below. */
+  networkUnlock?: (event: HookEvent<'networkUnlock'>) => unknown;
+  /** Before the tasks go on. */
+  preResume?: (event: HookEvent<'preResume'>) => unknown;
+  /** The tasks go on. */
+  postResume?: (event: HookEvent<'postResume'>) => unknown;
+}
+
 /** The name of a hook. */
 export type HookName = keyof Hooks;
+/** The name of a hook of a restore. */
+export type RestoreHookName = keyof RestoreHooks;
 
-/** CRIU's names of the notifications. */
-const scripts: Readonly<Record<HookName, string>> = {
-  preDump: 'pre-dump',
-  networkLock: 'network-lock',
-  queryExtFiles: 'query-ext-files',
-  postDump: 'post-dump',
-  networkUnlock: 'network-unlock',
-  statusReady: 'status-ready',
+/** What there is to hook into one kind of operation. */
+interface HookSet<Name extends string> {
+  /** CRIU's names of the notifications, in the order in which they come. */
+  readonly scripts: Readonly<Record<Name, string>>;
+  /** When tasks do not stand still, unless they have been frozen before. */
+  readonly running: readonly Name[];
+  /** When it is too late to veto; CRIU comes there also after a failure of its own. */
+  readonly tooLate: readonly Name[];
+}
+
+/** Those of a dump. */
+export const dumpHooks: HookSet<HookName> = {
+  scripts: {
+    preDump: 'pre-dump',
+    networkLock: 'network-lock',
+    queryExtFiles: 'query-ext-files',
+    postDump: 'post-dump',
+    networkUnlock: 'network-unlock',
+    statusReady: 'status-ready',
+  },
+  running: ['preDump'],
+  tooLate: ['networkUnlock'],
 };
 
-/** All hooks, in the order in which they come. */
-export const hookNames: readonly HookName[] = Object.keys(scripts) as HookName[];
+/** Those of a restore. */
+export const restoreHooks: HookSet<RestoreHookName> = {
+  scripts: {
+    preRestore: 'pre-restore',
+    setupNamespaces: 'setup-namespaces',
+    postSetupNamespaces: 'post-setup-namespaces',
+    orphanPtsMaster: 'orphan-pts-master',
+    postRestore: 'post-restore',
+    networkUnlock: 'network-unlock',
+    preResume: 'pre-resume',
+    postResume: 'post-resume',
+  },
+  running: ['preRestore', 'postResume'],
+  tooLate: ['networkUnlock', 'preResume', 'postResume'],
+};
 
 /**
  * Checks the option `hooks` and gives a copy of it.
  *
  * @throws TypeError, RangeError
  */
-export function validateHooks(name: string, value: unknown): Hooks {
+export function validateHooks(
+  { scripts }: HookSet<string>,
+  name: string,
+  value: unknown,
+): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidArgType(name, 'an object of functions', value);
   }
+  const hookNames = Object.keys(scripts);
   const hooks: Record<string, unknown> = {};
   for (const [hook, handler] of Object.entries(value)) {
-    if (!(hookNames as readonly string[]).includes(hook)) {
+    if (!hookNames.includes(hook)) {
       const meant = nearest(hook, hookNames);
       const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
       throw invalidArgValue(`${name}.${hook}`, `one of ${hookNames.join(', ')}`, hook, reason);
@@ -89,50 +156,63 @@ export function validateHooks(name: string, value: unknown): Hooks {
     }
     hooks[hook] = handler;
   }
-  return hooks as Hooks;
+  return hooks;
 }
+
+/** A handler of any kind. */
+type Handler = (event: HookEvent<string> & { fd?: number }) => unknown;
 
 /** Calls the handlers for one operation and keeps the error of the one that vetoed. */
 export class HookRunner {
   /** What a handler threw. */
-  veto: { stage: HookName; error: unknown } | undefined;
+  veto: { stage: string; error: unknown } | undefined;
   /** The notifications that have a handler. */
   readonly asked: readonly string[];
-  readonly #hooks: Hooks;
+  readonly #set: HookSet<string>;
+  readonly #hooks: Readonly<Record<string, Handler | undefined>>;
   readonly #start: number;
   readonly #frozenFromStart: boolean;
   readonly #signal: AbortSignal;
 
-  constructor(hooks: Hooks, start: number, frozenFromStart: boolean, signal: AbortSignal) {
-    this.#hooks = hooks;
+  constructor(
+    set: HookSet<string>,
+    hooks: Hooks | RestoreHooks,
+    start: number,
+    frozenFromStart: boolean,
+    signal: AbortSignal,
+  ) {
+    this.#set = set;
+    this.#hooks = hooks as Readonly<Record<string, Handler | undefined>>;
     this.#start = start;
     this.#frozenFromStart = frozenFromStart;
     this.#signal = signal;
-    this.asked = hookNames.filter((name) => hooks[name]).map((name) => scripts[name]);
+    this.asked = Object.entries(set.scripts)
+      .filter(([name]) => this.#hooks[name])
+      .map(([, script]) => script);
   }
 
   /** The callback that puts CRIU's questions to the handlers. */
   ask(answer: NativeOperation['answer']): NativeAsk {
-    return (number, script, pid) => {
-      const stage = hookNames.find((name) => scripts[name] === script);
+    return (number, script, pid, fd) => {
+      const [stage] = Object.entries(this.#set.scripts).find(([, one]) => one === script) ?? [];
       if (stage === undefined) return answer(number, true, []);
-      this.#call(stage, pid).then(
+      this.#call(stage, pid, fd).then(
         (external) => answer(number, true, external),
         (error: unknown) => {
-          // Too late to veto, and CRIU comes here also after a failure of its own.
-          if (stage !== 'networkUnlock') this.veto ??= { stage, error };
+          if (!this.#set.tooLate.includes(stage)) this.veto ??= { stage, error };
           answer(number, false, []);
         },
       );
     };
   }
 
-  async #call(stage: HookName, pid: number): Promise<readonly string[]> {
+  async #call(stage: string, pid: number, fd: number | undefined): Promise<readonly string[]> {
     const result = await this.#hooks[stage]?.({
       stage,
       ...(pid > 0 ? { pid } : {}),
+      ...(fd === undefined ? {} : { fd }),
       elapsedMs: performance.now() - this.#start,
-      frozen: this.#frozenFromStart || stage !== 'preDump',
+      frozen: this.#frozenFromStart || !this.#set.running.includes(stage),
       signal: this.#signal,
     });
     if (stage !== 'queryExtFiles' || result === undefined) return [];

@@ -91,6 +91,39 @@ export async function checkDirectory(
   return { open: () => openInPlace(option, place, before) };
 }
 
+/**
+ * Opens a directory of complete images to read them; CRIU may write its log into it.
+ *
+ * @param isWritten - Whether it is, too.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file or another user's symbolic link.
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it is missing, holds no images or cannot be written.
+ */
+export async function openImages(
+  option: string,
+  path: string,
+  isWritten: boolean,
+): Promise<OutputDirectory> {
+  const place = await locate(option, path);
+  if (!place.isThere) {
+    throw new CriuError('ERR_CRIU_IMAGES_DIR', `The directory of ${option} ${path} does not exist`);
+  }
+  const before = await listing(place.real).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOTDIR' ? 'it is not a directory' : error.message;
+    throw invalidArgValue(option, 'the path of a directory', path, reason);
+  });
+  // CRIU writes it last.
+  if (!before.has('inventory.img')) {
+    throw new CriuError(
+      'ERR_CRIU_IMAGES_DIR',
+      `The directory of ${option} ${path} holds no complete images: it has no inventory.img`,
+    );
+  }
+  if (isWritten) {
+    await access(place.real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
+  }
+  return openInPlace(option, place, before);
+}
+
 /** A path as it was found, without any links from then on. */
 interface Place {
   /** Absolute, as it was asked for. */

@@ -1,15 +1,28 @@
 import { type CriuFeatures, type CriuVersion, defaultCriu } from './criu.js';
 import type { DumpResult } from './dump.js';
-import type { DumpOptions, PreDumpOptions } from './option-types.js';
+import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types.js';
+import type { RestoreResult } from './restore.js';
 
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { Criu, type CriuFeatures, type CriuVersion } from './criu.js';
 export type { DumpResult, DumpTimings } from './dump.js';
 export { CriuError, type ErrorCode, errorCodes } from './errors.js';
-export type { HookEvent, HookName, Hooks } from './hooks.js';
-export type { DumpStats } from './images/stats.js';
+export type {
+  HookEvent,
+  HookName,
+  Hooks,
+  OrphanPtsMasterEvent,
+  RestoreHookName,
+  RestoreHooks,
+} from './hooks.js';
+export type { DumpStats, RestoreStats } from './images/stats.js';
 export type { CriuSettings } from './locate.js';
-export type { CheckpointOptions, DumpOptions, PreDumpOptions } from './option-types.js';
+export type {
+  CheckpointOptions,
+  DumpOptions,
+  PreDumpOptions,
+  RestoreOptions,
+} from './option-types.js';
 export { explain } from './preflight/explain.js';
 export {
   type Finding,
@@ -17,6 +30,7 @@ export {
   findingCodes,
   type Severity,
 } from './preflight/finding.js';
+export type { ChildExit, RestoreResult, RestoreTimings } from './restore.js';
 
 /** {@link Criu.dump} of the default CRIU. */
 export function dump(pid: number, options?: DumpOptions): Promise<DumpResult> {
@@ -26,6 +40,11 @@ export function dump(pid: number, options?: DumpOptions): Promise<DumpResult> {
 /** {@link Criu.preDump} of the default CRIU. */
 export function preDump(pid: number, options?: PreDumpOptions): Promise<DumpResult> {
   return defaultCriu().preDump(pid, options);
+}
+
+/** {@link Criu.restore} of the default CRIU. */
+export function restore(imagePath: string, options?: RestoreOptions): Promise<RestoreResult> {
+  return defaultCriu().restore(imagePath, options);
 }
 
 /** {@link Criu.check} of the default CRIU. */

@@ -7,7 +7,7 @@ import type { CriuFields } from './request.js';
 
 /** What the addon takes for one request to CRIU. */
 export interface NativeRequest {
-  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump';
+  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore';
   /** `libcriu.so.2`, or a path of it. */
   library: string;
   /** Absolute path of criu. */
@@ -28,6 +28,8 @@ export interface NativeRequest {
   /** Cgroup directory that is frozen before the request and thawed after the answer. */
   freezerPath?: string;
   freezerVersion?: 1 | 2;
+  /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
+  joinsSession?: boolean;
   /** Spare workers to have ready when this is over. */
   spares?: number;
 }
@@ -40,12 +42,14 @@ export interface NativeOutcome {
   froze: boolean;
   /** `spawn`, `request`, `freeze`, or the last notification. */
   stage: string;
-  /** The content of `stats-dump`; empty when there is none. */
+  /** The content of `stats-dump` or `stats-restore`; empty when there is none. */
   stats: Buffer;
   /** Whether CRIU answered at all. */
   replied: boolean;
   /** A self-dump that has come back to life. */
   restored: boolean;
+  /** Of the root of a restored tree. */
+  pid: number;
   /** CRIU's `cr_errno`. */
   errno: number;
   /** CRIU's `cr_errmsg`. */
@@ -84,8 +88,13 @@ export interface NativeOperation {
   answer: (number: number, goOn: boolean, external: readonly string[]) => void;
 }
 
-/** Puts a notification of CRIU to JavaScript; CRIU waits for the answer. */
-export type NativeAsk = (number: number, script: string, pid: number) => void;
+/** Puts a notification of CRIU to JavaScript; CRIU waits for the answer. `fd` is JavaScript's then. */
+export type NativeAsk = (
+  number: number,
+  script: string,
+  pid: number,
+  fd: number | undefined,
+) => void;
 
 /** The addon's exports; native/addon.cc defines them. */
 export interface NativeAddon {
@@ -95,6 +104,11 @@ export interface NativeAddon {
   optionNames(): string[];
   /** Throws for a mistyped request, before anything is started. */
   start(request: NativeRequest, ask?: NativeAsk): NativeOperation;
+  /**
+   * Waits for a child of this process to end, and reaps it. Until then the event loop goes on, if it
+   * is to be kept alive.
+   */
+  waitForChild(pid: number, keepsAlive: boolean): Promise<{ code: number; signal: number }>;
   /** Starts spare workers and the guard, in the background; failures show at the next request. */
   prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
   /** Ends spare workers and the guard and waits for them. */

@@ -1,19 +1,13 @@
 // Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.
 import type { Criu } from './criu.js';
-import type { Hooks } from './hooks.js';
+import type { Hooks, RestoreHooks } from './hooks.js';
 import type { CgroupRoot } from './options/cgroup-root.js';
+import type { InheritedFd } from './options/inherited-fd.js';
+import type { JoinedNamespace } from './options/joined-namespace.js';
 import type { PageServer } from './options/page-server.js';
 
 /** Options of every call. */
 export interface SharedOptions {
-  /**
-   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `overwrite` says otherwise.
-   *
-   * @defaultValue './checkpoint'
-   * @remarks runc --image-path, CRIU --images-dir
-   */
-  imagePath?: string | undefined;
   /**
    * Directory for the log and the statistics.
    *
@@ -22,34 +16,12 @@ export interface SharedOptions {
    */
   workPath?: string | undefined;
   /**
-   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
-   * memory tracking in the kernel, and turns it on for what comes after.
-   *
-   * @defaultValue none
-   * @remarks runc --parent-path, CRIU --prev-images-dir
-   */
-  parentPath?: string | undefined;
-  /**
-   * Save established TCP connections too.
+   * Save established TCP connections too, and bring them back.
    *
    * @defaultValue false
    * @remarks runc --tcp-established, CRIU --tcp-established
    */
   tcpEstablished?: boolean | undefined;
-  /**
-   * Leave out TCP connections that are not yet established, instead of failing.
-   *
-   * @defaultValue false
-   * @remarks runc --tcp-skip-in-flight, CRIU --skip-in-flight
-   */
-  tcpSkipInFlight?: boolean | undefined;
-  /**
-   * Give open files whose name is gone a temporary name, if they have another link.
-   *
-   * @defaultValue false
-   * @remarks runc --link-remap, CRIU --link-remap
-   */
-  linkRemap?: boolean | undefined;
   /**
    * Allow unix sockets whose other end is outside.
    *
@@ -65,15 +37,7 @@ export interface SharedOptions {
    */
   shellJob?: boolean | undefined;
   /**
-   * Page server that takes the memory; with lazyPages, the IP address to serve it at. As in
-   * `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.
-   *
-   * @defaultValue none
-   * @remarks runc --page-server, CRIU --page-server --address --port
-   */
-  pageServer?: string | PageServer | undefined;
-  /**
-   * Save file locks; safe only if nobody outside holds them too.
+   * Save and restore file locks; safe only if nobody outside holds them too.
    *
    * @defaultValue false
    * @remarks runc --file-locks, CRIU --file-locks
@@ -82,7 +46,7 @@ export interface SharedOptions {
   /**
    * How cgroups are saved and restored.
    *
-   * @defaultValue 'soft'; for dump and preDump CRIU's
+   * @defaultValue 'soft'; for dump and preDump and restore CRIU's
    * @remarks runc --manage-cgroups-mode, CRIU --manage-cgroups
    */
   manageCgroupsMode?: 'soft' | 'full' | 'strict' | 'ignore' | undefined;
@@ -117,6 +81,113 @@ export interface SharedOptions {
    */
   autoExtMnt?: boolean | undefined;
   /**
+   * Save or restore established TCP connections as closed ones.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tcp-close
+   */
+  tcpClose?: boolean | undefined;
+  /**
+   * Cgroup below which cgroups are saved, for one controller or for all.
+   *
+   * @defaultValue none
+   * @remarks CRIU --cgroup-root
+   */
+  cgRoots?: readonly CgroupRoot[] | undefined;
+  /**
+   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
+   * hierarchy is looked for as `unified`. Saves what mounting them takes.
+   *
+   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
+   * @remarks CRIU --cgroup-yard
+   */
+  cgroupYard?: string | undefined;
+  /**
+   * Go on where a sysctl does not exist.
+   *
+   * @defaultValue false
+   * @remarks CRIU --weak-sysctls
+   */
+  weakSysctls?: boolean | undefined;
+  /**
+   * Do not compare the permissions of files at restore.
+   *
+   * @defaultValue false
+   * @remarks CRIU --skip-file-rwx-check
+   */
+  skipFileRwxCheck?: boolean | undefined;
+  /**
+   * Time after which the operation is given up and the tasks run on. CRIU has it as its limit for
+   * freezing too, in whole seconds rounded up. From 1 to 2147483647 milliseconds.
+   *
+   * @defaultValue none; CRIU's own limit for freezing is 10 s
+   * @remarks CRIU --timeout
+   */
+  timeoutMs?: number | undefined;
+  /**
+   * File of CRIU's options, which override all others.
+   *
+   * @defaultValue a container's own, else none
+   * @remarks CRIU --config
+   */
+  configFile?: string | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
+  /**
+   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of every call that writes images. */
+export interface SavingOptions extends SharedOptions {
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
+   * is refused unless `overwrite` says otherwise.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks runc --image-path, CRIU --images-dir
+   */
+  imagePath?: string | undefined;
+  /**
+   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
+   * memory tracking in the kernel, and turns it on for what comes after.
+   *
+   * @defaultValue none
+   * @remarks runc --parent-path, CRIU --prev-images-dir
+   */
+  parentPath?: string | undefined;
+  /**
+   * Leave out TCP connections that are not yet established, instead of failing.
+   *
+   * @defaultValue false
+   * @remarks runc --tcp-skip-in-flight, CRIU --skip-in-flight
+   */
+  tcpSkipInFlight?: boolean | undefined;
+  /**
+   * Give open files whose name is gone a temporary name, if they have another link.
+   *
+   * @defaultValue false
+   * @remarks runc --link-remap, CRIU --link-remap
+   */
+  linkRemap?: boolean | undefined;
+  /**
+   * Page server that takes the memory; with lazyPages, the IP address to serve it at. As in
+   * `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.
+   *
+   * @defaultValue none
+   * @remarks runc --page-server, CRIU --page-server --address --port
+   */
+  pageServer?: string | PageServer | undefined;
+  /**
    * Allow external bind mounts that receive mounts from outside.
    *
    * @defaultValue false
@@ -130,13 +201,6 @@ export interface SharedOptions {
    * @remarks CRIU --external mnt[]:s
    */
   extSharing?: boolean | undefined;
-  /**
-   * Save established TCP connections as closed ones.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tcp-close
-   */
-  tcpClose?: boolean | undefined;
   /**
    * Largest deleted but open file whose content goes into the images. From 0 to 4294967295 bytes.
    *
@@ -180,21 +244,6 @@ export interface SharedOptions {
    */
   freezeCgroup?: string | undefined;
   /**
-   * Cgroup below which cgroups are saved, for one controller or for all.
-   *
-   * @defaultValue none
-   * @remarks CRIU --cgroup-root
-   */
-  cgRoots?: readonly CgroupRoot[] | undefined;
-  /**
-   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
-   * hierarchy is looked for as `unified`. Saves what mounting them takes.
-   *
-   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
-   * @remarks CRIU --cgroup-yard
-   */
-  cgroupYard?: string | undefined;
-  /**
    * File system types unknown to CRIU that may be mounted anew at restore.
    *
    * @defaultValue none
@@ -209,48 +258,12 @@ export interface SharedOptions {
    */
   skipMnt?: readonly string[] | undefined;
   /**
-   * Go on where a sysctl does not exist.
-   *
-   * @defaultValue false
-   * @remarks CRIU --weak-sysctls
-   */
-  weakSysctls?: boolean | undefined;
-  /**
    * Take any path to an open device whose own path is out of reach.
    *
    * @defaultValue false
    * @remarks CRIU --evasive-devices
    */
   evasiveDevices?: boolean | undefined;
-  /**
-   * Do not compare the permissions of files at restore.
-   *
-   * @defaultValue false
-   * @remarks CRIU --skip-file-rwx-check
-   */
-  skipFileRwxCheck?: boolean | undefined;
-  /**
-   * Time after which the operation is given up and the tasks run on. CRIU has it as its limit for
-   * freezing too, in whole seconds rounded up. From 1 to 2147483647 milliseconds.
-   *
-   * @defaultValue none; CRIU's own limit for freezing is 10 s
-   * @remarks CRIU --timeout
-   */
-  timeoutMs?: number | undefined;
-  /**
-   * File of CRIU's options, which override all others.
-   *
-   * @defaultValue a container's own, else none
-   * @remarks CRIU --config
-   */
-  configFile?: string | undefined;
-  /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
-   *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
-   */
-  logLevel?: number | undefined;
   /**
    * Name of CRIU's log in workPath.
    *
@@ -282,17 +295,10 @@ export interface SharedOptions {
    * @remarks CRIU action scripts
    */
   hooks?: Hooks | undefined;
-  /**
-   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  signal?: AbortSignal | undefined;
 }
 
 /** Options of `checkpoint`. */
-export interface CheckpointOptions extends SharedOptions {
+export interface CheckpointOptions extends SavingOptions {
   /**
    * Let the tasks run on afterwards instead of ending them.
    *
@@ -372,7 +378,7 @@ export interface CheckpointOptions extends SharedOptions {
 }
 
 /** Options of `dump`. */
-export interface DumpOptions extends SharedOptions {
+export interface DumpOptions extends SavingOptions {
   /**
    * Let the tasks run on afterwards instead of ending them.
    *
@@ -429,7 +435,7 @@ export interface DumpOptions extends SharedOptions {
 }
 
 /** Options of `preDump`. */
-export interface PreDumpOptions extends SharedOptions {
+export interface PreDumpOptions extends SavingOptions {
   /**
    * Root directory of the tasks' mount namespace, as the host sees it.
    *
@@ -444,4 +450,83 @@ export interface PreDumpOptions extends SharedOptions {
    * @remarks CRIU --pre-dump-mode
    */
   preDumpMode?: 'splice' | 'read' | undefined;
+}
+
+/** Options of `restore`. */
+export interface RestoreOptions extends SharedOptions {
+  /**
+   * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
+   * already, with workPath as its working directory: its socket is looked for there.
+   *
+   * @defaultValue false
+   * @remarks CRIU --lazy-pages
+   */
+  lazyPages?: boolean | undefined;
+  /**
+   * Root directory of the tasks' mount namespace, as the host sees it.
+   *
+   * @defaultValue none
+   * @remarks CRIU --root
+   */
+  root?: string | undefined;
+  /**
+   * Name of CRIU's log in workPath.
+   *
+   * @defaultValue 'restore.log'
+   * @remarks CRIU --log-file
+   */
+  logFile?: string | undefined;
+  /**
+   * Make the root task a child of this process, whose end `exited` tells. Otherwise it belongs to
+   * the init process, as after `criu restore --restore-detached`.
+   *
+   * @defaultValue false
+   * @remarks CRIU --restore-sibling
+   */
+  restoreSibling?: boolean | undefined;
+  /**
+   * Descriptors of this process that the tasks get in place of what the images name. As in `{ fd:
+   * 5, resource: 'pipe:[4711]' }`; a file's resource is its path without the leading `/`. They stay
+   * open here.
+   *
+   * @defaultValue none
+   * @remarks CRIU --inherit-fd
+   */
+  inheritFd?: readonly InheritedFd[] | undefined;
+  /**
+   * Namespaces to restore into, instead of those of this process. As in `{ type: 'net', path:
+   * '/run/netns/web' }`.
+   *
+   * @defaultValue none
+   * @remarks CRIU --join-ns
+   */
+  joinNs?: readonly JoinedNamespace[] | undefined;
+  /**
+   * Profile of the Linux security module to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks CRIU --lsm-profile
+   */
+  lsmProfile?: string | undefined;
+  /**
+   * SELinux context of the mounts to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks CRIU --lsm-mount-context
+   */
+  lsmMountContext?: string | undefined;
+  /**
+   * Restore mounts in the way of CRIU before 3.17, as for images of that time.
+   *
+   * @defaultValue false
+   * @remarks CRIU --mntns-compat-mode
+   */
+  mntnsCompatMode?: boolean | undefined;
+  /**
+   * Handlers that are called, and may veto, at CRIU's notifications.
+   *
+   * @defaultValue none
+   * @remarks CRIU action scripts
+   */
+  hooks?: RestoreHooks | undefined;
 }

@@ -9,6 +9,7 @@ const doing: Readonly<Record<string, string>> = {
   checkpoint: 'checkpoint the container',
   dump: 'dump the process',
   preDump: 'pre-dump the process',
+  restore: 'restore the process',
   check: 'check this kernel',
   version: 'tell its version',
   features: 'tell what this kernel has',

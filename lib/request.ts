@@ -4,7 +4,8 @@ import type { FilledIn } from './options/validate.js';
 
 /**
  * Fields of CRIU's request by CRIU's own names (`criu_opts` of its rpc.proto): what the native
- * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`.
+ * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`; with a
+ * number, of descriptors of this process, as `inherit_fd`.
  */
 export interface CriuFields {
   [field: string]:
@@ -12,7 +13,19 @@ export interface CriuFields {
     | number
     | string
     | readonly string[]
-    | readonly (readonly [string, string])[];
+    | readonly (readonly [string, string])[]
+    | readonly (readonly [string, number])[];
+}
+
+/** What any operation that runs has, whatever it does. */
+export interface Running {
+  /** The public call, for errors. */
+  operation: string;
+  options: {
+    signal?: AbortSignal | undefined;
+    timeoutMs?: number | undefined;
+    logFile: string;
+  };
 }
 
 /** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */

@@ -1,6 +1,8 @@
 #include <napi.h>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <system_error>
@@ -45,6 +47,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("optionNames", &Addon::OptionNames),
                              InstanceMethod("start", &Addon::Start),
                              InstanceMethod("prepare", &Addon::Prepare),
+                             InstanceMethod("waitForChild", &Addon::WaitForChild),
                              InstanceMethod("close", &Addon::Close),
                              InstanceMethod("hasNftables", &Addon::Nftables),
                              InstanceMethod("exchange", &Addon::ExchangePaths),
@@ -60,6 +63,13 @@ class Addon : public Napi::Addon<Addon> {
     Napi::Promise::Deferred deferred;
     std::shared_ptr<Operation> operation;
     Napi::FunctionReference ask;
+  };
+
+  // Whether the event loop has to wait for it.
+  enum class Liveness { kRef, kUnref };
+  struct Pledge {
+    Napi::Promise::Deferred deferred;
+    Liveness liveness;
   };
 
   Napi::Value LoadLibrary(const Napi::CallbackInfo& info) {
@@ -134,13 +144,34 @@ class Addon : public Napi::Addon<Addon> {
     const auto pending = pending_.find(id);
     if (pending == pending_.end() || pending->second.ask.IsEmpty()) return;
     try {
+      // From here on it is the handler's.
+      const int fd = notification.fd ? notification.fd->Release() : -1;
       pending->second.ask.Call({Napi::Number::New(env, static_cast<double>(number)),
                                 Napi::String::New(env, notification.script),
-                                Napi::Number::New(env, notification.pid)});
+                                Napi::Number::New(env, notification.pid),
+                                fd < 0 ? env.Undefined() : Napi::Number::New(env, fd)});
     } catch (const Napi::Error&) {
       // The environment is ending; CRIU is not left waiting for it.
       pending->second.operation->Answer(number, Verdict::Veto());
     }
+  }
+
+  // Reaps that one process and none of libuv's.
+  Napi::Value WaitForChild(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    const auto liveness =
+        ReadValue<bool>(info[1], "keepsAlive") ? Liveness::kRef : Liveness::kUnref;
+    return Aside(
+        info.Env(),
+        [pid] {
+          return [status = WaitFor(pid)](Napi::Env env) -> Napi::Value {
+            auto result = Napi::Object::New(env);
+            result["code"] = status.code;
+            result["signal"] = status.signal;
+            return result;
+          };
+        },
+        liveness);
   }
 
   void Prepare(const Napi::CallbackInfo& info) {
@@ -205,15 +236,16 @@ class Addon : public Napi::Addon<Addon> {
   // A promise of what `work` finds out on a thread of its own, which may wait for a file system.
   // `work` returns what makes a value of it on the JavaScript thread.
   template <typename Work>
-  Napi::Value Aside(Napi::Env env, Work work) {
+  Napi::Value Aside(Napi::Env env, Work work, Liveness liveness = Liveness::kRef) {
     const uint64_t id = ++last_id_;
-    const auto [entry, inserted] = aside_.emplace(id, Napi::Promise::Deferred::New(env));
-    mailbox_->Ref(env);
+    const auto [entry, inserted] =
+        aside_.emplace(id, Pledge{Napi::Promise::Deferred::New(env), liveness});
+    if (liveness == Liveness::kRef) mailbox_->Ref(env);
     auto body = [this, id, mailbox = mailbox_, work = std::move(work)] {
       mailbox->Post([this, id, make_value = work()](Napi::Env task_env) {
         const auto node = aside_.extract(id);
         UnrefWhenIdle(task_env);
-        node.mapped().Resolve(make_value(task_env));
+        node.mapped().deferred.Resolve(make_value(task_env));
       });
     };
     try {
@@ -223,11 +255,13 @@ class Addon : public Napi::Addon<Addon> {
       UnrefWhenIdle(env);
       throw ToError(env, Failure("spawn", error.code().value(), "cannot start a thread"));
     }
-    return entry->second.Promise();
+    return entry->second.deferred.Promise();
   }
 
   void UnrefWhenIdle(Napi::Env env) {
-    if (pending_.empty() && aside_.empty()) mailbox_->Unref(env);
+    const bool waits = std::ranges::any_of(
+        aside_, [](const auto& entry) { return entry.second.liveness == Liveness::kRef; });
+    if (pending_.empty() && !waits) mailbox_->Unref(env);
   }
 
   void Settle(Napi::Env env, uint64_t id, const Outcome& outcome) {
@@ -246,7 +280,7 @@ class Addon : public Napi::Addon<Addon> {
 
   std::shared_ptr<Mailbox> mailbox_;
   std::map<uint64_t, Pending> pending_;
-  std::map<uint64_t, Napi::Promise::Deferred> aside_;
+  std::map<uint64_t, Pledge> aside_;
   uint64_t last_id_ = 0;
 };
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "failure.h"
 
@@ -47,6 +48,17 @@ bool Send(int socket, std::span<const uint8_t> message) {
     result = send(socket, message.data(), message.size(), MSG_NOSIGNAL);
   } while (result < 0 && errno == EINTR);
   return result == static_cast<ssize_t>(message.size());
+}
+
+UniqueFd PassedDescriptor(msghdr* header) {
+  const cmsghdr* control = CMSG_FIRSTHDR(header);
+  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
+      control->cmsg_len != CMSG_LEN(sizeof(int))) {
+    return {};
+  }
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+  return UniqueFd(fd);
 }
 
 struct Response {
@@ -182,18 +194,27 @@ void CancelSwitch::Drain() const {
   eventfd_read(event_.get(), &ignored);
 }
 
-// One whole message; nothing when the other side is gone.
-std::optional<wire::Bytes> Channel::Receive(int socket) {
+// One whole message, and the descriptor that came with it; nothing when the other side is gone.
+std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   ssize_t length = 0;
   do {
     length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
   } while (length < 0 && errno == EINTR);
   if (length <= 0) return std::nullopt;
   wire::Bytes message(static_cast<size_t>(length));
+  iovec data{.iov_base = message.data(), .iov_len = message.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
   do {
-    length = recv(socket, message.data(), message.size(), 0);
+    length = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   } while (length < 0 && errno == EINTR);
   if (length < 0) return std::nullopt;
+  UniqueFd came = PassedDescriptor(&header);
+  if (passed != nullptr) *passed = std::move(came);
   message.resize(static_cast<size_t>(length));
   return message;
 }
@@ -265,13 +286,17 @@ Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
       }
     }
     if (fds[0].revents == 0) continue;
-    auto message = Receive(criu_);
+    UniqueFd passed;
+    auto message = Receive(criu_, &passed);
     auto response = message ? ParseResponse(*message) : std::nullopt;
     if (!response) {
       FinishWithFailure();
       return {};
     }
     if (response->type == kTypeNotify) {
+      if (passed.valid()) {
+        response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
+      }
       const bool may_ask = cancel_.level() == CancelSwitch::Level::kNone;
       Answer(may_ask ? notify(response->notification) : Verdict::Veto());
       continue;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,6 +45,7 @@ struct Reply {
 struct Notification {
   std::string script;
   int pid = 0;
+  std::shared_ptr<UniqueFd> fd;  // what came with it, if anything: the master of a terminal
 };
 
 // What CRIU is answered.
@@ -99,7 +101,7 @@ class Channel {
   void HangUp() { library_.Reset(); }
 
  private:
-  std::optional<wire::Bytes> Receive(int socket);
+  static std::optional<wire::Bytes> Receive(int socket, UniqueFd* passed = nullptr);
   bool ForwardRequest(const wire::Bytes& extra);
   bool Answer(const Verdict& verdict);
   void Finish(wire::Bytes message);

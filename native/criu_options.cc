@@ -14,7 +14,9 @@ namespace {
 using enum OptionKind;
 
 // Setters that are missing on purpose: `criu_local_set_timeout` never marks the field as present,
-// and libcriu 4.2 has none for lazy_pages, leave_stopped, display_stats, log_to_stderr and tls*.
+// that of inherit_fd refuses a criu that libcriu has not started, that of join_ns leaks; and
+// libcriu 4.2 has none for rst_sibling, lazy_pages, leave_stopped, display_stats, log_to_stderr and
+// tls*.
 constexpr auto kRows = std::to_array<OptionRow>({
     {"images_dir_fd", 1, kFd, "criu_local_set_images_dir_fd"},
     {"pid", 2, kInt, "criu_local_set_pid"},
@@ -38,6 +40,8 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"ext_mnt", 23, kPairs, "criu_local_add_ext_mount"},
     {"manage_cgroups", 24, kBool, "criu_local_set_manage_cgroups"},
     {"cg_root", 25, kPairs, "criu_local_add_cg_root"},
+    {"rst_sibling", 26, kBool, nullptr},
+    {"inherit_fd", 27, kDescriptors, nullptr},
     {"auto_ext_mnt", 28, kBool, "criu_local_set_auto_ext_mnt"},
     {"ext_sharing", 29, kBool, "criu_local_set_ext_sharing"},
     {"ext_masters", 30, kBool, "criu_local_set_ext_masters"},
@@ -48,6 +52,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"irmap_scan_paths", 36, kStrings, "criu_local_add_irmap_path"},
     {"external", 37, kStrings, "criu_local_add_external"},
     {"empty_ns", 38, kInt, "criu_local_set_empty_ns"},
+    {"join_ns", 39, kPairs, nullptr},
     {"cgroup_props", 41, kString, "criu_local_add_cg_props"},
     {"cgroup_props_file", 42, kString, "criu_local_add_cg_props_file"},
     {"cgroup_dump_controller", 43, kStrings, "criu_local_add_cg_dump_controller"},
@@ -59,6 +64,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"orphan_pts_master", 50, kBool, "criu_local_set_orphan_pts_master"},
     {"config_file", 51, kString, "criu_local_set_config_file"},
     {"tcp_close", 52, kBool, "criu_local_set_tcp_close"},
+    {"lsm_profile", 53, kString, "criu_local_set_lsm_profile"},
     {"tls_cacert", 54, kString, nullptr},
     {"tls_cacrl", 55, kString, nullptr},
     {"tls_cert", 56, kString, nullptr},
@@ -67,6 +73,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"tls_no_cn_verify", 59, kBool, nullptr},
     {"cgroup_yard", 60, kString, "criu_local_add_cg_yard"},
     {"pre_dump_mode", 61, kInt, "criu_local_set_pre_dump_mode"},
+    {"lsm_mount_context", 63, kString, "criu_local_set_lsm_mount_context"},
     {"network_lock", 64, kInt, "criu_local_set_network_lock"},
     {"mntns_compat_mode", 65, kBool, "criu_local_set_mntns_compat_mode"},
     {"skip_file_rwx_check", 66, kBool, "criu_local_set_skip_file_rwx_check"},
@@ -155,6 +162,8 @@ bool CriuOptions::SetByLibrary(const Option& option) {
                                                                         number);
       }
       break;
+    case kDescriptors:
+      return false;
   }
   return true;
 }
@@ -193,6 +202,14 @@ void CriuOptions::SetByWire(const Option& option) {
         wire::AppendString(&info, 1, address);
         wire::AppendInt(&info, 2, number);
         wire::AppendBytes(&extra_, row.field, info);
+      }
+      break;
+    case kDescriptors:
+      for (const auto& [key, fd] : std::get<std::vector<Inherited>>(option.value)) {
+        wire::Bytes inherited;
+        wire::AppendString(&inherited, 1, key);
+        wire::AppendInt(&inherited, 2, fd);
+        wire::AppendBytes(&extra_, row.field, inherited);
       }
       break;
   }

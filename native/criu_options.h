@@ -21,9 +21,10 @@ enum class OptionKind {
   kInt,  // int32, uint32 and enums
   kFd,   // a descriptor of this process: duplicated and held until the operation is over
   kString,
-  kStrings,  // repeated
-  kPairs,    // repeated messages of two strings (field 1 may be absent: given as "")
-  kAddress,  // a page server: one pair of address and port
+  kStrings,      // repeated
+  kPairs,        // repeated messages of two strings (field 1 may be absent: given as "")
+  kAddress,      // a page server: one pair of address and port
+  kDescriptors,  // pairs of a name and the number of a descriptor in the criu process
 };
 
 // One field of CRIU's `criu_opts` message under CRIU's own name.
@@ -41,8 +42,13 @@ std::span<const OptionRow> OptionRows();
 const OptionRow* FindOption(std::string_view name);
 
 using Pair = std::pair<std::string, std::string>;
-using OptionValue =
-    std::variant<bool, int64_t, std::string, std::vector<std::string>, std::vector<Pair>>;
+// A descriptor of the criu process, and the name under which the images know it.
+struct Inherited {
+  std::string key;
+  int fd;
+};
+using OptionValue = std::variant<bool, int64_t, std::string, std::vector<std::string>,
+                                 std::vector<Pair>, std::vector<Inherited>>;
 
 struct Option {
   const OptionRow* row;

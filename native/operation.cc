@@ -98,7 +98,8 @@ double Operation::Now() const {
 void Operation::Run() {
   try {
     Enter("spawn");
-    worker_ = WorkerPool::Get().Take(request_.worker);
+    worker_ = request_.extras.none() ? WorkerPool::Get().Take(request_.worker)
+                                     : std::make_unique<Worker>(request_.worker, request_.extras);
     outcome_.timeline.worker_ready = Now();
     RunRequest(worker_.get());
   } catch (const Failure& failure) {
@@ -190,7 +191,8 @@ int Operation::Directory(std::string_view option) const {
 void Operation::ReadResults() {
   const int images = Directory("images_dir_fd");
   const int work = Directory("work_dir_fd");
-  outcome_.stats = ReadFileAt(work >= 0 ? work : images, "stats-dump");
+  const char* stats = request_.verb == Verb::kRestore ? "stats-restore" : "stats-dump";
+  outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
   if (outcome_.froze) ThawCgroupImage(images);
 }
 
@@ -229,6 +231,9 @@ void Operation::CallLibrary(criu_opts* opts) const {
       break;
     case Verb::kPreDump:
       library.pre_dump(opts);
+      break;
+    case Verb::kRestore:
+      library.restore(opts);
       break;
   }
 }

@@ -20,13 +20,14 @@
 
 namespace criu_node {
 
-enum class Verb { kCheck, kVersion, kFeatures, kDump, kPreDump };
+enum class Verb { kCheck, kVersion, kFeatures, kDump, kPreDump, kRestore };
 
 // Everything one operation needs, as plain data copied out of JavaScript.
 struct Request {
   Verb verb = Verb::kCheck;
   std::shared_ptr<const LibCriu> library;
   WorkerSettings worker;
+  WorkerExtras extras;
   std::vector<Option> options;
   std::vector<UniqueFd> held;  // what criu opens as /proc/<our pid>/fd/N until it has answered
   UniqueFd status_fd;
@@ -63,7 +64,7 @@ struct Outcome {
   bool froze = false;              // CRIU was handed a cgroup that we had frozen
   Reply reply;
   ExitStatus exit;
-  std::string stats;    // the content of stats-dump
+  std::string stats;    // the content of stats-dump or stats-restore
   std::string warning;  // what went wrong after CRIU had succeeded
   std::string printed;  // criu's stdout and stderr
   std::vector<Event> events;

@@ -16,6 +16,7 @@ constexpr auto kVerbs = std::to_array<std::pair<std::string_view, Verb>>({
     {"features", Verb::kFeatures},
     {"dump", Verb::kDump},
     {"preDump", Verb::kPreDump},
+    {"restore", Verb::kRestore},
 });
 
 std::vector<Pair> ReadPairs(const Napi::Value& value, const char* name) {
@@ -28,6 +29,18 @@ std::vector<Pair> ReadPairs(const Napi::Value& value, const char* name) {
     pairs.emplace_back(std::move(strings[0]), std::move(strings[1]));
   }
   return pairs;
+}
+
+std::vector<Inherited> ReadDescriptors(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) throw Mistyped(value.Env(), name, "an array of names and descriptors");
+  const auto array = value.As<Napi::Array>();
+  std::vector<Inherited> descriptors;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto element = ReadValue<Napi::Object>(array.Get(i), name);
+    descriptors.push_back({.key = ReadValue<std::string>(element.Get(0U), name),
+                           .fd = static_cast<int>(ReadValue<int64_t>(element.Get(1U), name))});
+  }
+  return descriptors;
 }
 
 OptionValue ReadOption(const OptionRow& row, const Napi::Value& value, const char* name) {
@@ -44,6 +57,8 @@ OptionValue ReadOption(const OptionRow& row, const Napi::Value& value, const cha
     case OptionKind::kPairs:
     case OptionKind::kAddress:
       return ReadPairs(value, name);
+    case OptionKind::kDescriptors:
+      return ReadDescriptors(value, name);
   }
   throw Mistyped(value.Env(), name, "an option");
 }
@@ -65,6 +80,15 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
       UniqueFd copy = Hold(std::get<int64_t>(option.value), name);
       option.value = static_cast<int64_t>(copy.get());
       request->held.push_back(std::move(copy));
+    }
+    if (row->kind == OptionKind::kDescriptors) {
+      int number = Worker::kFirstInherited;
+      for (Inherited& inherited : std::get<std::vector<Inherited>>(option.value)) {
+        UniqueFd copy = Hold(inherited.fd, name);
+        request->extras.inherited.push_back(copy.get());
+        request->held.push_back(std::move(copy));
+        inherited.fd = number++;
+      }
     }
     request->options.push_back(std::move(option));
   }
@@ -91,6 +115,7 @@ Request ReadRequest(const Napi::Object& object) {
   request.library = LibCriu::Load(Read<std::string>(object, "library"));
   request.worker = ReadWorkerSettings(object);
   ReadOptions(Read<Napi::Object>(object, "fields"), &request);
+  request.extras.joins_session = Read<bool>(object, "joinsSession", false);
   const auto status_fd = Read<int64_t>(object, "statusFd", -1);
   if (status_fd >= 0) request.status_fd = Hold(status_fd, "statusFd");
   for (auto& script : Read<std::vector<std::string>>(object, "asked", {})) {
@@ -114,6 +139,7 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   object["stage"] = outcome.stage;
   object["replied"] = outcome.reply.received;
   object["restored"] = outcome.reply.restored;
+  object["pid"] = outcome.reply.pid;
   object["errno"] = outcome.reply.cr_errno;
   object["message"] = outcome.reply.cr_errmsg;
   object["exitCode"] = outcome.exit.code;

@@ -88,8 +88,10 @@ pid_t Spawn(const SpawnSettings& settings) {
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&attributes.value, &all);
   posix_spawnattr_setsigmask(&attributes.value, &none);
-  posix_spawnattr_setflags(&attributes.value,
-                           POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+  const int session = settings.session == Session::kNew ? POSIX_SPAWN_SETSID : 0;
+  posix_spawnattr_setflags(
+      &attributes.value,
+      static_cast<int16_t>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session));
   pid_t pid = -1;
   const int error =
       posix_spawn(&pid, settings.program.c_str(), &actions.value, &attributes.value,

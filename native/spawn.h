@@ -18,6 +18,8 @@ struct SocketPair {
 // Sequenced packets, CLOEXEC. Throws Failure with the given stage.
 SocketPair MakeSocketPair(const char* stage);
 
+enum class Session { kNew, kOurs };
+
 // How a process of ours is started.
 struct SpawnSettings {
   const char* stage;                                  // for Failure
@@ -25,11 +27,12 @@ struct SpawnSettings {
   std::vector<std::string> arguments;                 // with argv[0]
   std::vector<std::string> environment = {};          // "NAME=value"
   std::vector<std::pair<int, int>> descriptors = {};  // ours, and its number in the child
+  Session session = Session::kNew;                    // then the terminal's Ctrl-C does not end it
 };
 
 // posix_spawn: what it costs does not grow with the caller's memory. The child gets the listed
-// descriptors, /dev/null for the standard ones that are not listed, nothing else; default signals;
-// and a session of its own, so that the terminal's Ctrl-C does not end it. Throws Failure.
+// descriptors, /dev/null for the standard ones that are not listed, nothing else, and default
+// signals. Throws Failure.
 pid_t Spawn(const SpawnSettings& settings);
 
 }  // namespace criu_node

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <iterator>
+#include <utility>
 
 #include "failure.h"
 #include "mount_namespace.h"
@@ -20,12 +21,13 @@ namespace criu_node {
 namespace {
 
 constexpr int kSocketInChild = 3;
+static_assert(Worker::kFirstInherited == kSocketInChild + 1);
 
 }  // namespace
 
-Worker::Worker(const WorkerSettings& settings) {
+Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
   if (settings.service.empty()) {
-    Start(settings);
+    Start(settings, extras);
   } else {
     Connect(settings.service);
   }
@@ -55,7 +57,7 @@ void Worker::Connect(const std::string& service) {
   socket_ = std::move(socket);
 }
 
-void Worker::Start(const WorkerSettings& settings) {
+void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   SocketPair pair = MakeSocketPair("spawn");
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
@@ -63,13 +65,22 @@ void Worker::Start(const WorkerSettings& settings) {
   const UniqueFd writer(ends[1]);
   fcntl(output.get(), F_SETFL, O_NONBLOCK);
 
-  pid_ = Spawn({.stage = "spawn",
-                .program = settings.binary,
-                .arguments = {settings.binary, "swrk", std::to_string(kSocketInChild)},
-                .environment = settings.environment,
-                .descriptors = {{writer.get(), STDOUT_FILENO},
-                                {writer.get(), STDERR_FILENO},
-                                {pair.theirs.get(), kSocketInChild}}});
+  SpawnSettings spawn{.stage = "spawn",
+                      .program = settings.binary,
+                      .arguments = {settings.binary, "swrk", std::to_string(kSocketInChild)},
+                      .environment = settings.environment,
+                      .descriptors = {{writer.get(), STDOUT_FILENO},
+                                      {writer.get(), STDERR_FILENO},
+                                      {pair.theirs.get(), kSocketInChild}},
+                      .session = extras.joins_session ? Session::kOurs : Session::kNew};
+  // criu looks for the terminal of a job there.
+  if (extras.joins_session && isatty(STDIN_FILENO) != 0) {
+    spawn.descriptors.emplace_back(STDIN_FILENO, STDIN_FILENO);
+  }
+  for (int number = kFirstInherited; const int fd : extras.inherited) {
+    spawn.descriptors.emplace_back(fd, number++);
+  }
+  pid_ = Spawn(spawn);
   socket_ = std::move(pair.ours);
   output_ = std::move(output);
 }
@@ -80,18 +91,22 @@ void Worker::Kill() const {
 
 ExitStatus Worker::Reap() {
   socket_.Reset();
-  if (pid_ < 0) return status_;
+  if (pid_ >= 0) status_ = WaitFor(std::exchange(pid_, -1));
+  return status_;
+}
+
+ExitStatus WaitFor(pid_t pid) {
+  ExitStatus ended;
   int status = 0;
   pid_t result = 0;
   do {
-    result = waitpid(pid_, &status, 0);
+    result = waitpid(pid, &status, 0);
   } while (result < 0 && errno == EINTR);
-  if (result == pid_) {
-    if (WIFEXITED(status)) status_.code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) status_.signal = WTERMSIG(status);
+  if (result == pid) {
+    if (WIFEXITED(status)) ended.code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);
   }
-  pid_ = -1;
-  return status_;
+  return ended;
 }
 
 }  // namespace criu_node

@@ -17,11 +17,23 @@ struct WorkerSettings {
   std::string service;                   // path of a socket; then the others are not used
 };
 
+// What only one request needs of its criu, so that no spare will do.
+struct WorkerExtras {
+  std::vector<int> inherited = {};  // the criu's descriptors from kFirstInherited on
+  // Its session and its standard input are ours: those of a shell's job that it restores.
+  bool joins_session = false;
+
+  [[nodiscard]] bool none() const { return inherited.empty() && !joins_session; }
+};
+
 // How a process ended: one of the two is set.
 struct ExitStatus {
   int code = 0;
   int signal = 0;
 };
+
+// Waits for a child of ours to end, and reaps it.
+ExitStatus WaitFor(pid_t pid);
 
 // One `criu swrk` process and our end of the socket to it, or a connection to a service. It serves
 // one request and ends when the socket closes.
@@ -29,8 +41,10 @@ struct ExitStatus {
 // Owner: one Operation. Thread: its own.
 class Worker {
  public:
-  // Throws Failure (stage "spawn").
-  explicit Worker(const WorkerSettings& settings);
+  static constexpr int kFirstInherited = 4;
+
+  // Throws Failure (stage "spawn"). A criu with descriptors of ours is always started anew.
+  explicit Worker(const WorkerSettings& settings, const WorkerExtras& extras = {});
   ~Worker() { Reap(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -50,7 +64,7 @@ class Worker {
   ExitStatus Reap();
 
  private:
-  void Start(const WorkerSettings& settings);
+  void Start(const WorkerSettings& settings, const WorkerExtras& extras);
   void Connect(const std::string& service);
 
   pid_t pid_ = -1;

@@ -25,7 +25,10 @@ const interfaces = {
   checkpoint: 'CheckpointOptions',
   dump: 'DumpOptions',
   preDump: 'PreDumpOptions',
+  restore: 'RestoreOptions',
 };
+/** @type {readonly Call[]} the calls that write images */
+const saving = ['checkpoint', 'dump', 'preDump'];
 const calls = /** @type {Call[]} */ (Object.keys(interfaces));
 
 /**
@@ -35,18 +38,32 @@ const calls = /** @type {Call[]} */ (Object.keys(interfaces));
  * @returns {string}
  */
 export function renderTypes(table) {
-  const shared = table.filter((row) => row.calls.length === calls.length);
+  /** @param {OptionRow} row */
+  const isShared = (row) => row.calls.length === calls.length;
+  /** @param {OptionRow} row */
+  const isOfSaving = (row) => !isShared(row) && saving.every((call) => row.calls.includes(call));
   const blocks = [
     '// Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.\n' +
       "import type { Criu } from './criu.js';\n" +
-      "import type { Hooks } from './hooks.js';\n" +
+      "import type { Hooks, RestoreHooks } from './hooks.js';\n" +
       "import type { CgroupRoot } from './options/cgroup-root.js';\n" +
+      "import type { InheritedFd } from './options/inherited-fd.js';\n" +
+      "import type { JoinedNamespace } from './options/joined-namespace.js';\n" +
       "import type { PageServer } from './options/page-server.js';\n",
-    renderInterface('Options of every call.', 'SharedOptions', shared),
+    renderInterface('Options of every call.', 'SharedOptions', table.filter(isShared)),
+    renderInterface(
+      'Options of every call that writes images.',
+      'SavingOptions extends SharedOptions',
+      table.filter(isOfSaving),
+    ),
     ...calls.map((call) => {
-      const rows = table.filter((row) => row.calls.includes(call) && !shared.includes(row));
-      const name = interfaces[call];
-      return renderInterface(`Options of \`${call}\`.`, `${name} extends SharedOptions`, rows);
+      const saves = saving.includes(call);
+      const rows = table.filter(
+        (row) => row.calls.includes(call) && !isShared(row) && !(saves && isOfSaving(row)),
+      );
+      const base = saves ? 'SavingOptions' : 'SharedOptions';
+      const head = `${interfaces[call]} extends ${base}`;
+      return renderInterface(`Options of \`${call}\`.`, head, rows);
     }),
   ];
   return blocks.join('\n');
@@ -102,10 +119,16 @@ function typeOf({ type, values = [] }) {
       return 'string | PageServer';
     case 'cgroupRoot[]':
       return 'readonly CgroupRoot[]';
+    case 'joinedNamespace[]':
+      return 'readonly JoinedNamespace[]';
+    case 'inheritedFd[]':
+      return 'readonly InheritedFd[]';
     case 'signal':
       return 'AbortSignal';
     case 'hooks':
       return 'Hooks';
+    case 'restoreHooks':
+      return 'RestoreHooks';
     case 'criu':
       return 'Criu';
     default:

@@ -1,5 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { StatsEntrySchema } from './proto/stats_pb.js';
+import { type StatsEntry, StatsEntrySchema } from './proto/stats_pb.js';
 
 /** What CRIU measured while it dumped, from its `stats-dump` image. */
 export interface DumpStats {
@@ -27,9 +27,51 @@ export interface DumpStats {
   shpagesWritten: number;
 }
 
+/** What CRIU measured while it restored, from its `stats-restore` image. */
+export interface RestoreStats {
+  /** Microseconds for making the processes. */
+  forkingTimeUs: number;
+  /** Microseconds for the whole restore, until the tasks could go on. */
+  restoreTimeUs: number;
+  /** Memory pages that were compared with those of the parent process. */
+  pagesCompared: number;
+  /** Memory pages that were left shared with the parent process. */
+  pagesSkippedCow: number;
+  /** Memory pages read from the images. */
+  pagesRestored: number;
+}
+
 const serviceMagic = 0x55105940;
 const statsMagic = 0x57093306;
 const headerLength = 12;
+
+/**
+ * Decodes the content of a `stats-restore` file.
+ *
+ * @throws Error when it is not one, or is cut short.
+ */
+export function decodeRestoreStats(file: Uint8Array): RestoreStats {
+  const { restore } = decodeStats('stats-restore', file);
+  if (restore === undefined) throw new Error('stats-restore tells of no restore');
+  return {
+    forkingTimeUs: restore.forkingTime,
+    restoreTimeUs: restore.restoreTime,
+    pagesCompared: Number(restore.pagesCompared),
+    pagesSkippedCow: Number(restore.pagesSkippedCow),
+    pagesRestored: Number(restore.pagesRestored),
+  };
+}
+
+function decodeStats(name: string, file: Uint8Array): StatsEntry {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (file.byteLength < headerLength) throw new Error(`${name} is cut short`);
+  if (view.getUint32(0, true) !== serviceMagic || view.getUint32(4, true) !== statsMagic) {
+    throw new Error('not a stats image');
+  }
+  const size = view.getUint32(8, true);
+  if (file.byteLength < headerLength + size) throw new Error(`${name} is cut short`);
+  return fromBinary(StatsEntrySchema, file.subarray(headerLength, headerLength + size));
+}
 
 /**
  * Decodes the content of a `stats-dump` file.
@@ -37,14 +79,7 @@ const headerLength = 12;
  * @throws Error when it is not one, or is cut short.
  */
 export function decodeDumpStats(file: Uint8Array): DumpStats {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.byteLength < headerLength) throw new Error('stats-dump is cut short');
-  if (view.getUint32(0, true) !== serviceMagic || view.getUint32(4, true) !== statsMagic) {
-    throw new Error('not a stats image');
-  }
-  const size = view.getUint32(8, true);
-  if (file.byteLength < headerLength + size) throw new Error('stats-dump is cut short');
-  const { dump } = fromBinary(StatsEntrySchema, file.subarray(headerLength, headerLength + size));
+  const { dump } = decodeStats('stats-dump', file);
   if (dump === undefined) throw new Error('stats-dump tells of no dump');
   return {
     freezingTimeUs: dump.freezingTime,

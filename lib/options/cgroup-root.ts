@@ -1,4 +1,5 @@
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { invalidArgValue } from '../errors.js';
+import { checkRecord } from './record.js';
 import { checkText } from './text.js';
 
 /** A cgroup below which CRIU saves cgroups. */
@@ -11,15 +12,12 @@ export interface CgroupRoot {
 
 /** An element of `cgRoots`. */
 export function checkCgroupRoot(name: string, value: unknown): CgroupRoot {
-  const expected = 'an object of controller (optional) and path';
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgType(name, expected, value);
-  }
-  const { controller, path, ...rest } = value as { controller?: unknown; path?: unknown };
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw invalidArgValue(name, expected, value, `it has no ${JSON.stringify(unknown)}`);
-  }
+  const { controller, path } = checkRecord(
+    name,
+    value,
+    ['controller', 'path'],
+    'an object of controller (optional) and path',
+  );
   const checked = checkText(`${name}.path`, 'the path of a cgroup', path);
   if (!checked.startsWith('/')) {
     throw invalidArgValue(`${name}.path`, 'the path of a cgroup', path, 'it begins with no /');

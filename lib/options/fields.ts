@@ -1,6 +1,13 @@
-import type { CheckpointOptions, DumpOptions, PreDumpOptions } from '../option-types.js';
+import type {
+  CheckpointOptions,
+  DumpOptions,
+  PreDumpOptions,
+  RestoreOptions,
+} from '../option-types.js';
 import type { CriuFields } from '../request.js';
 import type { CgroupRoot } from './cgroup-root.js';
+import type { InheritedFd } from './inherited-fd.js';
+import type { JoinedNamespace } from './joined-namespace.js';
 import { parsePageServer } from './page-server.js';
 import { type OptionRow, optionTable } from './table.js';
 
@@ -15,7 +22,9 @@ export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', num
  * The fields of CRIU's request that validated options are; of a container, without its `root`,
  * which is no option of CRIU.
  */
-export function toFields(options: CheckpointOptions | DumpOptions | PreDumpOptions): CriuFields {
+export function toFields(
+  options: CheckpointOptions | DumpOptions | PreDumpOptions | RestoreOptions,
+): CriuFields {
   const given = options as Readonly<Record<string, unknown>>;
   const fields: CriuFields = {};
   for (const row of optionTable) {
@@ -26,7 +35,7 @@ export function toFields(options: CheckpointOptions | DumpOptions | PreDumpOptio
     fields[row.field] = toField(row, value);
   }
   // Without it CRIU writes everything again.
-  if (options.parentPath !== undefined) fields['track_mem'] ??= true;
+  if (given['parentPath'] !== undefined) fields['track_mem'] ??= true;
   return fields;
 }
 
@@ -47,6 +56,10 @@ function toField(row: OptionRow, value: unknown): CriuFields[string] {
         // Without a controller it is the root of all.
         ({ controller = '', path }) => [controller, path] as const,
       );
+    case 'joinedNamespace[]':
+      return (value as readonly JoinedNamespace[]).map(({ type, path }) => [type, path] as const);
+    case 'inheritedFd[]':
+      return (value as readonly InheritedFd[]).map(({ fd, resource }) => [resource, fd] as const);
     default:
       return value as boolean | string | readonly string[];
   }

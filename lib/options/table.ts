@@ -3,7 +3,7 @@
 // imports nothing.
 
 /** A call that takes options. */
-export type Call = 'checkpoint' | 'dump' | 'preDump';
+export type Call = 'checkpoint' | 'dump' | 'preDump' | 'restore';
 
 /** What an option's value is. */
 export type OptionType =
@@ -14,6 +14,7 @@ export type OptionType =
   | 'relativePath'
   /** A name without a directory. */
   | 'fileName'
+  | 'string'
   | 'enum'
   | 'enum[]'
   | 'string[]'
@@ -22,8 +23,13 @@ export type OptionType =
   | 'address'
   /** Objects of `controller` and `path`. */
   | 'cgroupRoot[]'
+  /** Objects of `type` and `path`. */
+  | 'joinedNamespace[]'
+  /** Objects of `resource` and `fd`. */
+  | 'inheritedFd[]'
   | 'signal'
   | 'hooks'
+  | 'restoreHooks'
   | 'criu';
 
 /** One option. A name can have two rows when it means different things to different calls. */
@@ -46,7 +52,7 @@ export interface OptionRow {
   unit?: string;
   /** How many of this unit are one of the field's, which is rounded up. */
   perFieldUnit?: number;
-  /** What each string of a list must look like, and how to say so. */
+  /** What a string, or each of a list, must look like, and how to say so. */
   pattern?: { test: RegExp; expected: string };
   /** Filled in when it is not given. */
   default?: string | number;
@@ -64,6 +70,7 @@ export interface OptionRow {
 
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
 const dumping: readonly Call[] = ['checkpoint', 'dump'];
+const alsoRestoring: readonly Call[] = [...all, 'restore'];
 const uint32 = 0xffff_ffff;
 /** The longest delay of a timer. */
 const int32 = 0x7fff_ffff;
@@ -83,7 +90,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'workPath',
     type: 'path',
-    calls: all,
+    calls: alsoRestoring,
     flag: 'work-path',
     otherwise: 'imagePath',
     help: 'directory for the log and the statistics',
@@ -111,10 +118,10 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'tcpEstablished',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'tcp_established',
     flag: 'tcp-established',
-    help: 'save established TCP connections too',
+    help: 'save established TCP connections too, and bring them back',
     source: 'runc --tcp-established, CRIU --tcp-established',
   },
   {
@@ -138,7 +145,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'extUnixSk',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'ext_unix_sk',
     flag: 'ext-unix-sk',
     help: 'allow unix sockets whose other end is outside',
@@ -147,7 +154,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'shellJob',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'shell_job',
     flag: 'shell-job',
     help: 'allow tasks whose session leader or terminal is outside, as a shell starts them',
@@ -163,6 +170,16 @@ export const optionTable: readonly OptionRow[] = [
     details:
       'The call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.',
     source: 'runc --lazy-pages, CRIU --lazy-pages',
+  },
+  {
+    name: 'lazyPages',
+    type: 'boolean',
+    calls: ['restore'],
+    field: 'lazy_pages',
+    help: 'restore tasks without their memory, which `criu lazy-pages` brings when they need it',
+    details:
+      'That runs already, with workPath as its working directory: its socket is looked for there.',
+    source: 'CRIU --lazy-pages',
   },
   {
     name: 'statusFd',
@@ -189,10 +206,10 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'fileLocks',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'file_locks',
     flag: 'file-locks',
-    help: 'save file locks; safe only if nobody outside holds them too',
+    help: 'save and restore file locks; safe only if nobody outside holds them too',
     source: 'runc --file-locks, CRIU --file-locks',
   },
   {
@@ -207,7 +224,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'manageCgroupsMode',
     type: 'enum',
-    calls: all,
+    calls: alsoRestoring,
     field: 'manage_cgroups_mode',
     flag: 'manage-cgroups-mode',
     values: ['soft', 'full', 'strict', 'ignore'],
@@ -221,7 +238,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'emptyNs',
     type: 'enum[]',
-    calls: all,
+    calls: alsoRestoring,
     field: 'empty_ns',
     flag: 'empty-ns',
     values: ['network'],
@@ -233,7 +250,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'autoDedup',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'auto_dedup',
     flag: 'auto-dedup',
     help: 'drop from the parent images the memory that these images have anew',
@@ -242,7 +259,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'root',
     type: 'path',
-    calls: ['dump', 'preDump'],
+    calls: ['dump', 'preDump', 'restore'],
     field: 'root',
     help: "root directory of the tasks' mount namespace, as the host sees it",
     source: 'CRIU --root',
@@ -250,7 +267,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'external',
     type: 'string[]',
-    calls: all,
+    calls: alsoRestoring,
     field: 'external',
     flag: 'external',
     placeholder: 'TYPE[ID]:NAME',
@@ -262,7 +279,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'autoExtMnt',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'auto_ext_mnt',
     flag: 'auto-ext-mnt',
     help: 'find external bind mounts without naming them',
@@ -289,10 +306,10 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'tcpClose',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'tcp_close',
     flag: 'tcp-close',
-    help: 'save established TCP connections as closed ones',
+    help: 'save or restore established TCP connections as closed ones',
     source: 'CRIU --tcp-close',
   },
   {
@@ -375,7 +392,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'cgRoots',
     type: 'cgroupRoot[]',
-    calls: all,
+    calls: alsoRestoring,
     field: 'cg_root',
     flag: 'cgroup-root',
     placeholder: '[CONTROLLER:]/PATH',
@@ -385,7 +402,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'cgroupYard',
     type: 'path',
-    calls: all,
+    calls: alsoRestoring,
     field: 'cgroup_yard',
     flag: 'cgroup-yard',
     otherwise: 'for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them',
@@ -417,7 +434,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'weakSysctls',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'weak_sysctls',
     flag: 'weak-sysctls',
     help: 'go on where a sysctl does not exist',
@@ -435,7 +452,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'skipFileRwxCheck',
     type: 'boolean',
-    calls: all,
+    calls: alsoRestoring,
     field: 'skip_file_rwx_check',
     flag: 'skip-file-rwx-check',
     help: 'do not compare the permissions of files at restore',
@@ -453,7 +470,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'timeoutMs',
     type: 'integer',
-    calls: all,
+    calls: alsoRestoring,
     field: 'timeout',
     flag: 'timeout-ms',
     placeholder: 'MS',
@@ -469,7 +486,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'configFile',
     type: 'path',
-    calls: all,
+    calls: alsoRestoring,
     field: 'config_file',
     flag: 'config-file',
     otherwise: "a container's own, else none",
@@ -479,7 +496,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'logLevel',
     type: 'integer',
-    calls: all,
+    calls: alsoRestoring,
     field: 'log_level',
     flag: 'criu-log-level',
     placeholder: 'LEVEL',
@@ -498,6 +515,71 @@ export const optionTable: readonly OptionRow[] = [
     default: 'dump.log',
     help: "name of CRIU's log in workPath",
     source: 'CRIU --log-file',
+  },
+  {
+    name: 'logFile',
+    type: 'fileName',
+    calls: ['restore'],
+    field: 'log_file',
+    default: 'restore.log',
+    help: "name of CRIU's log in workPath",
+    source: 'CRIU --log-file',
+  },
+  {
+    name: 'restoreSibling',
+    type: 'boolean',
+    calls: ['restore'],
+    field: 'rst_sibling',
+    help: 'make the root task a child of this process, whose end `exited` tells',
+    details:
+      'Otherwise it belongs to the init process, as after `criu restore --restore-detached`.',
+    source: 'CRIU --restore-sibling',
+  },
+  {
+    name: 'inheritFd',
+    type: 'inheritedFd[]',
+    calls: ['restore'],
+    field: 'inherit_fd',
+    help: 'descriptors of this process that the tasks get in place of what the images name',
+    details:
+      "As in `{ fd: 5, resource: 'pipe:[4711]' }`; a file's resource is its path without the leading `/`. They stay open here.",
+    source: 'CRIU --inherit-fd',
+  },
+  {
+    name: 'joinNs',
+    type: 'joinedNamespace[]',
+    calls: ['restore'],
+    field: 'join_ns',
+    help: 'namespaces to restore into, instead of those of this process',
+    details: "As in `{ type: 'net', path: '/run/netns/web' }`.",
+    source: 'CRIU --join-ns',
+  },
+  {
+    name: 'lsmProfile',
+    type: 'string',
+    calls: ['restore'],
+    field: 'lsm_profile',
+    pattern: { test: /^(?:apparmor|selinux):./s, expected: "a profile such as 'apparmor:name'" },
+    otherwise: "the images'",
+    help: 'profile of the Linux security module to restore with',
+    source: 'CRIU --lsm-profile',
+  },
+  {
+    name: 'lsmMountContext',
+    type: 'string',
+    calls: ['restore'],
+    field: 'lsm_mount_context',
+    otherwise: "the images'",
+    help: 'SELinux context of the mounts to restore with',
+    source: 'CRIU --lsm-mount-context',
+  },
+  {
+    name: 'mntnsCompatMode',
+    type: 'boolean',
+    calls: ['restore'],
+    field: 'mntns_compat_mode',
+    help: 'restore mounts in the way of CRIU before 3.17, as for images of that time',
+    source: 'CRIU --mntns-compat-mode',
   },
   {
     name: 'freezer',
@@ -569,9 +651,16 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU action scripts',
   },
   {
+    name: 'hooks',
+    type: 'restoreHooks',
+    calls: ['restore'],
+    help: "handlers that are called, and may veto, at CRIU's notifications",
+    source: 'CRIU action scripts',
+  },
+  {
     name: 'signal',
     type: 'signal',
-    calls: all,
+    calls: alsoRestoring,
     help: 'gives the operation up when it is aborted; CRIU rolls back and the tasks run on',
     source: 'libcriu',
   },

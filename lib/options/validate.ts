@@ -3,9 +3,16 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../errors.js';
-import { validateHooks } from '../hooks.js';
-import type { CheckpointOptions, DumpOptions, PreDumpOptions } from '../option-types.js';
+import { dumpHooks, restoreHooks, validateHooks } from '../hooks.js';
+import type {
+  CheckpointOptions,
+  DumpOptions,
+  PreDumpOptions,
+  RestoreOptions,
+} from '../option-types.js';
 import { checkCgroupRoot } from './cgroup-root.js';
+import { checkInheritedFd } from './inherited-fd.js';
+import { checkJoinedNamespace } from './joined-namespace.js';
 import { type PageServer, parsePageServer } from './page-server.js';
 import { nearest } from './suggest.js';
 import {
@@ -20,10 +27,14 @@ import {
 import { checkText } from './text.js';
 
 /** What every call fills in. */
-export interface FilledIn {
-  imagePath: string;
+export interface LogOptions {
   logFile: string;
   logLevel: number;
+}
+
+/** What every call that saves fills in. */
+export interface FilledIn extends LogOptions {
+  imagePath: string;
 }
 
 /** The options that each call takes, as validated. */
@@ -31,6 +42,7 @@ export interface OptionsOf {
   checkpoint: CheckpointOptions & FilledIn;
   dump: DumpOptions & FilledIn;
   preDump: PreDumpOptions & FilledIn;
+  restore: RestoreOptions & LogOptions;
 }
 
 /**
@@ -81,6 +93,16 @@ export function checkStatusFd(fd: number): void {
   // O_WRONLY or O_RDWR; a descriptor opened with O_PATH has neither.
   const access = flags & 0o3;
   if (access !== 1 && access !== 2) throw refused('it is open for reading only');
+}
+
+/**
+ * Checks the argument `imagePath`.
+ *
+ * @returns it absolute
+ * @throws TypeError, RangeError
+ */
+export function checkImagePath(imagePath: unknown): string {
+  return resolve(checkText('imagePath', 'a path', imagePath));
 }
 
 /** Nothing of a profile that does not exist; its own check refuses it. */
@@ -149,13 +171,15 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   'enum[]': (name, value, row) =>
     elements(name, value, (element, item) => validators.enum(element, item, row)),
 
-  'string[]': (name, value, { pattern }) =>
-    elements(name, value, (element, item) => {
-      const expected = pattern?.expected ?? 'a string';
-      const checked = checkText(element, expected, item);
-      if (pattern && !pattern.test.test(checked)) throw invalidArgValue(element, expected, item);
-      return checked;
-    }),
+  string(name, value, { pattern }) {
+    const expected = pattern?.expected ?? 'a string';
+    const checked = checkText(name, expected, value);
+    if (pattern && !pattern.test.test(checked)) throw invalidArgValue(name, expected, value);
+    return checked;
+  },
+
+  'string[]': (name, value, row) =>
+    elements(name, value, (element, item) => validators.string(element, item, row)),
 
   'path[]': (name, value, row) =>
     elements(name, value, (element, item) => validators.path(element, item, row)),
@@ -164,12 +188,18 @@ const validators: Readonly<Record<OptionType, Validator>> = {
 
   'cgroupRoot[]': (name, value) => elements(name, value, checkCgroupRoot),
 
+  'joinedNamespace[]': (name, value) => elements(name, value, checkJoinedNamespace),
+
+  'inheritedFd[]': (name, value) => elements(name, value, checkInheritedFd),
+
   signal(name, value) {
     if (value instanceof AbortSignal) return value;
     throw invalidArgType(name, 'an AbortSignal', value);
   },
 
-  hooks: validateHooks,
+  hooks: (name, value) => validateHooks(dumpHooks, name, value),
+
+  restoreHooks: (name, value) => validateHooks(restoreHooks, name, value),
 
   criu(name, value) {
     // The class itself would be imported in a circle.
@@ -217,7 +247,7 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   if (statusFd !== undefined && !lazyPages) {
     throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);
   }
-  if (lazyPages && !server) {
+  if (call !== 'restore' && lazyPages && !server) {
     throw contradiction('lazyPages needs pageServer: the pages are served at that address');
   }
   if (lazyPages && server && (!isIP(server.address) || server.address.includes('%'))) {

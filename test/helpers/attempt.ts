@@ -48,17 +48,18 @@ export async function dumpFails(
 
 export type Fields = Record<string, FieldValue[]>;
 
-/** The fields of the dump request that CRIU itself read off its socket. */
+/** The fields of the request that CRIU itself read off its socket. */
 export async function fieldsReceived(
   scope: Scope,
   operate: (criu: Criu) => Promise<unknown>,
+  type: 'DUMP' | 'RESTORE' = 'DUMP',
 ): Promise<Fields> {
   const traced = await traceCriu(scope);
   await operate(new Criu({ binary: traced.binary }));
   const requests = await traced.requests();
-  const request = requests.find(({ type }) => type === 'DUMP');
+  const request = requests.find((one) => one.type === type);
   if (request === undefined) {
-    throw new Error(`criu received no DUMP but ${requests.map(({ type }) => type).join(', ')}`);
+    throw new Error(`criu received no ${type} but ${requests.map((one) => one.type).join(', ')}`);
   }
   return request.opts;
 }

@@ -101,6 +101,46 @@ export interface WorkloadOptions {
 // CRIU refuses in any case: so the session of a job is a shell's own.
 const asJob = ['/bin/sh', '-c', '"$@" >/dev/null 2>&1 & wait', 'sh'];
 
+/** A process with nothing inherited but /dev/null, leader of its own session; killed in the end. */
+function startDetached(scope: Scope, program: string, args: readonly string[]): Workload {
+  const child = spawn(program, args, { detached: true, stdio: 'ignore', cwd: '/' });
+  const { pid = 0 } = child;
+  const gone = new Promise<void>((settle) => {
+    child.once('exit', () => settle());
+    child.once('error', () => settle());
+  });
+  const kill = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-pid, 'SIGKILL');
+    await gone;
+  };
+  scope.defer(kill);
+  return { pid, report: '', child, gone, kill };
+}
+
+/** Starts a shell that runs a script. */
+export async function startShell(scope: Scope, script: string): Promise<Workload> {
+  return startDetached(scope, '/bin/sh', ['-c', script]);
+}
+
+/** Starts Node.js with a CommonJS script, which calls `ready(report)`. */
+export async function startNode(
+  scope: Scope,
+  script: string,
+  program: string = process.execPath,
+): Promise<Workload> {
+  const readyFile = resolve(await scope.directory(), 'ready');
+  const ready = `const ready = (report) =>
+    require('node:fs').writeFileSync(${JSON.stringify(readyFile)}, report + '\\n');`;
+  const started = startDetached(scope, program, ['-e', `${ready}\n${script}`]);
+  const report = await until('the Node.js process is ready', () => reportIn(readyFile), 20_000);
+  return { ...started, report };
+}
+
+async function reportIn(readyFile: string): Promise<string | undefined> {
+  const text = await readFile(readyFile, 'utf8').catch(() => '');
+  return text.endsWith('\n') ? text.trim() : undefined;
+}
+
 /** Starts `workload MODE ARGUMENT...` with nothing inherited but /dev/null and waits until ready. */
 export async function startWorkload(
   scope: Scope,
@@ -135,8 +175,7 @@ export async function startWorkload(
   const report = await until(`workload ${args.join(' ')} is ready`, async () => {
     if (child.exitCode !== null)
       throw new Error(`workload ${args.join(' ')} ended: ${child.exitCode}`);
-    const text = await readFile(readyFile, 'utf8').catch(() => '');
-    return text.endsWith('\n') ? text.trim() : undefined;
+    return reportIn(readyFile);
   });
   const pid = find();
   if (pid === undefined) throw new Error(`workload ${args.join(' ')} has no pid`);

@@ -7,7 +7,7 @@ import { validateOptions } from '../../lib/options/validate.js';
 import { insertTable, renderTypes } from '../../scripts/gen-options.mjs';
 import { projectRoot, protoDirectory } from '../helpers/paths.js';
 
-const calls: Call[] = ['checkpoint', 'dump', 'preDump'];
+const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore'];
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 
 describe('the table', () => {
@@ -93,7 +93,10 @@ describe.runIf(existsSync(protoFile))("CRIU's rpc.proto", () => {
     relativePath: 'string',
     fileName: 'string',
     address: 'criu_page_server_info',
+    string: 'string',
     'cgroupRoot[]': 'cgroup_root',
+    'joinedNamespace[]': 'join_namespace',
+    'inheritedFd[]': 'inherit_fd',
   };
 
   test('has every field of the table, of its type', () => {

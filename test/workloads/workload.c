@@ -97,6 +97,146 @@ static void run_count(const char *log, long interval_us)
 	}
 }
 
+static void log_number(int fd, long number)
+{
+	char line[32];
+	int length = snprintf(line, sizeof(line), "%ld\n", number);
+
+	if (write(fd, line, length) != length)
+		fail("write");
+}
+
+static int open_log(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec pause_for = { ms / 1000, (ms % 1000) * 1000000 };
+
+	while (nanosleep(&pause_for, &pause_for))
+		;
+}
+
+static volatile uint64_t *shared_counts;
+
+/* Its own count and the one in the file must agree; neither a register nor a page may be lost. */
+static void *count_thread(void *argument)
+{
+	volatile uint64_t *mine = &shared_counts[(uintptr_t)argument];
+
+	for (uint64_t count = 0;;) {
+		if (*mine != count) {
+			*mine = UINT64_MAX;
+			sleep_forever();
+		}
+		*mine = ++count;
+		pause_ms(5);
+	}
+	return NULL;
+}
+
+/* COUNT threads, each of which counts in its own 64 bit word of FILE. */
+static void run_counters(const char *file, long count)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || ftruncate(fd, count * (long)sizeof(uint64_t)))
+		fail(file);
+	shared_counts = mmap(NULL, count * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared_counts == MAP_FAILED)
+		fail("mmap");
+	for (long i = 0; i < count; i++) {
+		pthread_t thread;
+
+		errno = pthread_create(&thread, NULL, count_thread, (void *)(uintptr_t)i);
+		if (errno)
+			fail("pthread_create");
+	}
+	ready("ready\n");
+	sleep_forever();
+}
+
+/*
+ * COUNT processes in a binary tree, joined to a ring by pipes. A number goes round, each adds one,
+ * and the root writes it to LOG: it must grow by COUNT with each line.
+ */
+static void run_ring(const char *log, long count)
+{
+	int pipes[256][2];
+	long self = 0, number = 0;
+	int fd;
+
+	if (count > 256)
+		fail("too many");
+	fd = open_log(log);
+	for (long i = 0; i < count; i++)
+		if (pipe(pipes[i]))
+			fail("pipe");
+	for (long child = 2 * self + 1, last = child + 1; child <= last && child < count; child++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			fail("fork");
+		if (pid == 0) {
+			close(ready_fd);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			self = child;
+			child = 2 * self;
+			last = child + 2;
+		}
+	}
+	if (self == 0) {
+		if (write(pipes[0][1], &number, sizeof(number)) != sizeof(number))
+			fail("write");
+		ready("ready\n");
+	}
+	for (;;) {
+		if (read(pipes[self][0], &number, sizeof(number)) != sizeof(number))
+			fail("read");
+		if (self == 0) {
+			log_number(fd, number);
+			pause_ms(5);
+		}
+		number++;
+		if (write(pipes[(self + 1) % count][1], &number, sizeof(number)) != sizeof(number))
+			fail("write");
+	}
+}
+
+/* A file without a name, whose content grows and is read again and compared with each line of LOG. */
+static void run_unlinked(const char *path, const char *log)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	int log_fd = open_log(log);
+
+	if (fd < 0 || unlink(path))
+		fail(path);
+	ready("ready\n");
+	for (long number = 1;; number++) {
+		if (pwrite(fd, &number, sizeof(number), (number - 1) * (long)sizeof(number)) !=
+		    sizeof(number))
+			fail("pwrite");
+		for (long at = 1; at <= number; at++) {
+			long found = 0;
+
+			if (pread(fd, &found, sizeof(found), (at - 1) * (long)sizeof(found)) !=
+				    sizeof(found) ||
+			    found != at) {
+				log_number(log_fd, -at);
+				sleep_forever();
+			}
+		}
+		log_number(log_fd, number);
+		pause_ms(5);
+	}
+}
+
 static void run_lock(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
@@ -174,6 +314,59 @@ static void run_tcp(void)
 	close(listener);
 	ready("ready\n");
 	sleep_forever();
+}
+
+/* A child sends numbers in order over TCP, its parent writes what arrives to LOG. */
+static void run_tcp_stream(const char *log)
+{
+	struct sockaddr_in address;
+	int listener = listen_on_loopback(&address);
+	int fd = open_log(log);
+	int server;
+
+	if (fork() == 0) {
+		int client = socket(AF_INET, SOCK_STREAM, 0);
+
+		close(ready_fd);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (client < 0 || connect(client, (struct sockaddr *)&address, sizeof(address)))
+			fail("connect");
+		for (long number = 1;; number++) {
+			if (write(client, &number, sizeof(number)) != sizeof(number))
+				fail("write");
+			pause_ms(2);
+		}
+	}
+	server = accept(listener, NULL, NULL);
+	if (server < 0)
+		fail("accept");
+	ready("ready\n");
+	for (;;) {
+		long number;
+
+		if (recv(server, &number, sizeof(number), MSG_WAITALL) != sizeof(number))
+			fail("recv");
+		log_number(fd, number);
+	}
+}
+
+/* Sends back what it gets on its connection to PORT. */
+static void run_tcp_echo(int port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char buffer[4096];
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		fail("connect");
+	ready("ready\n");
+	for (;;) {
+		ssize_t length = read(fd, buffer, sizeof(buffer));
+
+		if (length <= 0 || write(fd, buffer, length) != length)
+			fail("echo");
+	}
 }
 
 /* Listens and never accepts: whoever connects stays in flight. Reports its port. */
@@ -367,6 +560,16 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "count"))
 		run_count(argument(argc, argv, 3), atol(argument(argc, argv, 4)));
+	if (!strcmp(mode, "counters"))
+		run_counters(argument(argc, argv, 3), atol(argument(argc, argv, 4)));
+	if (!strcmp(mode, "ring"))
+		run_ring(argument(argc, argv, 3), atol(argument(argc, argv, 4)));
+	if (!strcmp(mode, "unlinked"))
+		run_unlinked(argument(argc, argv, 3), argument(argc, argv, 4));
+	if (!strcmp(mode, "tcp-stream"))
+		run_tcp_stream(argument(argc, argv, 3));
+	if (!strcmp(mode, "tcp-echo"))
+		run_tcp_echo(atoi(argument(argc, argv, 3)));
 	if (!strcmp(mode, "lock"))
 		run_lock(argument(argc, argv, 3));
 	if (!strcmp(mode, "ghost"))

@@ -1,0 +1,273 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Criu } from './criu.js';
+import { criuEnvironment } from './criu.js';
+import { startDeadline } from './deadline.js';
+import { failure, givenUp, type Outcome, requireRoot, runNative } from './dump.js';
+import { CriuError, invalidArgValue } from './errors.js';
+import { HookRunner, restoreHooks } from './hooks.js';
+import { decodeRestoreStats, type RestoreStats } from './images/stats.js';
+import {
+  checkDirectory,
+  claimDirectory,
+  type OutputDirectory,
+  openImages,
+} from './images-directory.js';
+import type { Installation } from './locate.js';
+import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
+import type { RestoreOptions } from './option-types.js';
+import { toFields } from './options/fields.js';
+import type { LogOptions } from './options/validate.js';
+
+/** What a restore has to tell. */
+export interface RestoreResult {
+  /** The root of the restored tree, as this process sees it. */
+  pid: number;
+  /** Absolute path of the images directory. */
+  imagePath: string;
+  /** Absolute path of CRIU's log. */
+  logFile: string;
+  /** CRIU's own figures; undefined where it wrote none. */
+  stats: RestoreStats | undefined;
+  /** Where the time went. */
+  timings: RestoreTimings;
+  /** What went wrong after CRIU had succeeded, a sentence each. */
+  warnings: readonly string[];
+  /**
+   * With `restoreSibling`: how the root task ends. It is reaped, and keeps this process alive, as a
+   * child of `node:child_process` does.
+   */
+  exited: Promise<ChildExit> | undefined;
+  /** Milliseconds from the call to its end. */
+  durationMs: number;
+}
+
+/** How a child ended, as `node:child_process` tells it. */
+export interface ChildExit {
+  /** Its exit status; null when a signal ended it. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Our own measurements of one restore, in milliseconds. */
+export interface RestoreTimings {
+  /** Checks, and waiting for a turn. */
+  queuedMs: number;
+  /** Until a criu process was there: next to nothing when a spare was. */
+  workerReadyMs: number;
+  /** From the request to CRIU's answer. */
+  criuMs: number;
+}
+
+/** One restore as the core runs it. */
+interface RestoreRequest {
+  operation: 'restore';
+  criu: Criu;
+  /** Absolute. */
+  imagePath: string;
+  /** Validated by `validateOptions`. */
+  options: RestoreOptions & LogOptions;
+}
+
+/** For how long a pid of the images may still belong to a process that is gone but not reaped. */
+const reapingMs = 5_000;
+
+/** Runs one restore: after a failure nothing of the tasks is left. */
+export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
+  const start = performance.now();
+  const { options, imagePath } = request;
+  requireRoot(request);
+  const deadline = startDeadline(options.signal, options.timeoutMs);
+  try {
+    const installation = await request.criu.ready();
+    refuseWithService(installation, options);
+    const leave = await request.criu.queue.enter(deadline.signal).catch((error: unknown) => {
+      throw givenUp(request, 'queued', error);
+    });
+    try {
+      const { workPath } = options;
+      const [option, place] =
+        workPath === undefined ? ['imagePath', imagePath] : ['workPath', workPath];
+      const giveBack = claimDirectory(option, place);
+      try {
+        return await restoreInTurn(request, installation, start, deadline.signal);
+      } finally {
+        giveBack();
+      }
+    } finally {
+      leave();
+    }
+  } finally {
+    deadline.end();
+  }
+}
+
+/** What a `criu service` cannot do: its process has neither our descriptors nor us as its parent. */
+function refuseWithService({ service }: Installation, options: RestoreOptions): void {
+  if (service === undefined) return;
+  for (const name of ['inheritFd', 'restoreSibling'] as const) {
+    if (options[name]) {
+      throw invalidArgValue(name, 'none with a criu service', options[name]);
+    }
+  }
+}
+
+async function restoreInTurn(
+  request: RestoreRequest,
+  installation: Installation,
+  start: number,
+  deadline: AbortSignal,
+): Promise<RestoreResult> {
+  const { options, imagePath, criu } = request;
+  const { workPath, logFile: logName } = options;
+  const queuedMs = performance.now() - start;
+  const images = await openImages('imagePath', imagePath, workPath === undefined);
+  let work: OutputDirectory | undefined;
+  try {
+    if (workPath !== undefined) {
+      work = await (await checkDirectory('workPath', workPath, 'reuse', [logName])).open();
+    }
+    const place = work ?? images;
+    const native: NativeRequest = {
+      verb: 'restore',
+      ...installation,
+      environment: criuEnvironment(),
+      fields: {
+        images_dir_fd: images.fd,
+        ...toFields(options),
+        ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
+        ...(work ? { work_dir_fd: work.fd } : {}),
+      },
+      joinsSession: options.shellJob === true,
+      spares: criu.spares,
+    };
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
+    const outcome = await restoreOnceFree(request, native, hooks, deadline, place);
+    const { pid } = outcome;
+    return {
+      pid,
+      imagePath: images.path,
+      logFile: join(place.path, logName),
+      stats: statsOf(outcome),
+      timings: timingsOf(outcome, queuedMs),
+      warnings: outcome.warning === '' ? [] : [outcome.warning],
+      exited: exitOf(pid, options),
+      durationMs: performance.now() - start,
+    };
+  } finally {
+    images.close();
+    work?.close();
+  }
+}
+
+/**
+ * Restores; a pid that is only taken by a process that is gone, and that nobody has reaped yet, is
+ * waited for, as right after a dump.
+ */
+async function restoreOnceFree(
+  request: RestoreRequest,
+  native: NativeRequest,
+  hooks: HookRunner,
+  deadline: AbortSignal,
+  place: OutputDirectory,
+): Promise<Outcome> {
+  const patience = performance.now() + reapingMs;
+  for (;;) {
+    if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
+    const outcome = await runNative(native, hooks, deadline);
+    if (outcome.success) return outcome;
+    // CRIU has killed it, and we are the parent.
+    if (outcome.pid > 0 && isOurs(outcome.pid)) await nativeAddon().waitForChild(outcome.pid, true);
+    const error = await failure(request, outcome, deadline, place);
+    const pid = takenPid(error);
+    if (pid === undefined) throw error;
+    const holder = await holderOf(pid, patience, deadline);
+    if (holder !== undefined) throw taken(error as CriuError, pid, holder);
+  }
+}
+
+/** The pid that CRIU could not have because there is such a process or thread. */
+function takenPid(error: Error): number | undefined {
+  if (!(error instanceof CriuError)) return undefined;
+  const { log } = error;
+  const line = log.find((one) => /Can't fork for \d+: File exists/.test(one));
+  const pid = /Can't fork for (\d+)/.exec(line ?? '')?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** Who has a pid, waiting for it to be reaped if it is a zombie; undefined once it is free. */
+async function holderOf(
+  pid: number,
+  patience: number,
+  deadline: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    } catch {
+      return undefined;
+    }
+    const [, name = '', state] = /^\d+ \((.*)\) (.)/s.exec(stat) ?? [];
+    const ends = state === 'Z' || state === 'X';
+    if (!ends || deadline.aborted) return name;
+    if (performance.now() > patience) return `${name}, a zombie that nobody reaps`;
+    await sleep(5);
+  }
+}
+
+function taken(cause: CriuError, pid: number, holder: string): CriuError {
+  const { stage, errno = constants.errno.EEXIST, log, logFile } = cause;
+  return new CriuError(
+    'ERR_PROCESS_EXISTS',
+    `Cannot restore process ${pid}: there is another one of that id (${holder})`,
+    { operation: 'restore', stage, errno, log, logFile, cause },
+  );
+}
+
+/** Statistics are not worth a failure. */
+function statsOf({ stats }: NativeOutcome): RestoreStats | undefined {
+  try {
+    return decodeRestoreStats(stats);
+  } catch {
+    return undefined;
+  }
+}
+
+function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTimings {
+  const { workerReady = 0, sent = 0, replied = 0 } = timeline;
+  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent };
+}
+
+function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {
+  if (restoreSibling) return exitOfChild(pid);
+  // We are the init process, or what stands for it: nobody else would reap it.
+  if (isOurs(pid)) void nativeAddon().waitForChild(pid, false);
+  return undefined;
+}
+
+function isOurs(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(parent) === process.pid;
+  } catch {
+    return false;
+  }
+}
+
+async function exitOfChild(pid: number): Promise<ChildExit> {
+  const { code, signal } = await nativeAddon().waitForChild(pid, true);
+  return signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
+}
+
+const signalNames = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+);
+
+function signalName(number: number): NodeJS.Signals {
+  // Real-time signals have no names in Node.
+  return signalNames.get(number) ?? (`SIG${number}` as NodeJS.Signals);
+}
