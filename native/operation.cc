@@ -108,8 +108,9 @@ void Operation::Run() {
   } catch (const std::exception& error) {
     outcome_.failure = Failure(outcome_.stage, 0, error.what());
   }
-  // Of one that has answered nobody needs to wait for the end, which takes it half a millisecond.
-  if (worker_ && !outcome_.success) worker_->Reap();
+  // Of one that has answered nobody needs to wait for the end, which takes it half a millisecond;
+  // unless it has the sockets and locks of tasks that are gone, and that may be restored next.
+  if (worker_ && (!outcome_.success || EndsTasks())) worker_->Reap();
   outcome_.cancelled = !outcome_.success && cancel_.level() != CancelSwitch::Level::kNone;
   outcome_.timeline.ended = Now();
 }
@@ -181,10 +182,23 @@ void Operation::RunRequest(Worker* worker) {
   }
 }
 
-int Operation::Directory(std::string_view option) const {
+const OptionValue* Operation::Find(std::string_view option) const {
   const auto found = std::ranges::find_if(
       request_.options, [&](const Option& candidate) { return candidate.row->name == option; });
-  return found == request_.options.end() ? -1 : static_cast<int>(std::get<int64_t>(found->value));
+  return found == request_.options.end() ? nullptr : &found->value;
+}
+
+int Operation::Directory(std::string_view option) const {
+  const auto* value = Find(option);
+  return value == nullptr ? -1 : static_cast<int>(std::get<int64_t>(*value));
+}
+
+bool Operation::EndsTasks() const {
+  const auto is_set = [this](std::string_view option) {
+    const auto* value = Find(option);
+    return value != nullptr && std::get<bool>(*value);
+  };
+  return request_.verb == Verb::kDump && !is_set("leave_running") && !is_set("leave_stopped");
 }
 
 // What CRIU left in its directories, while we are on a thread that may wait for a file system.

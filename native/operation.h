@@ -103,7 +103,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Prepare() const;
   void RunRequest(Worker* worker);
   void ReadResults();
+  [[nodiscard]] const OptionValue* Find(std::string_view option) const;
   [[nodiscard]] int Directory(std::string_view option) const;
+  [[nodiscard]] bool EndsTasks() const;
   void Interrupt(const Worker& worker) const;
   Verdict OnNotification(const Notification& notification, const Worker& worker);
   bool DoOurPart(const Notification& notification);
