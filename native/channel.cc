@@ -42,6 +42,11 @@ constexpr uint64_t kTypeNotify = 6;
 
 constexpr size_t kKeptOutput = 64UL * 1024;
 
+// What CRIU does between two notifications takes a few milliseconds, but for the freezing, the
+// memory and the archives of tmpfs mounts.
+constexpr int kGraceMs = 20;
+constexpr int kRepeatMs = 100;
+
 bool Send(int socket, std::span<const uint8_t> message) {
   ssize_t result = 0;
   do {
@@ -270,20 +275,28 @@ Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
     return {};
   }
   std::array<pollfd, 3> fds{{{criu_, POLLIN, 0}, {cancel_.fd(), POLLIN, 0}, {output_, POLLIN, 0}}};
+  int patience_ms = -1;  // -1 until it is cancelled
   for (;;) {
-    if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
+    const int ready = poll(fds.data(), fds.size(), patience_ms);
+    if (ready < 0) continue;  // EINTR
+    if (ready == 0) {
+      interrupt();
+      patience_ms = kRepeatMs;
+      continue;
+    }
     if (fds[2].revents != 0) {
       DrainOutput();
       if ((fds[2].revents & POLLHUP) != 0) fds[2].fd = -1;
     }
     if (fds[1].revents != 0) {
       cancel_.Drain();
-      if (cancel_.level() != CancelSwitch::Level::kNone) interrupt();
       if (cancel_.level() == CancelSwitch::Level::kAbandon) {
+        interrupt();
         shutdown(criu_, SHUT_RDWR);
         FinishWithFailure();
         return {};
       }
+      if (cancel_.level() != CancelSwitch::Level::kNone) patience_ms = kGraceMs;
     }
     if (fds[0].revents == 0) continue;
     UniqueFd passed;

@@ -91,7 +91,8 @@ class Channel {
       : criu_(criu), output_(output), library_(std::move(library)), cancel_(cancel) {}
 
   // `extra` is appended to the request's options, `notify` called for each notification.
-  // `interrupt` is called when the request is cancelled meanwhile.
+  // `interrupt` is called when the request is cancelled meanwhile and CRIU has sent nothing that
+  // could be refused for a while, and then again and again; at once when it is abandoned.
   Reply Run(const wire::Bytes& extra, const Notify& notify, const std::function<void()>& interrupt);
 
   // What criu printed so far, the last 64 KiB of it.

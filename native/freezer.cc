@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "failure.h"
@@ -64,7 +63,7 @@ bool Freezer::Write(bool frozen) const {
   return pwrite(control_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
 }
 
-bool Freezer::Freeze(std::chrono::milliseconds limit) {
+bool Freezer::Freeze(std::chrono::milliseconds limit, int cancelled) {
   const State found = Read();
   found_frozen_ = found != State::kThawed;
   if (found == State::kFrozen) return true;
@@ -87,7 +86,9 @@ bool Freezer::Freeze(std::chrono::milliseconds limit) {
       static_cast<void>(Write(true));
       retry = now + kRetry;
     }
-    std::this_thread::sleep_for(kPoll);
+    pollfd fd{cancelled, POLLIN, 0};
+    const timespec pause{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(kPoll).count()};
+    if (ppoll(&fd, 1, &pause, nullptr) > 0) break;
   }
   Thaw();
   return false;

@@ -27,7 +27,8 @@ class Freezer {
 
   // Returns when every task is frozen, or when `limit` is over: then the cgroup is thawed again and
   // CRIU, which knows more tricks, is left to freeze it. A cgroup found frozen stays as it is.
-  bool Freeze(std::chrono::milliseconds limit);
+  // Also returns, having thawed it, when `cancelled` can be read.
+  bool Freeze(std::chrono::milliseconds limit, int cancelled);
 
   // Whether the cgroup is frozen and was not before.
   [[nodiscard]] bool froze() const { return frozen_by_us_; }

@@ -18,6 +18,7 @@
 #include "freezer.h"
 #include "guard.h"
 #include "images.h"
+#include "interrupt.h"
 #include "worker_pool.h"
 
 namespace criu_node {
@@ -133,10 +134,11 @@ void Operation::RunRequest(Worker* worker) {
     Enter("freeze");
     freezer.emplace(request_.freezer_path, request_.freezer_version, worker->pid());
     outcome_.timeline.freezing = Now();
-    freezer->Freeze(kFreezeLimit);
+    freezer->Freeze(kFreezeLimit, cancel_.fd());
     outcome_.froze = freezer->froze();
     outcome_.timeline.frozen = Now();
   }
+  if (cancel_.level() != CancelSwitch::Level::kNone) return;
 
   Enter("request");
   // libcriu closes this descriptor itself.
@@ -252,10 +254,20 @@ void Operation::CallLibrary(criu_opts* opts) const {
   }
 }
 
-// While CRIU serves lazy pages it notifies no more, and waits for a client as long as it takes. All
-// that it put into the tasks is gone by then, so that they run on when it ends.
-void Operation::Interrupt(const Worker& worker) const {
-  if (outcome_.stage == "status-ready" && worker.pid() > 0) kill(worker.pid(), SIGTERM);
+// For where CRIU does not notify for a long time. From `post-dump` on it is too late: it kills the
+// tasks, or has let them go.
+void Operation::Interrupt(const Worker& worker) {
+  if (worker.pid() <= 0) return;
+  const std::string& stage = outcome_.stage;
+  if (stage == "status-ready") {
+    // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
+    // that they run on when it ends.
+    kill(worker.pid(), SIGTERM);
+  } else if (stage != "post-dump" && stage != "network-unlock") {
+    // Once: at the sixth CRIU takes its own operation for hanging, and crashes.
+    if (stage == "pre-dump" && !std::exchange(ended_freezing_, true)) EndFreezing(worker.pid());
+    FailWrites(worker.pid());
+  }
 }
 
 Verdict Operation::OnNotification(const Notification& notification, const Worker& worker) {

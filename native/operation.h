@@ -91,9 +91,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // Any thread. Late answers are ignored.
   void Answer(uint64_t number, Verdict verdict);
 
-  // Any thread. The operation still ends by itself; CRIU is refused its next notification.
+  // Any thread. The operation still ends by itself; CRIU is refused its next notification, and made
+  // to fail if there is none for a while.
   void Cancel() { cancel_.Set(CancelSwitch::Level::kVeto); }
-  // Any thread. Hangs up on CRIU, which rolls back; for an environment that is going away.
+  // Any thread. Has CRIU fail at once and hangs up on it; for an environment that is going away.
   void Abandon() { cancel_.Set(CancelSwitch::Level::kAbandon); }
   // Any thread. Whether the operation was over in time.
   bool WaitUntil(std::chrono::steady_clock::time_point deadline);
@@ -106,7 +107,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   [[nodiscard]] const OptionValue* Find(std::string_view option) const;
   [[nodiscard]] int Directory(std::string_view option) const;
   [[nodiscard]] bool EndsTasks() const;
-  void Interrupt(const Worker& worker) const;
+  void Interrupt(const Worker& worker);
   Verdict OnNotification(const Notification& notification, const Worker& worker);
   bool DoOurPart(const Notification& notification);
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);
@@ -118,6 +119,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Request request_;
   std::unique_ptr<Worker> worker_;
   CancelSwitch cancel_;
+  bool ended_freezing_ = false;
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

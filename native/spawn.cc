@@ -80,11 +80,14 @@ pid_t Spawn(const SpawnSettings& settings) {
   // business.
   posix_spawn_file_actions_addclosefrom_np(&actions.value, last + 1);
 
-  // Node ignores SIGPIPE and our threads block everything; criu counts on SIGCHLD.
+  // Node ignores SIGPIPE and our threads block everything; criu counts on SIGCHLD. SIGXFSZ, which
+  // Node ignores too, stays so: it makes a write above RLIMIT_FSIZE fail in place of ending criu,
+  // which is how a dump is interrupted (see native/interrupt.h).
   Attributes attributes;
   sigset_t all;
   sigset_t none;
   sigfillset(&all);
+  sigdelset(&all, SIGXFSZ);
   sigemptyset(&none);
   posix_spawnattr_setsigdefault(&attributes.value, &all);
   posix_spawnattr_setsigmask(&attributes.value, &none);

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <sys/types.h>
+
+namespace criu_node {
+
+// Ways to have criu give a dump up between two notifications, where it cannot be refused anything.
+// Both make it fail by itself, so that it rolls back: it takes its code out of the tasks and lets
+// them go. A signal that ends it leaves that code in them (docs/abort.md has the measurements).
+// `criu` is a child that has not been reaped, or a process that a pidfd says is alive.
+
+// From here on every write to a file fails, for it and for what it has started (tar). Does nothing
+// to a process that does not ignore SIGXFSZ, which would end it.
+void FailWrites(pid_t criu);
+
+// Cuts criu's freezing of tasks short, as its own timeout does. Does nothing when it has no handler
+// for that, before it freezes anything.
+void EndFreezing(pid_t criu);
+
+}  // namespace criu_node
