@@ -2,12 +2,13 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import { resolve } from 'node:path';
+import { withDeadline } from './deadline.js';
 import { type DumpResult, runDump } from './dump.js';
 import { CriuError, invalidArgType, invalidArgValue } from './errors.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
 import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types.js';
-import { checkImagePath, validateOptions } from './options/validate.js';
+import { checkImagePath, type OptionsOf, validateOptions } from './options/validate.js';
 import { requestFailure } from './outcome.js';
 import { Queue } from './queue.js';
 import { type RestoreResult, runRestore } from './restore.js';
@@ -103,7 +104,7 @@ export class Criu {
   async dump(pid: number, options: DumpOptions = {}): Promise<DumpResult> {
     const checked = validateOptions('dump', options);
     checkPid(pid);
-    return runDump({ operation: 'dump', criu: this, pid, preDump: false, options: checked });
+    return this.#dump('dump', pid, checked);
   }
 
   /**
@@ -117,7 +118,7 @@ export class Criu {
   async preDump(pid: number, options: PreDumpOptions = {}): Promise<DumpResult> {
     const checked = validateOptions('preDump', options);
     checkPid(pid);
-    return runDump({ operation: 'preDump', criu: this, pid, preDump: true, options: checked });
+    return this.#dump('preDump', pid, checked);
   }
 
   /**
@@ -131,12 +132,16 @@ export class Criu {
    */
   async restore(imagePath: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     const checked = validateOptions('restore', options);
-    return runRestore({
-      operation: 'restore',
-      criu: this,
-      imagePath: checkImagePath(imagePath),
-      options: checked,
-    });
+    const checkedPath = checkImagePath(imagePath);
+    return withDeadline('restore', checked, (deadline) =>
+      runRestore({
+        operation: 'restore',
+        criu: this,
+        imagePath: checkedPath,
+        options: checked,
+        deadline,
+      }),
+    );
   }
 
   /**
@@ -253,6 +258,17 @@ export class Criu {
       spares: this.spares,
       fields: {},
     }).done;
+  }
+
+  #dump<C extends 'dump' | 'preDump'>(
+    operation: C,
+    pid: number,
+    options: OptionsOf[C],
+  ): Promise<DumpResult> {
+    const preDump = operation === 'preDump';
+    return withDeadline(operation, options, (deadline) =>
+      runDump({ operation, criu: this, pid, preDump, options, deadline }),
+    );
   }
 
   /**

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CriuFeatures } from './criu.js';
 import { criuEnvironment } from './criu.js';
-import { startDeadline } from './deadline.js';
+import type { Deadline } from './deadline.js';
 import { CriuError } from './errors.js';
 import { dumpHooks, HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
@@ -76,30 +76,25 @@ export interface DumpTimings {
  */
 export async function runDump(request: DumpRequest): Promise<DumpResult> {
   const start = performance.now();
-  const { options } = request;
+  const { options, deadline } = request;
   requireRoot(request);
-  const deadline = startDeadline(options.signal, options.timeoutMs);
+  const installation = await deadline.bound('criu', request.criu.ready());
+  checkProcess(request);
+  const { imagePath, parentPath } = options;
+  if (parentPath !== undefined) {
+    await deadline.bound('directory', checkParentPath(imagePath, parentPath));
+  }
+  await deadline.bound('criu', checkFeatures(request));
+  const leave = await deadline.enter(request.criu.queue);
   try {
-    const installation = await request.criu.ready();
-    checkProcess(request);
-    const { imagePath, parentPath } = options;
-    if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
-    await checkFeatures(request);
-    const leave = await request.criu.queue.enter(deadline.signal).catch((error: unknown) => {
-      throw givenUp(request, 'queued', error);
-    });
+    const giveBack = claimDirectory('imagePath', imagePath);
     try {
-      const giveBack = claimDirectory('imagePath', imagePath);
-      try {
-        return await dumpInTurn(request, installation, start, deadline.signal);
-      } finally {
-        giveBack();
-      }
+      return await dumpInTurn(request, installation, start);
     } finally {
-      leave();
+      giveBack();
     }
   } finally {
-    deadline.end();
+    leave();
   }
 }
 
@@ -107,26 +102,21 @@ async function dumpInTurn(
   request: DumpRequest,
   installation: Installation,
   start: number,
-  deadline: AbortSignal,
 ): Promise<DumpResult> {
-  const { options } = request;
+  const { options, deadline } = request;
   const { logFile: logName } = options;
   const queuedMs = performance.now() - start;
   if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
-  await request.precondition?.();
-  const goOn = (): void => {
-    if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
-  };
-  goOn();
-  const { images, checkedWork } = await openImages(options, goOn);
+  if (request.precondition) await deadline.bound('container', request.precondition());
+  const { images, checkedWork } = await openImages(options, deadline);
   let work: OutputDirectory | undefined;
   try {
     let outcome: Outcome;
     try {
-      work = await checkedWork?.open();
-      outcome = await dumpInto(request, installation, images, work, start, deadline);
+      work = checkedWork && (await deadline.bound('directory', checkedWork.open(), undo));
+      outcome = await dumpInto(request, installation, images, work, start);
       if (!outcome.success) {
-        const error = await failure(request, outcome, deadline, work ?? images);
+        const error = await failure(request, outcome, work ?? images);
         if (mayBeAllThatIsLeft(request, outcome)) throw keepImages(error, images);
         throw await enrich(error, request);
       }
@@ -157,24 +147,32 @@ async function dumpInTurn(
 /** Opens the images directory, once the work directory, which is opened after it, is known to be good. */
 async function openImages(
   { imagePath, workPath, overwrite, logFile }: DumpRequest['options'],
-  goOn: () => void,
+  deadline: Deadline,
 ): Promise<{ images: OutputDirectory; checkedWork?: CheckedDirectory }> {
-  const fresh = workPath === undefined ? await openFresh('imagePath', imagePath) : undefined;
+  const bound = <T>(step: Promise<T>, undone?: (value: T) => unknown): Promise<T> =>
+    deadline.bound('directory', step, undone);
+  const fresh =
+    workPath === undefined
+      ? await bound(openFresh('imagePath', imagePath), (directory) => directory && undo(directory))
+      : undefined;
   if (fresh) return { images: fresh };
   const existing = overwrite === true ? 'replace' : overwrite === 'reuse' ? 'reuse' : 'refuse';
-  const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logFile]);
+  const checkedImages = await bound(checkDirectory('imagePath', imagePath, existing, [logFile]));
   const checkedWork =
     workPath === undefined
       ? undefined
-      : await checkDirectory('workPath', workPath, 'reuse', [logFile]);
-  goOn();
-  const images = await checkedImages.open();
+      : await bound(checkDirectory('workPath', workPath, 'reuse', [logFile]));
+  const images = await bound(checkedImages.open(), undo);
   return checkedWork === undefined ? { images } : { images, checkedWork };
 }
 
+/** Of a directory that is there when nobody waits for it any more. */
+async function undo(directory: OutputDirectory): Promise<void> {
+  await directory.discard([]).finally(() => directory.close());
+}
+
 /** Before anything else is looked at. */
-export function requireRoot({ operation, options }: Running): void {
-  if (options.signal?.aborted) throw abortError(options.signal.reason);
+export function requireRoot({ operation }: Running): void {
   if (process.geteuid?.() === 0) return;
   throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
     operation,
@@ -193,15 +191,17 @@ async function dumpInto(
   images: OutputDirectory,
   work: OutputDirectory | undefined,
   start: number,
-  deadline: AbortSignal,
 ): Promise<Outcome> {
+  const { deadline } = request;
   for (const [name, content] of request.imageFiles ?? []) await images.write(name, content);
-  const native = await nativeRequest(request, installation, images, work);
+  const native = await deadline.bound(
+    'request',
+    nativeRequest(request, installation, images, work),
+  );
   const frozenFirst = native.freezerPath !== undefined;
   const { hooks = {} } = request.options;
-  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
-  if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
-  return runNative(native, runner, deadline);
+  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline.signal);
+  return runNative(native, runner, deadline.signal);
 }
 
 /** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
@@ -336,32 +336,32 @@ function networkOf(process: number | 'self'): string | undefined {
   }
 }
 
-/** Runs the request until CRIU answers; the deadline has CRIU roll back. */
+/** Runs the request until CRIU answers; the signal has CRIU roll back. */
 export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
-  deadline: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   const running: NativeOperation = nativeAddon().start(
     { ...native, asked: hooks.asked },
     hooks.ask((...answer) => running.answer(...answer)),
   );
-  deadline.addEventListener('abort', running.cancel);
+  signal.addEventListener('abort', running.cancel);
+  if (signal.aborted) running.cancel();
   try {
     return { ...(await running.done), veto: hooks.veto };
   } finally {
-    deadline.removeEventListener('abort', running.cancel);
+    signal.removeEventListener('abort', running.cancel);
   }
 }
 
 export async function failure(
   request: Running,
   outcome: Outcome,
-  deadline: AbortSignal,
   place: OutputDirectory,
 ): Promise<Error> {
   const { veto } = outcome;
-  if (outcome.cancelled) return givenUp(request, outcome.stage, deadline.reason);
+  if (outcome.cancelled) return request.deadline.error(outcome.stage);
   const logName = request.options.logFile;
   const log = await readExcerpt(place.file(logName)).catch(() => excerpt(''));
   const logFile = place.keepsLogs ? join(place.path, logName) : undefined;
@@ -383,22 +383,6 @@ export async function failure(
 
 function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The error of an operation that was ended by its signal or its deadline. */
-export function givenUp({ operation, options }: Running, stage: string, reason: unknown): Error {
-  if (options.signal?.aborted) return abortError(options.signal.reason, stage);
-  return new CriuError(
-    'ERR_CRIU_TIMEOUT',
-    `The ${operation} was given up at stage ${stage}: timeoutMs ${options.timeoutMs} is over`,
-    { operation, stage, cause: reason },
-  );
-}
-
-/** As Node's own promises reject, with the stage beside it. */
-function abortError(reason: unknown, stage = 'queued'): Error {
-  const error = new Error('The operation was aborted', { cause: reason });
-  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
 }
 
 function timingsOf(

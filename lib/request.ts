@@ -1,4 +1,5 @@
 import type { Criu } from './criu.js';
+import type { Deadline } from './deadline.js';
 import type { DumpOptions } from './option-types.js';
 import type { FilledIn } from './options/validate.js';
 
@@ -21,11 +22,9 @@ export interface CriuFields {
 export interface Running {
   /** The public call, for errors. */
   operation: string;
-  options: {
-    signal?: AbortSignal | undefined;
-    timeoutMs?: number | undefined;
-    logFile: string;
-  };
+  /** Bounds all of it. */
+  deadline: Deadline;
+  options: { logFile: string };
 }
 
 /** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */
@@ -35,6 +34,8 @@ export interface DumpRequest {
   criu: Criu;
   pid: number;
   preDump: boolean;
+  /** Bounds all of it. */
+  deadline: Deadline;
   /** Validated by `validateOptions`. */
   options: DumpOptions & FilledIn;
   /** Fields that the options do not speak of; they never override an option that was given. */

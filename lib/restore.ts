@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Criu } from './criu.js';
 import { criuEnvironment } from './criu.js';
-import { startDeadline } from './deadline.js';
-import { failure, givenUp, type Outcome, requireRoot, runNative } from './dump.js';
+import type { Deadline } from './deadline.js';
+import { failure, type Outcome, requireRoot, runNative } from './dump.js';
 import { CriuError, invalidArgValue } from './errors.js';
 import { HookRunner, restoreHooks } from './hooks.js';
 import { decodeRestoreStats, type RestoreStats } from './images/stats.js';
@@ -69,6 +69,7 @@ interface RestoreRequest {
   imagePath: string;
   /** Validated by `validateOptions`. */
   options: RestoreOptions & LogOptions;
+  deadline: Deadline;
 }
 
 /** For how long a pid of the images may still belong to a process that is gone but not reaped. */
@@ -77,30 +78,23 @@ const reapingMs = 5_000;
 /** Runs one restore: after a failure nothing of the tasks is left. */
 export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
-  const { options, imagePath } = request;
+  const { options, imagePath, deadline } = request;
   requireRoot(request);
-  const deadline = startDeadline(options.signal, options.timeoutMs);
+  const installation = await deadline.bound('criu', request.criu.ready());
+  refuseWithService(installation, options);
+  const leave = await deadline.enter(request.criu.queue);
   try {
-    const installation = await request.criu.ready();
-    refuseWithService(installation, options);
-    const leave = await request.criu.queue.enter(deadline.signal).catch((error: unknown) => {
-      throw givenUp(request, 'queued', error);
-    });
+    const { workPath } = options;
+    const [option, place] =
+      workPath === undefined ? ['imagePath', imagePath] : ['workPath', workPath];
+    const giveBack = claimDirectory(option, place);
     try {
-      const { workPath } = options;
-      const [option, place] =
-        workPath === undefined ? ['imagePath', imagePath] : ['workPath', workPath];
-      const giveBack = claimDirectory(option, place);
-      try {
-        return await restoreInTurn(request, installation, start, deadline.signal);
-      } finally {
-        giveBack();
-      }
+      return await restoreInTurn(request, installation, start);
     } finally {
-      leave();
+      giveBack();
     }
   } finally {
-    deadline.end();
+    leave();
   }
 }
 
@@ -118,16 +112,20 @@ async function restoreInTurn(
   request: RestoreRequest,
   installation: Installation,
   start: number,
-  deadline: AbortSignal,
 ): Promise<RestoreResult> {
-  const { options, imagePath, criu } = request;
+  const { options, imagePath, criu, deadline } = request;
   const { workPath, logFile: logName } = options;
   const queuedMs = performance.now() - start;
-  const images = await openImages('imagePath', imagePath, workPath === undefined);
+  const images = await deadline.bound(
+    'directory',
+    openImages('imagePath', imagePath, workPath === undefined),
+    (late) => late.close(),
+  );
   let work: OutputDirectory | undefined;
   try {
     if (workPath !== undefined) {
-      work = await (await checkDirectory('workPath', workPath, 'reuse', [logName])).open();
+      const checked = checkDirectory('workPath', workPath, 'reuse', [logName]);
+      work = await (await deadline.bound('directory', checked)).open();
     }
     const place = work ?? images;
     const native: NativeRequest = {
@@ -143,8 +141,8 @@ async function restoreInTurn(
       joinsSession: options.shellJob === true,
       spares: criu.spares,
     };
-    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
-    const outcome = await restoreOnceFree(request, native, hooks, deadline, place);
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline.signal);
+    const outcome = await restoreOnceFree(request, native, hooks, place);
     const { pid } = outcome;
     return {
       pid,
@@ -170,20 +168,20 @@ async function restoreOnceFree(
   request: RestoreRequest,
   native: NativeRequest,
   hooks: HookRunner,
-  deadline: AbortSignal,
   place: OutputDirectory,
 ): Promise<Outcome> {
+  const { deadline } = request;
   const patience = performance.now() + reapingMs;
   for (;;) {
-    if (deadline.aborted) throw givenUp(request, 'request', deadline.reason);
-    const outcome = await runNative(native, hooks, deadline);
+    deadline.check('request');
+    const outcome = await runNative(native, hooks, deadline.signal);
     if (outcome.success) return outcome;
     // CRIU has killed it, and we are the parent.
     if (outcome.pid > 0 && isOurs(outcome.pid)) await nativeAddon().waitForChild(outcome.pid, true);
-    const error = await failure(request, outcome, deadline, place);
+    const error = await failure(request, outcome, place);
     const pid = takenPid(error);
     if (pid === undefined) throw error;
-    const holder = await holderOf(pid, patience, deadline);
+    const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
   }
 }
@@ -201,7 +199,7 @@ function takenPid(error: Error): number | undefined {
 async function holderOf(
   pid: number,
   patience: number,
-  deadline: AbortSignal,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   for (;;) {
     let stat: string;
@@ -212,7 +210,7 @@ async function holderOf(
     }
     const [, name = '', state] = /^\d+ \((.*)\) (.)/s.exec(stat) ?? [];
     const ends = state === 'Z' || state === 'X';
-    if (!ends || deadline.aborted) return name;
+    if (!ends || signal.aborted) return name;
     if (performance.now() > patience) return `${name}, a zombie that nobody reaps`;
     await sleep(5);
   }

@@ -1,4 +1,5 @@
 import { type Criu, defaultCriu } from '../criu.js';
+import { type Deadline, withDeadline } from '../deadline.js';
 import { type DumpResult, runDump } from '../dump.js';
 import { CriuError } from '../errors.js';
 import type { CheckpointOptions } from '../option-types.js';
@@ -44,8 +45,23 @@ export async function checkpoint(
       { operation: 'checkpoint' },
     );
   }
-  const container = await findContainer(id, { root });
-  await requireCheckpointable(container, realHost);
+  return withDeadline('checkpoint', dumpOptions, (deadline) =>
+    checkpointWithin(deadline, id, root, criu, dumpOptions, start),
+  );
+}
+
+type ContainerDumpOptions = Omit<OptionsOf['checkpoint'], 'root' | 'criu'>;
+
+async function checkpointWithin(
+  deadline: Deadline,
+  id: string,
+  root: string | undefined,
+  criu: Criu,
+  options: ContainerDumpOptions,
+  start: number,
+): Promise<CheckpointResult> {
+  const container = await deadline.bound('container', findContainer(id, { root }));
+  await deadline.bound('container', requireCheckpointable(container, realHost));
   if (busy.has(container.stateDir)) {
     throw new CriuError(
       'ERR_CONTAINER_BUSY',
@@ -55,9 +71,9 @@ export async function checkpoint(
   }
   busy.add(container.stateDir);
   try {
-    const result = await dumpContainer(container, criu, dumpOptions, realHost);
+    const result = await dumpContainer(container, criu, options, deadline, realHost);
     const dumped = performance.now();
-    const ends = endsContainer(dumpOptions);
+    const ends = endsContainer(options);
     const warnings = ends ? await destroyContainer(container) : [];
     const end = performance.now();
     return {
@@ -75,16 +91,21 @@ export async function checkpoint(
 async function dumpContainer(
   container: Container,
   criu: Criu,
-  options: Omit<OptionsOf['checkpoint'], 'root' | 'criu'>,
+  options: ContainerDumpOptions,
+  deadline: Deadline,
   host: Host,
 ): Promise<DumpResult> {
   const preDump = options.preDump === true;
-  const { freezer, fields, ...files } = await containerFields(container, { preDump }, host);
+  const { freezer, fields, ...files } = await deadline.bound(
+    'container',
+    containerFields(container, { preDump }, host),
+  );
   return runDump({
     operation: 'checkpoint',
     criu,
     pid: container.initPid,
     preDump,
+    deadline,
     options: withContainersExternal(options, fields['external']),
     fields,
     // A freezer that was asked for is frozen instead of the container's own.
