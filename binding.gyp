@@ -45,7 +45,7 @@
       'target_name': 'criu_guard',
       'type': 'executable',
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_guard.map((name) => \'native/\' + name).join(\' \')")'],
-      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti', '-fno-exceptions'],
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
       'ldflags': ['-Wl,-z,relro,-z,now'],
       'conditions': [

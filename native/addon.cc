@@ -12,6 +12,7 @@
 #include "guard.h"
 #include "kernel.h"
 #include "mailbox.h"
+#include "nftables.h"
 #include "operation.h"
 #include "read.h"
 #include "request_reader.h"
@@ -199,7 +200,7 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value Nftables(const Napi::CallbackInfo& info) {
-    return Napi::Boolean::New(info.Env(), HasNftables());
+    return Napi::Boolean::New(info.Env(), HasNftables(OpenNftables()));
   }
 
   void ExchangePaths(const Napi::CallbackInfo& info) {

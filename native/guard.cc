@@ -45,7 +45,7 @@ void Guard::StartLocked() {
   pid_ = Spawn(settings);
   socket_ = std::move(pair.ours);
   for (const auto& [cgroup, message] : watched_) Tell(socket_, message);
-  for (const pid_t criu : serving_) Tell(socket_, "S " + std::to_string(criu));
+  for (const auto& [criu, message] : criu_) Tell(socket_, message);
 }
 
 void Guard::Watch(const std::string& cgroup, int version, pid_t criu) {
@@ -67,26 +67,34 @@ void Guard::Forget(const std::string& cgroup) noexcept {
   Tell(socket_, "T " + cgroup);
 }
 
-void Guard::WatchServing(pid_t criu) noexcept {
+void Guard::WatchDumping(pid_t criu) noexcept { WatchCriu(criu, "D " + std::to_string(criu)); }
+
+void Guard::WatchServing(pid_t criu, const NetworkLock& lock) noexcept {
+  WatchCriu(criu, "S " + std::to_string(criu) + ' ' + lock.ToText());
+}
+
+void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
+  if (criu <= 0) return;  // of a service
   const std::lock_guard lock(mutex_);
   try {
-    if (!socket_.valid()) StartLocked();
+    if (!socket_.valid() || !Tell(socket_, message)) {
+      StartLocked();
+      Tell(socket_, message);
+    }
   } catch (const Failure&) {
     return;
   }
-  serving_.insert(criu);
-  Tell(socket_, "S " + std::to_string(criu));
+  criu_[criu] = message;
 }
 
-void Guard::ForgetServing(pid_t criu) noexcept {
+void Guard::Forget(pid_t criu) noexcept {
   const std::lock_guard lock(mutex_);
-  serving_.erase(criu);
-  Tell(socket_, "E " + std::to_string(criu));
+  if (criu_.erase(criu) > 0) Tell(socket_, "E " + std::to_string(criu));
 }
 
 void Guard::Close() {
   const std::lock_guard lock(mutex_);
-  if (watched_.empty() && serving_.empty()) CloseLocked();
+  if (watched_.empty() && criu_.empty()) CloseLocked();
 }
 
 void Guard::CloseLocked() {

@@ -4,17 +4,18 @@
 
 #include <map>
 #include <mutex>
-#include <set>
 #include <string>
 
+#include "network_lock.h"
 #include "unique_fd.h"
 
 namespace criu_node {
 
 // A small process that outlives us, should we end in the middle of an operation. It is told of each
-// cgroup before it is frozen and after it is thawed, and of each criu that serves lazy pages. When
-// its socket closes it thaws what is frozen, and ends those criu: they would wait for a client for
-// ever, with the tasks stopped.
+// cgroup before it is frozen and after it is thawed, and of each criu that dumps or serves lazy
+// pages. When its socket closes it thaws what is frozen and has the criu that dump fail, so that
+// the tasks go on at once. It ends those that serve: they would wait for a client for ever, with
+// the tasks stopped and their network locked.
 //
 // Owner: process-wide. Thread: any.
 class Guard {
@@ -29,9 +30,10 @@ class Guard {
   void Watch(const std::string& cgroup, int version, pid_t criu);
   void Forget(const std::string& cgroup) noexcept;
 
-  // The same for a criu that serves lazy pages; without a guard it is not watched.
-  void WatchServing(pid_t criu) noexcept;
-  void ForgetServing(pid_t criu) noexcept;
+  // The same for a criu that dumps, and then serves lazy pages; without a guard it is not watched.
+  void WatchDumping(pid_t criu) noexcept;
+  void WatchServing(pid_t criu, const NetworkLock& lock) noexcept;
+  void Forget(pid_t criu) noexcept;
 
   // Ends the process, unless it has something to watch.
   void Close();
@@ -44,6 +46,7 @@ class Guard {
   ~Guard() = default;
 
  private:
+  void WatchCriu(pid_t criu, const std::string& message) noexcept;
   void StartLocked();
   void CloseLocked();
 
@@ -51,7 +54,7 @@ class Guard {
   pid_t pid_ = -1;
   UniqueFd socket_;
   std::map<std::string, std::string> watched_;  // what a new process must be told again
-  std::set<pid_t> serving_;
+  std::map<pid_t, std::string> criu_;           // likewise
 };
 
 }  // namespace criu_node

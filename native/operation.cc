@@ -47,6 +47,20 @@ class SignalBlock {
   sigset_t before_{};
 };
 
+// Has the guard watch a criu for as long as it works for us.
+class GuardedDump {
+ public:
+  explicit GuardedDump(pid_t criu) : criu_(criu) { Guard::Get().WatchDumping(criu_); }
+  ~GuardedDump() { Guard::Get().Forget(criu_); }
+  GuardedDump(const GuardedDump&) = delete;
+  GuardedDump& operator=(const GuardedDump&) = delete;
+  GuardedDump(GuardedDump&&) = delete;
+  GuardedDump& operator=(GuardedDump&&) = delete;
+
+ private:
+  pid_t criu_;
+};
+
 template <typename Body>
 std::thread StartThread(const char* name, Body body) {
   const SignalBlock block;  // inherited by the new thread
@@ -117,7 +131,6 @@ void Operation::Run() {
 }
 
 void Operation::RunRequest(Worker* worker) {
-  const pid_t criu = worker->pid();
   Enter("request");
   PointToConfig();
   const CriuOptions options(request_.library, request_.options);
@@ -141,6 +154,8 @@ void Operation::RunRequest(Worker* worker) {
   if (cancel_.level() != CancelSwitch::Level::kNone) return;
 
   Enter("request");
+  std::optional<GuardedDump> guarded;
+  if (IsDump()) guarded.emplace(worker->pid());
   // libcriu closes this descriptor itself.
   request_.library->set_service_fd(options.get(), theirs.get());
   std::thread library = StartThread("libcriu", [this, &options] { CallLibrary(options.get()); });
@@ -167,7 +182,11 @@ void Operation::RunRequest(Worker* worker) {
     outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
     outcome_.timeline.thawed = Now();
   }
-  if (outcome_.stage == "status-ready") Guard::Get().ForgetServing(criu);
+  guarded.reset();
+  // CRIU has unlocked the network itself, unless it was killed or failed in serving lazy pages.
+  if (!outcome_.reply.success && (!outcome_.reply.received || outcome_.stage == "status-ready")) {
+    network_.Remove();
+  }
   channel.DrainOutput();
   outcome_.printed = channel.printed();
   // CRIU's word, whatever libcriu made of it: the tree may be gone, and the images all that is
@@ -190,9 +209,9 @@ const OptionValue* Operation::Find(std::string_view option) const {
   return found == request_.options.end() ? nullptr : &found->value;
 }
 
-int Operation::Directory(std::string_view option) const {
+int64_t Operation::Number(std::string_view option, int64_t otherwise) const {
   const auto* value = Find(option);
-  return value == nullptr ? -1 : static_cast<int>(std::get<int64_t>(*value));
+  return value == nullptr ? otherwise : std::get<int64_t>(*value);
 }
 
 bool Operation::EndsTasks() const {
@@ -205,8 +224,8 @@ bool Operation::EndsTasks() const {
 
 // What CRIU left in its directories, while we are on a thread that may wait for a file system.
 void Operation::ReadResults() {
-  const int images = Directory("images_dir_fd");
-  const int work = Directory("work_dir_fd");
+  const int images = static_cast<int>(Number("images_dir_fd", -1));
+  const int work = static_cast<int>(Number("work_dir_fd", -1));
   const char* stats = request_.verb == Verb::kRestore ? "stats-restore" : "stats-dump";
   outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
   if (outcome_.froze) ThawCgroupImage(images);
@@ -257,7 +276,8 @@ void Operation::CallLibrary(criu_opts* opts) const {
 // For where CRIU does not notify for a long time. From `post-dump` on it is too late: it kills the
 // tasks, or has let them go.
 void Operation::Interrupt(const Worker& worker) {
-  if (worker.pid() <= 0) return;
+  // What criu starts in a restore are the tasks, whose writes must not fail.
+  if (!IsDump() || worker.pid() <= 0) return;
   const std::string& stage = outcome_.stage;
   if (stage == "status-ready") {
     // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
@@ -275,6 +295,28 @@ Verdict Operation::OnNotification(const Notification& notification, const Worker
   if (!DoOurPart(notification)) return Verdict::Veto();
   if (!request_.asked.contains(notification.script)) return {};
   return AskJavaScript(notification, worker);
+}
+
+NetworkLock::Method Operation::LockMethod() const {
+  // CRIU's own numbers; without one it takes iptables.
+  switch (Number("network_lock", 1)) {
+    case 1:
+      return NetworkLock::Method::kIptables;
+    case 2:
+      return NetworkLock::Method::kNftables;
+    default:
+      return NetworkLock::Method::kNone;
+  }
+}
+
+// Before CRIU makes its rules. For nftables that is right after `pre-dump`, as it makes a table in
+// its own network namespace, too, where it does not notify; with iptables it makes none there.
+void Operation::WatchNetwork(const Notification& notification) {
+  const auto method = LockMethod();
+  const std::string_view before =
+      method == NetworkLock::Method::kNftables ? "pre-dump" : "network-lock";
+  if (notification.script != before || request_.verb != Verb::kDump) return;
+  network_ = NetworkLock(static_cast<pid_t>(Number("pid", -1)), method);
 }
 
 Verdict Operation::AskJavaScript(const Notification& notification, const Worker& worker) {
@@ -316,7 +358,10 @@ bool Operation::DoOurPart(const Notification& notification) {
     [[maybe_unused]] const ssize_t written = write(request_.status_fd.get(), "", 1);
     request_.status_fd.Reset();
   }
-  if (notification.script == "status-ready") Guard::Get().WatchServing(worker_->pid());
+  if (notification.script == "status-ready") {
+    Guard::Get().WatchServing(worker_->pid(), network_);
+  }
+  WatchNetwork(notification);
   if (notification.script == "post-dump" && !request_.post_dump_file.empty()) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
     const UniqueFd file(open(request_.post_dump_file.c_str(),

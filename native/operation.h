@@ -15,6 +15,7 @@
 #include "criu_options.h"
 #include "failure.h"
 #include "libcriu.h"
+#include "network_lock.h"
 #include "unique_fd.h"
 #include "worker.h"
 
@@ -105,9 +106,14 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void RunRequest(Worker* worker);
   void ReadResults();
   [[nodiscard]] const OptionValue* Find(std::string_view option) const;
-  [[nodiscard]] int Directory(std::string_view option) const;
+  [[nodiscard]] int64_t Number(std::string_view option, int64_t otherwise) const;
   [[nodiscard]] bool EndsTasks() const;
+  [[nodiscard]] bool IsDump() const {
+    return request_.verb == Verb::kDump || request_.verb == Verb::kPreDump;
+  }
   void Interrupt(const Worker& worker);
+  [[nodiscard]] NetworkLock::Method LockMethod() const;
+  void WatchNetwork(const Notification& notification);
   Verdict OnNotification(const Notification& notification, const Worker& worker);
   bool DoOurPart(const Notification& notification);
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);
@@ -120,6 +126,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   std::unique_ptr<Worker> worker_;
   CancelSwitch cancel_;
   bool ended_freezing_ = false;
+  NetworkLock network_;
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

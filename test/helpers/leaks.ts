@@ -85,10 +85,17 @@ function processes(ignored: ReadonlySet<number>): Map<string, number> {
 const emptyTables =
   /^\s*(type .* policy accept;|(chain|table) .*\b(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING|filter|nat|mangle|raw|security) \{|\})?$/;
 
-async function rules(): Promise<string> {
-  const { stdout } = await run('nft', ['list', 'ruleset']);
+/**
+ * The rules of nftables and iptables, a line each.
+ *
+ * @param networkOf - A process whose network namespace is asked about, in place of our own.
+ */
+export async function firewallRules(networkOf: number | 'self' = 'self'): Promise<string> {
+  const inNetwork = (...command: string[]): ReturnType<typeof run> =>
+    run('nsenter', [`--net=/proc/${networkOf}/ns/net`, ...command]);
+  const { stdout } = await inNetwork('nft', 'list', 'ruleset');
   // iptables' rules are there too, unless they are of its old kind.
-  const old = await Promise.all([run('iptables-save', []), run('ip6tables-save', [])]);
+  const old = await Promise.all([inNetwork('iptables-save'), inNetwork('ip6tables-save')]);
   const lines = [
     ...stdout.split('\n').filter((line) => !emptyTables.test(line)),
     ...old.flatMap((outcome) => outcome.stdout.split('\n')).filter((line) => line.startsWith('-A')),
@@ -103,7 +110,7 @@ export async function takeHoldings(ignoredPids: readonly number[] = []): Promise
     processes: processes(new Set(ignoredPids)),
     mounts: new Set(readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n')),
     cgroups: emptyCgroups(),
-    rules: await rules(),
+    rules: await firewallRules(),
   };
 }
 

@@ -81,6 +81,20 @@ function tracerOf(pid: number | undefined): number {
   }
 }
 
+/** What CRIU puts into a process and how it holds it: nothing of it may stay. */
+export interface Traces {
+  /** Address ranges with their permissions. */
+  mappings: string[];
+  tracer: number;
+}
+
+export function tracesOf(pid: number): Traces {
+  const mappings = readFileSync(`/proc/${pid}/maps`, 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ').slice(0, 2).join(' '));
+  return { mappings, tracer: tracerOf(pid) };
+}
+
 export interface Workload {
   pid: number;
   /** What it wrote when it was ready. */

@@ -7,6 +7,7 @@ import { type Container, startContainer, uniqueId } from '../helpers/container.j
 import { runOk, sleep, until } from '../helpers/exec.js';
 import { freezerState } from '../helpers/freezer.js';
 import { decodeImage } from '../helpers/image.js';
+import { firewallRules } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary } from '../helpers/paths.js';
 import { isAlive, startWorkload } from '../helpers/process.js';
@@ -135,6 +136,7 @@ describe('what a checkpoint of a container leaves', () => {
     expect(await container.status()).toBe('running');
     await container.countsOn();
     expect(container.freezer).toBe('THAWED');
+    expect(await firewallRules(container.pid)).not.toMatch(/criu/i);
   });
 
   test.each(endings)('after %s: a paused one is still paused', async (_, end) => {

@@ -2,13 +2,28 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CheckpointOptions, checkpoint, type HookName } from '../helpers/api.js';
+import {
+  type CheckpointOptions,
+  checkpoint,
+  type DumpOptions,
+  dump,
+  type HookName,
+} from '../helpers/api.js';
 import { type Container, startContainer, uniqueId } from '../helpers/container.js';
 import { sleep, until } from '../helpers/exec.js';
+import { firewallRules } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { distIndex } from '../helpers/paths.js';
-import { allProcesses, isAlive, processState } from '../helpers/process.js';
+import { freePort } from '../helpers/port.js';
+import {
+  allProcesses,
+  isAlive,
+  processState,
+  startWorkload,
+  tracesOf,
+} from '../helpers/process.js';
 import { Scope, useScope } from '../helpers/scope.js';
 import {
   childrenNamed,
@@ -24,29 +39,32 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybo
 /** What the container may stand still after the Node process has been killed. */
 const limitMs = 100;
 
-/** Checkpoints `[id, options, hook]` each; says "held" in the named hook, and stays in it. */
+/** Dumps `[id or pid, options, hook]` each; says "held" in the named hook, and stays in it. */
 const script = `
-  import { checkpoint } from ${JSON.stringify(distIndex)};
+  import { checkpoint, dump } from ${JSON.stringify(distIndex)};
   const held = () => {
     process.stdout.write('held\\n');
     return new Promise((resolve) => setTimeout(resolve, 60_000));
   };
   await Promise.all(
-    JSON.parse(process.argv[1]).map(([id, options, hook]) =>
-      checkpoint(id, { ...options, hooks: hook ? { [hook]: held } : {} }),
+    JSON.parse(process.argv[1]).map(([target, options, hook]) =>
+      (typeof target === 'number' ? dump : checkpoint)(target, {
+        ...options,
+        hooks: hook ? { [hook]: held } : {},
+      }),
     ),
   );
 `;
 
-type Job = [container: Container, imagePath: string, hook?: HookName];
+type Job = [target: Container | number, imagePath: string, hook?: HookName, more?: DumpOptions];
 
-/** A Node process that checkpoints containers, to be killed. */
+/** A Node process that dumps containers and processes, to be killed. */
 async function startVictim(...jobs: Job[]): Promise<ChildProcess> {
-  const given = jobs.map(([{ id, stateRoot: root }, imagePath, hook]) => [
-    id,
-    { root, imagePath, leaveRunning: true },
-    hook,
-  ]);
+  const given = jobs.map(([target, imagePath, hook, more = { leaveRunning: true }]) => {
+    const options = { imagePath, ...more };
+    if (typeof target === 'number') return [target, options, hook];
+    return [target.id, { ...options, root: target.stateRoot }, hook];
+  });
   const args = ['--input-type=module', '-e', script, '--', JSON.stringify(given)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   scope.defer(() => child.kill('SIGKILL'));
@@ -102,6 +120,7 @@ async function expectReleased(container: Container, started: readonly number[]):
   expect(longestMs).toBeLessThan(limitMs);
   expect(last).toBe('THAWED');
   expect(await container.status()).toBe('running');
+  expect(await firewallRules(container.pid)).not.toMatch(/criu/i);
   await container.countsOn();
 }
 
@@ -149,6 +168,16 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     await expectReleased(container, await killVictim(child));
   });
 
+  test('while lazy pages are served', async () => {
+    const serving = { lazyPages: true, pageServer: `127.0.0.1:${await freePort()}` };
+    const child = await startVictim([container, container.path('lazy'), 'statusReady', serving]);
+    await isHeld(child);
+    expect(await firewallRules(container.pid)).toMatch(/criu/i);
+    const started = await killVictim(child);
+    for (const pid of started) await isGone(pid);
+    await expectReleased(container, []);
+  });
+
   test('a paused container stays paused', async () => {
     await container.pause();
     scope.defer(() => container.runc('resume', container.id));
@@ -194,6 +223,32 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     process.kill(first, 'SIGCONT');
     await expectReleased(hanging, started);
   });
+});
+
+test('kill -9 of the Node process, 20 times in the dump of a process: it goes on as it was', async () => {
+  const { pid } = await startWorkload(scope, ['memory', 256]);
+  const before = tracesOf(pid);
+  const directory = await scope.directory();
+  const begun = performance.now();
+  await dump(pid, { imagePath: join(directory, 'whole'), leaveRunning: true });
+  const fullMs = performance.now() - begun;
+  await rm(join(directory, 'whole'), { recursive: true });
+  for (let round = 0; round < 20; round++) {
+    const imagePath = join(directory, `${round}`);
+    const child = await startVictim([pid, imagePath]);
+    await until(
+      'criu holds the process',
+      () => tracerOf(pid) !== undefined || child.exitCode === 0,
+    );
+    await sleep((fullMs * 0.8 * round) / 20);
+    const inTime = tracerOf(pid) !== undefined;
+    for (const started of await killVictim(child)) await isGone(started);
+    expect(processState(pid)?.state).toBe('S');
+    expect(tracesOf(pid)).toEqual(before);
+    // What criu had not finished it did not go on with.
+    if (inTime && round < 10) expect(readdirSync(imagePath)).not.toContain('inventory.img');
+    await rm(imagePath, { recursive: true, force: true });
+  }
 });
 
 const guards = (): number[] => childrenNamed('criu_guard');

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { Criu, checkpoint } from '../helpers/api.js';
@@ -12,22 +11,12 @@ import { run, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary, environmentWithCriu } from '../helpers/paths.js';
+import { freePort } from '../helpers/port.js';
 import { isAlive, startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'gcc'));
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 /** Runs criu beside the test; it is killed with the test if it has not ended by itself. */
 function startCriu(...args: string[]): { ended: Promise<number | null>; pid: number } {

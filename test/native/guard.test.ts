@@ -56,10 +56,11 @@ async function makeCgroup(version: 1 | 2): Promise<{ path: string; state: () => 
   return { path, state: () => readFileSync(file, 'utf8') };
 }
 
-/** In the place of criu. */
-async function startSleeper(): Promise<{ pid: number; kill: () => Promise<void> }> {
-  const child = spawn('sleep', ['60'], { stdio: 'ignore' });
-  await once(child, 'spawn');
+/** In the place of criu, by default with the disposition of SIGXFSZ that it has. */
+async function startSleeper(ignored = 'XFSZ'): Promise<{ pid: number; kill: () => Promise<void> }> {
+  const child = spawn('/bin/sh', ['-c', `trap '' ${ignored}; exec sleep 60`], { stdio: 'ignore' });
+  const comm = (): string => readFileSync(`/proc/${child.pid}/comm`, 'utf8').trim();
+  await until('the sleeper sleeps', () => comm() === 'sleep');
   const kill = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
@@ -121,6 +122,46 @@ test('leaves alone what it was told is thawed', async () => {
   expect(state()).toBe('FROZEN');
 });
 
+const fileLimit = (pid: number): string | undefined =>
+  /^Max file size\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1];
+
+test('lets a criu that dumps write no more, and what it has started', async () => {
+  const [criu, other] = [await startSleeper(), await startSleeper()];
+  const parent = spawn('/bin/sh', ['-c', "trap '' XFSZ; sleep 60 & wait"], { stdio: 'ignore' });
+  scope.defer(() => parent.kill('SIGKILL'));
+  const family = `/proc/${parent.pid}/task/${parent.pid}/children`;
+  const child = await until(
+    'it has a child',
+    () => Number(readFileSync(family, 'utf8')) || undefined,
+  );
+  scope.defer(() => process.kill(child, 'SIGKILL'));
+  const guard = new Guard();
+  for (const pid of [criu.pid, parent.pid, other.pid]) await guard.tell(`D ${pid}`);
+  await guard.tell(`E ${other.pid}`);
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect([criu.pid, parent.pid ?? 0, child].map(fileLimit)).toEqual(['0', '0', '0']);
+  expect(fileLimit(other.pid)).toBe('unlimited');
+});
+
+test('leaves alone a criu that writing too much would end', async () => {
+  const criu = await startSleeper('HUP');
+  const guard = new Guard();
+  await guard.tell(`D ${criu.pid}`);
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(fileLimit(criu.pid)).toBe('unlimited');
+});
+
+test('ends a criu that serves lazy pages', async () => {
+  const criu = await startSleeper();
+  const guard = new Guard();
+  await guard.tell(`S ${criu.pid} ${process.pid} 0`);
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  await until('it has ended', () => !isAlive(criu.pid));
+});
+
 test('ends at once when there is nothing to thaw', async () => {
   const guard = new Guard();
   guard.hangUp();
@@ -143,7 +184,23 @@ test('bears messages that mean nothing', async () => {
   const { path, state } = await makeCgroup(1);
   const criu = await startSleeper();
   const guard = new Guard();
-  for (const message of ['F', 'T', 'X y', 'F1', 'F1 x', 'F1 1', '\0', ' ', `${'x'.repeat(5000)}`]) {
+  for (const message of [
+    'F',
+    'T',
+    'X y',
+    'F1',
+    'F1 x',
+    'F1 1',
+    'D',
+    'D x',
+    'S',
+    'S x y',
+    'S 0',
+    'E',
+    '\0',
+    ' ',
+    `${'x'.repeat(5000)}`,
+  ]) {
     await guard.tell(message);
   }
   await guard.tell(`F1 ${criu.pid} ${path}`);
