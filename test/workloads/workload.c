@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -452,7 +453,7 @@ static void run_children(long count)
 	sleep_forever();
 }
 
-static void run_memory(long mebibytes)
+static void fill_memory(long mebibytes)
 {
 	size_t length = (size_t)mebibytes << 20;
 	uint64_t *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -461,8 +462,62 @@ static void run_memory(long mebibytes)
 		fail("mmap");
 	for (size_t i = 0; i < length / sizeof(*pages); i++)
 		pages[i] = i * 0x9e3779b97f4a7c15u;
+}
+
+static void run_memory(long mebibytes)
+{
+	fill_memory(mebibytes);
 	ready("ready\n");
 	sleep_forever();
+}
+
+/*
+ * Answers every request with its running number, on connections that stay open. PORT 0 is one that
+ * the kernel chooses and that READY-FILE tells.
+ */
+static void run_http(long port, long mebibytes)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+	socklen_t length = sizeof(address);
+	struct pollfd fds[64] = { 0 };
+	char request[4096], body[32], answer[256];
+	int on = 1, count = 1, number = 0;
+
+	fill_memory(mebibytes);
+	fds[0].fd = socket(AF_INET, SOCK_STREAM, 0);
+	fds[0].events = POLLIN;
+	if (fds[0].fd < 0 || setsockopt(fds[0].fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fds[0].fd, (struct sockaddr *)&address, sizeof(address)) || listen(fds[0].fd, 64) ||
+	    getsockname(fds[0].fd, (struct sockaddr *)&address, &length))
+		fail("listen");
+	ready("%d\n", ntohs(address.sin_port));
+	for (;;) {
+		if (poll(fds, count, -1) < 0 && errno != EINTR)
+			fail("poll");
+		for (int i = count - 1; i > 0; i--) {
+			/* A request of the tests is one packet. */
+			ssize_t got = fds[i].revents ? read(fds[i].fd, request, sizeof(request)) : -2;
+
+			if (got == -2)
+				continue;
+			if (got <= 0) {
+				close(fds[i].fd);
+				fds[i] = fds[--count];
+				continue;
+			}
+			snprintf(body, sizeof(body), "%d\n", ++number);
+			snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+				 strlen(body), body);
+			if (write(fds[i].fd, answer, strlen(answer)) < 0)
+				continue;
+		}
+		if (fds[0].revents && count < 64) {
+			int fd = accept(fds[0].fd, NULL, NULL);
+
+			if (fd >= 0)
+				fds[count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
+	}
 }
 
 static void run_watch(const char *path)
@@ -592,6 +647,8 @@ int main(int argc, char **argv)
 		run_children(atol(argument(argc, argv, 3)));
 	if (!strcmp(mode, "memory"))
 		run_memory(atol(argument(argc, argv, 3)));
+	if (!strcmp(mode, "http"))
+		run_http(atol(argument(argc, argv, 3)), atol(argument(argc, argv, 4)));
 	if (!strcmp(mode, "watch"))
 		run_watch(argument(argc, argv, 3));
 	if (!strcmp(mode, "mounts"))

@@ -1,0 +1,263 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type CheckpointOptions,
+  Criu,
+  checkpoint,
+  type DumpOptions,
+  dump,
+} from '../helpers/api.js';
+import { type Container, startContainer } from '../helpers/container.js';
+import { runOk, sleep, until } from '../helpers/exec.js';
+import { HttpLoad } from '../helpers/http-load.js';
+import { assertNoLeak, firewallRules, takeHoldings } from '../helpers/leaks.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { freePort } from '../helpers/port.js';
+import { processState, startWorkload, type Traces, tracesOf } from '../helpers/process.js';
+import { Scope, useScope } from '../helpers/scope.js';
+import { criuWriting, startHeavyContainer } from './heavy-container.js';
+import { startSituation } from './preflight-workload.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
+
+const moments = 50;
+/** In a rule: CRIU's chain, its tables, the mark of its own packets. */
+const crius = /criu|0xc114/i;
+
+/** A server under load that is dumped again and again. */
+interface Target {
+  pid: number;
+  load: HttpLoad;
+  imagePath: string;
+  dump(options: DumpOptions & CheckpointOptions): Promise<unknown>;
+  isThawed(): boolean;
+}
+
+async function startProcess(scope: Scope): Promise<Target> {
+  const { pid, report } = await startWorkload(scope, ['http', 0, 256]);
+  const imagePath = join(await scope.directory(), 'images');
+  return {
+    pid,
+    imagePath,
+    load: await HttpLoad.start(scope, Number(report), pid),
+    dump: (options) =>
+      dump(pid, { imagePath, leaveRunning: true, tcpEstablished: true, ...options }),
+    isThawed: () => !'Tt'.includes(processState(pid)?.state ?? 'gone'),
+  };
+}
+
+async function startServer(scope: Scope): Promise<Target> {
+  const container = await startContainer(scope, {
+    args: ['/workload', '/ready', 'http', '80', '64'],
+  });
+  const { pid, stateRoot: root } = container;
+  const ready = join(container.rootfs, 'ready');
+  await until('the server listens', () => existsSync(ready) && readFileSync(ready).length > 0);
+  const imagePath = container.path('images');
+  return {
+    pid,
+    imagePath,
+    load: await HttpLoad.start(scope, 80, pid),
+    dump: (options) =>
+      checkpoint(container.id, {
+        root,
+        imagePath,
+        leaveRunning: true,
+        tcpEstablished: true,
+        ...options,
+      }),
+    isThawed: () => container.freezer === 'THAWED' && container.isRunning,
+  };
+}
+
+describe.each([
+  ['a process of 256 MiB', startProcess],
+  ['a container', startServer],
+] as const)('an HTTP server under load in %s', (_, start) => {
+  const shared = new Scope();
+  let target: Target;
+  let fullMs: number;
+  let before: Traces;
+  beforeAll(async () => {
+    target = await start(shared);
+    before = tracesOf(target.pid);
+    // The first dump makes what stays, the second is timed.
+    for (let i = 0; i < 2; i++) {
+      const begun = performance.now();
+      await target.dump({});
+      fullMs = performance.now() - begun;
+      await rm(target.imagePath, { recursive: true });
+    }
+  });
+  afterAll(() => shared.close());
+
+  async function servesOn(): Promise<void> {
+    await target.load.goesOn();
+    expect(target.isThawed()).toBe(true);
+    expect(tracesOf(target.pid)).toEqual(before);
+    expect(await firewallRules(target.pid)).not.toMatch(crius);
+  }
+
+  test(`is aborted at ${moments} moments of its dump: it serves on, and nothing is left`, async () => {
+    const held = await takeHoldings([target.pid]);
+    const stages = new Set<string>();
+    for (let round = 0; round < moments; round++) {
+      const controller = new AbortController();
+      const ended = target.dump({ signal: controller.signal }).then(
+        () => undefined,
+        (error: Error & { code?: string; stage?: string }) => error,
+      );
+      await sleep((fullMs * 0.95 * round) / moments);
+      controller.abort();
+      const error = await ended;
+      if (error) {
+        expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
+        stages.add(error.stage ?? '');
+        const left = existsSync(target.imagePath) ? readdirSync(target.imagePath) : [];
+        expect(left.filter((name) => name !== 'dump.log')).toEqual([]);
+      }
+      await servesOn();
+      await rm(target.imagePath, { recursive: true, force: true });
+    }
+    // While the memory was written, and before.
+    expect(stages).toContain('query-ext-files');
+    expect(stages.size).toBeGreaterThan(1);
+    await assertNoLeak(held, [target.pid]);
+  }, 60_000);
+});
+
+describe('the network of a container is unlocked', () => {
+  /** A criu that has ended cannot do it. */
+  async function expectUnlocked(container: Container): Promise<void> {
+    expect(await firewallRules(container.pid)).not.toMatch(crius);
+    expect(container.freezer).toBe('THAWED');
+    await container.countsOn();
+  }
+
+  test.each(['nftables', 'iptables'] as const)(
+    'by %s, after SIGKILL of criu',
+    async (networkLock) => {
+      const container = await startHeavyContainer(scope, { mebibytes: 96 });
+      const imagePath = container.path('images');
+      const { stateRoot: root } = container;
+      const died = expect(
+        checkpoint(container.id, { root, imagePath, leaveRunning: true, networkLock }),
+      ).rejects.toMatchObject({ code: 'ERR_CRIU_DIED', stage: 'query-ext-files' });
+      const criu = await criuWriting(container, imagePath);
+      expect(await firewallRules(container.pid)).toMatch(crius);
+      process.kill(criu, 'SIGKILL');
+      await died;
+      await expectUnlocked(container);
+    },
+  );
+
+  test.each(['nftables', 'iptables'] as const)(
+    'by %s, after an abort while lazy pages are served',
+    async (networkLock) => {
+      const container = await startContainer(scope);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const served = expect(
+        checkpoint(container.id, { ...(await lazily(container)), networkLock, signal }),
+      ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'status-ready' });
+      await until('lazy pages are served', async () => {
+        const log = await readFile(container.path('images/dump.log'), 'utf8').catch(() => '');
+        return log.includes('Starting lazy pages server');
+      });
+      expect(await firewallRules(container.pid)).toMatch(crius);
+      controller.abort();
+      await served;
+      await expectUnlocked(container);
+      expect(readdirSync(container.path('images'))).toEqual(['dump.log']);
+    },
+  );
+
+  test('after a veto of statusReady', async () => {
+    const container = await startContainer(scope);
+    const cause = new Error('not now');
+    const statusReady = (): Promise<never> => Promise.reject(cause);
+    await expect(
+      checkpoint(container.id, { ...(await lazily(container)), hooks: { statusReady } }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_VETOED', stage: 'status-ready', cause });
+    await expectUnlocked(container);
+  });
+
+  test('and the table of another criu in the same namespace stays', async () => {
+    const container = await startHeavyContainer(scope, { mebibytes: 96 });
+    const inContainer = `--net=/proc/${container.pid}/ns/net`;
+    await runOk('nsenter', [inContainer, 'nft', 'add', 'table', 'inet', 'CRIU-another']);
+    const imagePath = container.path('images');
+    const died = expect(
+      checkpoint(container.id, { root: container.stateRoot, imagePath, leaveRunning: true }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_DIED' });
+    process.kill(await criuWriting(container, imagePath), 'SIGKILL');
+    await died;
+    const tables = await runOk('nsenter', [inContainer, 'nft', 'list', 'tables']);
+    expect(tables.match(/CRIU-.*/g)).toEqual(['CRIU-another']);
+  });
+});
+
+async function lazily(container: Container): Promise<CheckpointOptions> {
+  return {
+    root: container.stateRoot,
+    imagePath: container.path('images'),
+    lazyPages: true,
+    pageServer: `127.0.0.1:${await freePort()}`,
+  };
+}
+
+describe('the time is over', () => {
+  test('while criu is asked for its version', async () => {
+    const binary = join(await scope.directory(), 'criu');
+    await writeFile(binary, '#!/bin/sh\nexec sleep 1\n', { mode: 0o755 });
+    const container = await startContainer(scope);
+    const criu = new Criu({ binary });
+    const { stateRoot: root } = container;
+    const imagePath = container.path('images');
+    await expect(
+      checkpoint(container.id, { root, imagePath, criu, timeoutMs: 50 }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'criu' });
+    expect(existsSync(imagePath)).toBe(false);
+    await container.countsOn();
+  });
+
+  test('while a tmpfs is archived', async () => {
+    const container = await startContainer(scope);
+    const directory = await scope.directory();
+    const slow = 'for i in $(seq 200); do echo x || exit 1; sleep 0.05; done';
+    await writeFile(join(directory, 'tar'), `#!/bin/sh\n${slow}\n`, { mode: 0o755 });
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${directory}:${path}`;
+    const begun = performance.now();
+    try {
+      const { stateRoot: root } = container;
+      const imagePath = container.path('images');
+      await expect(
+        checkpoint(container.id, { root, imagePath, leaveRunning: true, timeoutMs: 500 }),
+      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'query-ext-files' });
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(await firewallRules(container.pid)).not.toMatch(crius);
+    await container.countsOn();
+  });
+});
+
+test('an abort while the tasks do not freeze', async () => {
+  // The parent of a vfork waits uninterruptibly, which CRIU bears for ten seconds.
+  const { pid } = await startSituation(scope, ['vfork']);
+  const imagePath = join(await scope.directory(), 'images');
+  const begun = performance.now();
+  const signal = AbortSignal.timeout(200);
+  await expect(dump(pid, { imagePath, signal })).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+    stage: 'pre-dump',
+  });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  expect(processState(pid)?.state).toBe('D');
+  expect(tracesOf(pid).tracer).toBe(0);
+});
