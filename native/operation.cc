@@ -327,21 +327,24 @@ Verdict Operation::AskJavaScript(const Notification& notification, const Worker&
     answer_.reset();
   }
   if (!answered_.valid() || !ask_(questions_, notification)) return Verdict::Veto();
-  // The answer may never come; a cancelled operation and a dead criu do not wait for it. The cancel
-  // switch stays readable until the channel's own loop drains it.
-  std::array<pollfd, 3> fds{{{answered_.get(), POLLIN, 0},
-                             {cancel_.fd(), POLLIN, 0},
-                             {worker.socket().get(), POLLRDHUP, 0}}};
-  for (;;) {
-    if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
-    if (cancel_.level() != CancelSwitch::Level::kNone || fds[2].revents != 0) {
-      return Verdict::Veto();
-    }
+  while (WaitFor(answered_.get(), POLLIN, worker)) {
     eventfd_t ignored = 0;
     eventfd_read(answered_.get(), &ignored);
     const std::lock_guard lock(mutex_);
     if (answer_) return *std::exchange(answer_, std::nullopt);
   }
+  return Verdict::Veto();
+}
+
+// While CRIU waits for us: what is waited for may never come. False when the operation is cancelled
+// or criu is gone. The cancel switch stays readable until the channel's own loop drains it.
+// NOLINTNEXTLINE(google-runtime-int): as poll() has it
+bool Operation::WaitFor(int fd, short events, const Worker& worker) const {
+  std::array<pollfd, 3> fds{
+      {{fd, events, 0}, {cancel_.fd(), POLLIN, 0}, {worker.socket().get(), POLLRDHUP, 0}}};
+  while (poll(fds.data(), fds.size(), -1) < 0) {  // EINTR
+  }
+  return cancel_.level() == CancelSwitch::Level::kNone && fds[2].revents == 0;
 }
 
 void Operation::Answer(uint64_t number, Verdict verdict) {
@@ -354,7 +357,9 @@ void Operation::Answer(uint64_t number, Verdict verdict) {
 bool Operation::DoOurPart(const Notification& notification) {
   outcome_.events.push_back({notification.script, Now()});
   if (notification.script == "status-ready" && request_.status_fd.valid()) {
-    // A reader that has gone away is its own affair; the dump goes on, as with runc.
+    // A reader that has gone away is its own affair; the dump goes on, as with runc. One that does
+    // not read may have left no room.
+    if (!WaitFor(request_.status_fd.get(), POLLOUT, *worker_)) return false;
     [[maybe_unused]] const ssize_t written = write(request_.status_fd.get(), "", 1);
     request_.status_fd.Reset();
   }

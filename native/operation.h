@@ -115,6 +115,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   [[nodiscard]] NetworkLock::Method LockMethod() const;
   void WatchNetwork(const Notification& notification);
   Verdict OnNotification(const Notification& notification, const Worker& worker);
+  // NOLINTNEXTLINE(google-runtime-int): as poll() has it
+  [[nodiscard]] bool WaitFor(int fd, short events, const Worker& worker) const;
   bool DoOurPart(const Notification& notification);
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);
   void PointToConfig();

@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,7 +25,7 @@ import { requireNeeds } from '../helpers/needs.js';
 import { freePort } from '../helpers/port.js';
 import { processState, startWorkload, type Traces, tracesOf } from '../helpers/process.js';
 import { Scope, useScope } from '../helpers/scope.js';
-import { criuWriting, startHeavyContainer } from './heavy-container.js';
+import { criuWriting, spareIsReady, startHeavyContainer } from './heavy-container.js';
 import { startSituation } from './preflight-workload.js';
 
 const scope = useScope();
@@ -102,6 +110,7 @@ describe.each([
   }
 
   test(`is aborted at ${moments} moments of its dump: it serves on, and nothing is left`, async () => {
+    await spareIsReady();
     const held = await takeHoldings([target.pid]);
     const stages = new Set<string>();
     for (let round = 0; round < moments; round++) {
@@ -129,14 +138,14 @@ describe.each([
   }, 60_000);
 });
 
-describe('the network of a container is unlocked', () => {
-  /** A criu that has ended cannot do it. */
-  async function expectUnlocked(container: Container): Promise<void> {
-    expect(await firewallRules(container.pid)).not.toMatch(crius);
-    expect(container.freezer).toBe('THAWED');
-    await container.countsOn();
-  }
+/** Goes on, thawed and with its network. */
+async function expectUnlocked(container: Container): Promise<void> {
+  expect(await firewallRules(container.pid)).not.toMatch(crius);
+  expect(container.freezer).toBe('THAWED');
+  await container.countsOn();
+}
 
+describe('the network of a container is unlocked', () => {
   test.each(['nftables', 'iptables'] as const)(
     'by %s, after SIGKILL of criu',
     async (networkLock) => {
@@ -242,9 +251,25 @@ describe('the time is over', () => {
       process.env['PATH'] = path;
     }
     expect(performance.now() - begun).toBeLessThan(5_000);
-    expect(await firewallRules(container.pid)).not.toMatch(crius);
-    await container.countsOn();
+    await expectUnlocked(container);
   });
+});
+
+test('an abort while nobody reads the status fd', async () => {
+  const pipe = join(await scope.directory(), 'pipe');
+  await runOk('mkfifo', [pipe]);
+  const full = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+  scope.defer(() => closeSync(full));
+  expect(() => {
+    for (;;) writeSync(full, Buffer.alloc(4096));
+  }).toThrow('EAGAIN');
+  const statusFd = openSync(pipe, 'r+');
+  scope.defer(() => closeSync(statusFd));
+  const container = await startContainer(scope);
+  await expect(
+    checkpoint(container.id, { ...(await lazily(container)), statusFd, timeoutMs: 1_000 }),
+  ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'status-ready' });
+  await expectUnlocked(container);
 });
 
 test('an abort while the tasks do not freeze', async () => {

@@ -72,3 +72,8 @@ export function childrenNamed(name: string): number[] {
     .filter(({ pid }) => isAlive(pid))
     .map(({ pid }) => pid);
 }
+
+/** Waits for the worker that each operation leaves for the next: what is there before counts. */
+export async function spareIsReady(): Promise<void> {
+  await until('a spare worker is ready', () => childrenNamed('criu').length > 0);
+}
