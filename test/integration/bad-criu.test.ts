@@ -47,6 +47,17 @@ async function isRefused(
 
 const library = join(prefix, 'lib/libcriu.so.2');
 
+test('the addon is missing', async () => {
+  const LIBCRIU_ADDON = join(await scope.directory(), 'criu_native.node');
+  const program = `
+    import { version } from ${JSON.stringify(distIndex)};
+    await version().catch(({ name, code }) => console.log(name, code));`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, LIBCRIU_ADDON },
+  });
+  expect(stdout).toBe('CriuError ERR_CRIU_ADDON_NOT_FOUND\n');
+});
+
 test('criu is missing', async () => {
   const binary = join(await scope.directory(), 'criu');
   await isRefused(new Criu({ binary }), 'ERR_CRIU_NOT_FOUND', [binary]);

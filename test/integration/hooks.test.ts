@@ -5,10 +5,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CriuError, checkpoint, type HookEvent, type Hooks } from '../helpers/api.js';
 import { dumpOk } from '../helpers/attempt.js';
 import { type Container, startContainer } from '../helpers/container.js';
+import { assertNoLeak, firewallRules, takeHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
+import { spareIsReady } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
@@ -91,6 +93,9 @@ describe('a veto', () => {
     'of %s rolls back',
     async (stage) => {
       const container = await startContainer(scope);
+      await save(container, {}, { imagePath: container.path('warm-up') });
+      await spareIsReady();
+      const held = await takeHoldings([container.pid]);
       const cause = new Error('not now');
       const reached: string[] = [];
       const hooks = Object.fromEntries(
@@ -111,6 +116,8 @@ describe('a veto', () => {
       );
       expect(container.freezer).toBe('THAWED');
       await container.countsOn();
+      expect(await firewallRules(container.pid)).not.toMatch(/criu/i);
+      await assertNoLeak(held, [container.pid]);
       expect(readdirSync(container.path('images')).filter((name) => name !== 'dump.log')).toEqual(
         [],
       );
