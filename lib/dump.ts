@@ -172,7 +172,7 @@ async function undo(directory: OutputDirectory): Promise<void> {
 }
 
 /** Before anything else is looked at. */
-export function requireRoot({ operation }: Running): void {
+export function requireRoot({ operation }: Pick<Running, 'operation'>): void {
   if (process.geteuid?.() === 0) return;
   throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
     operation,

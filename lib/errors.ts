@@ -19,6 +19,8 @@ export const errorCodes = [
   'ERR_CONTAINER_STATE',
   'ERR_CONTAINER_CORRUPT',
   'ERR_CONTAINER_BUSY',
+  'ERR_RUNTIME_NOT_FOUND',
+  'ERR_RUNTIME_FAILED',
 ] as const;
 
 /** One of {@link errorCodes}. */
@@ -27,8 +29,8 @@ export type ErrorCode = (typeof errorCodes)[number];
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
   /**
-   * The call that failed: `checkpoint`, `dump`, `preDump`, `restore`, `check`, `version`,
-   * `features`.
+   * The call that failed: `checkpoint`, `dump`, `preDump`, `restore`,
+   * `restoreContainer`, `check`, `version`, `features`.
    */
   operation?: string | undefined;
   /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification (`post-dump`). */

@@ -4,6 +4,7 @@ import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types
 import type { RestoreResult } from './restore.js';
 
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
+export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
 export { Criu, type CriuFeatures, type CriuVersion } from './criu.js';
 export type { DumpResult, DumpTimings } from './dump.js';
 export { CriuError, type ErrorCode, errorCodes } from './errors.js';
@@ -21,6 +22,7 @@ export type {
   CheckpointOptions,
   DumpOptions,
   PreDumpOptions,
+  RestoreContainerOptions,
   RestoreOptions,
 } from './option-types.js';
 export { explain } from './preflight/explain.js';

@@ -46,7 +46,7 @@ export interface SharedOptions {
   /**
    * How cgroups are saved and restored.
    *
-   * @defaultValue 'soft'; for dump and preDump and restore CRIU's
+   * @defaultValue 'soft'; for dump and preDump and restore and restoreContainer CRIU's
    * @remarks runc --manage-cgroups-mode, CRIU --manage-cgroups
    */
   manageCgroupsMode?: 'soft' | 'full' | 'strict' | 'ignore' | undefined;
@@ -66,57 +66,6 @@ export interface SharedOptions {
    */
   autoDedup?: boolean | undefined;
   /**
-   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
-   * `unix`, `net` and `pid`.
-   *
-   * @defaultValue none
-   * @remarks CRIU --external
-   */
-  external?: readonly string[] | undefined;
-  /**
-   * Find external bind mounts without naming them.
-   *
-   * @defaultValue false
-   * @remarks CRIU --external mnt[]
-   */
-  autoExtMnt?: boolean | undefined;
-  /**
-   * Save or restore established TCP connections as closed ones.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tcp-close
-   */
-  tcpClose?: boolean | undefined;
-  /**
-   * Cgroup below which cgroups are saved, for one controller or for all.
-   *
-   * @defaultValue none
-   * @remarks CRIU --cgroup-root
-   */
-  cgRoots?: readonly CgroupRoot[] | undefined;
-  /**
-   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
-   * hierarchy is looked for as `unified`. Saves what mounting them takes.
-   *
-   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
-   * @remarks CRIU --cgroup-yard
-   */
-  cgroupYard?: string | undefined;
-  /**
-   * Go on where a sysctl does not exist.
-   *
-   * @defaultValue false
-   * @remarks CRIU --weak-sysctls
-   */
-  weakSysctls?: boolean | undefined;
-  /**
-   * Do not compare the permissions of files at restore.
-   *
-   * @defaultValue false
-   * @remarks CRIU --skip-file-rwx-check
-   */
-  skipFileRwxCheck?: boolean | undefined;
-  /**
    * Time after which the operation is given up and the tasks run on. CRIU has it as its limit for
    * freezing too, in whole seconds rounded up. From 1 to 2147483647 milliseconds.
    *
@@ -124,20 +73,6 @@ export interface SharedOptions {
    * @remarks CRIU --timeout
    */
   timeoutMs?: number | undefined;
-  /**
-   * File of CRIU's options, which override all others.
-   *
-   * @defaultValue a container's own, else none
-   * @remarks CRIU --config
-   */
-  configFile?: string | undefined;
-  /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
-   *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
-   */
-  logLevel?: number | undefined;
   /**
    * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
    *
@@ -188,6 +123,21 @@ export interface SavingOptions extends SharedOptions {
    */
   pageServer?: string | PageServer | undefined;
   /**
+   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
+   * `unix`, `net` and `pid`.
+   *
+   * @defaultValue none
+   * @remarks CRIU --external
+   */
+  external?: readonly string[] | undefined;
+  /**
+   * Find external bind mounts without naming them.
+   *
+   * @defaultValue false
+   * @remarks CRIU --external mnt[]
+   */
+  autoExtMnt?: boolean | undefined;
+  /**
    * Allow external bind mounts that receive mounts from outside.
    *
    * @defaultValue false
@@ -201,6 +151,13 @@ export interface SavingOptions extends SharedOptions {
    * @remarks CRIU --external mnt[]:s
    */
   extSharing?: boolean | undefined;
+  /**
+   * Save or restore established TCP connections as closed ones.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tcp-close
+   */
+  tcpClose?: boolean | undefined;
   /**
    * Largest deleted but open file whose content goes into the images. From 0 to 4294967295 bytes.
    *
@@ -244,6 +201,21 @@ export interface SavingOptions extends SharedOptions {
    */
   freezeCgroup?: string | undefined;
   /**
+   * Cgroup below which cgroups are saved, for one controller or for all.
+   *
+   * @defaultValue none
+   * @remarks CRIU --cgroup-root
+   */
+  cgRoots?: readonly CgroupRoot[] | undefined;
+  /**
+   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
+   * hierarchy is looked for as `unified`. Saves what mounting them takes.
+   *
+   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
+   * @remarks CRIU --cgroup-yard
+   */
+  cgroupYard?: string | undefined;
+  /**
    * File system types unknown to CRIU that may be mounted anew at restore.
    *
    * @defaultValue none
@@ -258,12 +230,40 @@ export interface SavingOptions extends SharedOptions {
    */
   skipMnt?: readonly string[] | undefined;
   /**
+   * Go on where a sysctl does not exist.
+   *
+   * @defaultValue false
+   * @remarks CRIU --weak-sysctls
+   */
+  weakSysctls?: boolean | undefined;
+  /**
    * Take any path to an open device whose own path is out of reach.
    *
    * @defaultValue false
    * @remarks CRIU --evasive-devices
    */
   evasiveDevices?: boolean | undefined;
+  /**
+   * Do not compare the permissions of files at restore.
+   *
+   * @defaultValue false
+   * @remarks CRIU --skip-file-rwx-check
+   */
+  skipFileRwxCheck?: boolean | undefined;
+  /**
+   * File of CRIU's options, which override all others.
+   *
+   * @defaultValue a container's own, else none
+   * @remarks CRIU --config
+   */
+  configFile?: string | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
   /**
    * Name of CRIU's log in workPath.
    *
@@ -369,7 +369,7 @@ export interface CheckpointOptions extends SavingOptions {
    */
   root?: string | undefined;
   /**
-   * CRIU to checkpoint with.
+   * CRIU to use.
    *
    * @defaultValue the one that `dump` uses
    * @remarks libcriu
@@ -459,7 +459,7 @@ export interface RestoreOptions extends SharedOptions {
    * already, with workPath as its working directory: its socket is looked for there.
    *
    * @defaultValue false
-   * @remarks CRIU --lazy-pages
+   * @remarks runc --lazy-pages, CRIU --lazy-pages
    */
   lazyPages?: boolean | undefined;
   /**
@@ -469,6 +469,71 @@ export interface RestoreOptions extends SharedOptions {
    * @remarks CRIU --root
    */
   root?: string | undefined;
+  /**
+   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
+   * `unix`, `net` and `pid`.
+   *
+   * @defaultValue none
+   * @remarks CRIU --external
+   */
+  external?: readonly string[] | undefined;
+  /**
+   * Find external bind mounts without naming them.
+   *
+   * @defaultValue false
+   * @remarks CRIU --external mnt[]
+   */
+  autoExtMnt?: boolean | undefined;
+  /**
+   * Save or restore established TCP connections as closed ones.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tcp-close
+   */
+  tcpClose?: boolean | undefined;
+  /**
+   * Cgroup below which cgroups are saved, for one controller or for all.
+   *
+   * @defaultValue none
+   * @remarks CRIU --cgroup-root
+   */
+  cgRoots?: readonly CgroupRoot[] | undefined;
+  /**
+   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
+   * hierarchy is looked for as `unified`. Saves what mounting them takes.
+   *
+   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
+   * @remarks CRIU --cgroup-yard
+   */
+  cgroupYard?: string | undefined;
+  /**
+   * Go on where a sysctl does not exist.
+   *
+   * @defaultValue false
+   * @remarks CRIU --weak-sysctls
+   */
+  weakSysctls?: boolean | undefined;
+  /**
+   * Do not compare the permissions of files at restore.
+   *
+   * @defaultValue false
+   * @remarks CRIU --skip-file-rwx-check
+   */
+  skipFileRwxCheck?: boolean | undefined;
+  /**
+   * File of CRIU's options, which override all others.
+   *
+   * @defaultValue a container's own, else none
+   * @remarks CRIU --config
+   */
+  configFile?: string | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
   /**
    * Name of CRIU's log in workPath.
    *
@@ -505,14 +570,14 @@ export interface RestoreOptions extends SharedOptions {
    * Profile of the Linux security module to restore with.
    *
    * @defaultValue the images'
-   * @remarks CRIU --lsm-profile
+   * @remarks runc --lsm-profile, CRIU --lsm-profile
    */
   lsmProfile?: string | undefined;
   /**
    * SELinux context of the mounts to restore with.
    *
    * @defaultValue the images'
-   * @remarks CRIU --lsm-mount-context
+   * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
    */
   lsmMountContext?: string | undefined;
   /**
@@ -529,4 +594,87 @@ export interface RestoreOptions extends SharedOptions {
    * @remarks CRIU action scripts
    */
   hooks?: RestoreHooks | undefined;
+}
+
+/** Options of `restoreContainer`. */
+export interface RestoreContainerOptions extends SharedOptions {
+  /**
+   * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
+   * already, with workPath as its working directory: its socket is looked for there.
+   *
+   * @defaultValue false
+   * @remarks runc --lazy-pages, CRIU --lazy-pages
+   */
+  lazyPages?: boolean | undefined;
+  /**
+   * Profile of the Linux security module to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks runc --lsm-profile, CRIU --lsm-profile
+   */
+  lsmProfile?: string | undefined;
+  /**
+   * SELinux context of the mounts to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
+   */
+  lsmMountContext?: string | undefined;
+  /**
+   * Directory of the images.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks runc --image-path
+   */
+  imagePath?: string | undefined;
+  /**
+   * Directory of the container's config.json.
+   *
+   * @defaultValue '.'
+   * @remarks runc --bundle
+   */
+  bundle?: string | undefined;
+  /**
+   * Program that restores, looked for in PATH. Of the containers of crun it is `crun`.
+   *
+   * @defaultValue 'runc'
+   * @remarks libcriu
+   */
+  runtime?: string | undefined;
+  /**
+   * File that gets the pid of the container's first process.
+   *
+   * @defaultValue none
+   * @remarks runc --pid-file
+   */
+  pidFile?: string | undefined;
+  /**
+   * Unix socket that gets the master of the container's terminal.
+   *
+   * @defaultValue none
+   * @remarks runc --console-socket
+   */
+  consoleSocket?: string | undefined;
+  /**
+   * Do not use pivot_root, for a root file system on a ramdisk.
+   *
+   * @defaultValue false
+   * @remarks runc --no-pivot
+   */
+  noPivot?: boolean | undefined;
+  /**
+   * Directory where the runtime keeps the state of its containers. Not CRIU's option of that name,
+   * which follows from the container.
+   *
+   * @defaultValue runc's state root, then crun's
+   * @remarks runc --root
+   */
+  root?: string | undefined;
+  /**
+   * CRIU to use.
+   *
+   * @defaultValue the one that `dump` uses
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
 }

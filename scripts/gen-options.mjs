@@ -26,6 +26,7 @@ const interfaces = {
   dump: 'DumpOptions',
   preDump: 'PreDumpOptions',
   restore: 'RestoreOptions',
+  restoreContainer: 'RestoreContainerOptions',
 };
 /** @type {readonly Call[]} the calls that write images */
 const saving = ['checkpoint', 'dump', 'preDump'];

@@ -3,7 +3,7 @@
 // imports nothing.
 
 /** A call that takes options. */
-export type Call = 'checkpoint' | 'dump' | 'preDump' | 'restore';
+export type Call = 'checkpoint' | 'dump' | 'preDump' | 'restore' | 'restoreContainer';
 
 /** What an option's value is. */
 export type OptionType =
@@ -71,6 +71,8 @@ export interface OptionRow {
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
 const dumping: readonly Call[] = ['checkpoint', 'dump'];
 const alsoRestoring: readonly Call[] = [...all, 'restore'];
+const every: readonly Call[] = [...alsoRestoring, 'restoreContainer'];
+const container: readonly Call[] = ['restoreContainer'];
 const uint32 = 0xffff_ffff;
 /** The longest delay of a timer. */
 const int32 = 0x7fff_ffff;
@@ -90,7 +92,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'workPath',
     type: 'path',
-    calls: alsoRestoring,
+    calls: every,
     flag: 'work-path',
     otherwise: 'imagePath',
     help: 'directory for the log and the statistics',
@@ -118,7 +120,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'tcpEstablished',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: every,
     field: 'tcp_established',
     flag: 'tcp-established',
     help: 'save established TCP connections too, and bring them back',
@@ -145,7 +147,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'extUnixSk',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: every,
     field: 'ext_unix_sk',
     flag: 'ext-unix-sk',
     help: 'allow unix sockets whose other end is outside',
@@ -154,7 +156,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'shellJob',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: every,
     field: 'shell_job',
     flag: 'shell-job',
     help: 'allow tasks whose session leader or terminal is outside, as a shell starts them',
@@ -174,12 +176,12 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'lazyPages',
     type: 'boolean',
-    calls: ['restore'],
+    calls: ['restore', 'restoreContainer'],
     field: 'lazy_pages',
     help: 'restore tasks without their memory, which `criu lazy-pages` brings when they need it',
     details:
       'That runs already, with workPath as its working directory: its socket is looked for there.',
-    source: 'CRIU --lazy-pages',
+    source: 'runc --lazy-pages, CRIU --lazy-pages',
   },
   {
     name: 'statusFd',
@@ -206,7 +208,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'fileLocks',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: every,
     field: 'file_locks',
     flag: 'file-locks',
     help: 'save and restore file locks; safe only if nobody outside holds them too',
@@ -224,7 +226,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'manageCgroupsMode',
     type: 'enum',
-    calls: alsoRestoring,
+    calls: every,
     field: 'manage_cgroups_mode',
     flag: 'manage-cgroups-mode',
     values: ['soft', 'full', 'strict', 'ignore'],
@@ -238,7 +240,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'emptyNs',
     type: 'enum[]',
-    calls: alsoRestoring,
+    calls: every,
     field: 'empty_ns',
     flag: 'empty-ns',
     values: ['network'],
@@ -250,7 +252,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'autoDedup',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: every,
     field: 'auto_dedup',
     flag: 'auto-dedup',
     help: 'drop from the parent images the memory that these images have anew',
@@ -470,7 +472,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'timeoutMs',
     type: 'integer',
-    calls: alsoRestoring,
+    calls: every,
     field: 'timeout',
     flag: 'timeout-ms',
     placeholder: 'MS',
@@ -557,21 +559,21 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'lsmProfile',
     type: 'string',
-    calls: ['restore'],
+    calls: ['restore', 'restoreContainer'],
     field: 'lsm_profile',
     pattern: { test: /^(?:apparmor|selinux):./s, expected: "a profile such as 'apparmor:name'" },
     otherwise: "the images'",
     help: 'profile of the Linux security module to restore with',
-    source: 'CRIU --lsm-profile',
+    source: 'runc --lsm-profile, CRIU --lsm-profile',
   },
   {
     name: 'lsmMountContext',
     type: 'string',
-    calls: ['restore'],
+    calls: ['restore', 'restoreContainer'],
     field: 'lsm_mount_context',
     otherwise: "the images'",
     help: 'SELinux context of the mounts to restore with',
-    source: 'CRIU --lsm-mount-context',
+    source: 'runc --lsm-mount-context, CRIU --lsm-mount-context',
   },
   {
     name: 'mntnsCompatMode',
@@ -627,9 +629,55 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'imagePath',
+    type: 'path',
+    calls: container,
+    default: './checkpoint',
+    help: 'directory of the images',
+    source: 'runc --image-path',
+  },
+  {
+    name: 'bundle',
+    type: 'path',
+    calls: container,
+    default: '.',
+    help: "directory of the container's config.json",
+    source: 'runc --bundle',
+  },
+  {
+    name: 'runtime',
+    type: 'string',
+    calls: container,
+    default: 'runc',
+    help: 'program that restores, looked for in PATH',
+    details: 'Of the containers of crun it is `crun`.',
+    source: 'libcriu',
+  },
+  {
+    name: 'pidFile',
+    type: 'path',
+    calls: container,
+    help: "file that gets the pid of the container's first process",
+    source: 'runc --pid-file',
+  },
+  {
+    name: 'consoleSocket',
+    type: 'path',
+    calls: container,
+    help: "unix socket that gets the master of the container's terminal",
+    source: 'runc --console-socket',
+  },
+  {
+    name: 'noPivot',
+    type: 'boolean',
+    calls: container,
+    help: 'do not use pivot_root, for a root file system on a ramdisk',
+    source: 'runc --no-pivot',
+  },
+  {
     name: 'root',
     type: 'path',
-    calls: ['checkpoint'],
+    calls: ['checkpoint', 'restoreContainer'],
     otherwise: "runc's state root, then crun's",
     help: 'directory where the runtime keeps the state of its containers',
     details: "Not CRIU's option of that name, which follows from the container.",
@@ -638,9 +686,9 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'criu',
     type: 'criu',
-    calls: ['checkpoint'],
+    calls: ['checkpoint', 'restoreContainer'],
     otherwise: 'the one that `dump` uses',
-    help: 'CRIU to checkpoint with',
+    help: 'CRIU to use',
     source: 'libcriu',
   },
   {
@@ -660,7 +708,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'signal',
     type: 'signal',
-    calls: alsoRestoring,
+    calls: every,
     help: 'gives the operation up when it is aborted; CRIU rolls back and the tasks run on',
     source: 'libcriu',
   },

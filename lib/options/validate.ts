@@ -8,6 +8,7 @@ import type {
   CheckpointOptions,
   DumpOptions,
   PreDumpOptions,
+  RestoreContainerOptions,
   RestoreOptions,
 } from '../option-types.js';
 import { checkCgroupRoot } from './cgroup-root.js';
@@ -43,6 +44,11 @@ export interface OptionsOf {
   dump: DumpOptions & FilledIn;
   preDump: PreDumpOptions & FilledIn;
   restore: RestoreOptions & LogOptions;
+  restoreContainer: RestoreContainerOptions & {
+    imagePath: string;
+    bundle: string;
+    runtime: string;
+  };
 }
 
 /**
@@ -247,7 +253,7 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   if (statusFd !== undefined && !lazyPages) {
     throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);
   }
-  if (call !== 'restore' && lazyPages && !server) {
+  if (!call.startsWith('restore') && lazyPages && !server) {
     throw contradiction('lazyPages needs pageServer: the pages are served at that address');
   }
   if (lazyPages && server && (!isIP(server.address) || server.address.includes('%'))) {

@@ -38,6 +38,7 @@ export const developmentNeeds = [
   command('ip', 'iproute2'),
   command('strace'),
   command('setpriv', 'util-linux'),
+  command('script', 'bsdutils'),
   command('protoc', 'protobuf-compiler'),
   // The addon.
   command('gcc'),

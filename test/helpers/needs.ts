@@ -26,6 +26,7 @@ const needs = {
   strace: () => isCommand('strace'),
   protoc: () => isCommand('protoc'),
   setpriv: () => isCommand('setpriv'),
+  script: () => isCommand('script'),
   ip: () => isCommand('ip'),
   iptables: () => isCommand('iptables-restore'),
 } satisfies Record<string, () => boolean>;

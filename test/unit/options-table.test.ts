@@ -7,7 +7,9 @@ import { validateOptions } from '../../lib/options/validate.js';
 import { insertTable, renderTypes } from '../../scripts/gen-options.mjs';
 import { projectRoot, protoDirectory } from '../helpers/paths.js';
 
-const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore'];
+const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore', 'restoreContainer'];
+const kebab = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
 
 describe('the table', () => {
@@ -31,7 +33,7 @@ describe('the table', () => {
   });
 
   test("spells runc's options as its flags are spelled", () => {
-    for (const { name, flag = '', source } of optionTable) {
+    for (const { name, flag = kebab(name), source } of optionTable) {
       if (!source.startsWith('runc ') || name === 'root') continue;
       expect(source).toContain(`runc --${flag}`);
       expect(name).toBe(flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()));

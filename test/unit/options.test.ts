@@ -7,7 +7,7 @@ import { checkStatusFd, validateOptions } from '../../lib/options/validate.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
-const calls: Call[] = ['checkpoint', 'dump', 'preDump'];
+const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore', 'restoreContainer'];
 const type = 'ERR_INVALID_ARG_TYPE';
 const value = 'ERR_INVALID_ARG_VALUE';
 

@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { type Criu, defaultCriu } from '../criu.js';
+import { type Deadline, withDeadline } from '../deadline.js';
+import { requireRoot } from '../dump.js';
+import { CriuError, invalidArgValue } from '../errors.js';
+import { openImages } from '../images-directory.js';
+import { excerpt, readExcerpt } from '../log.js';
+import type { RestoreContainerOptions } from '../option-types.js';
+import { type OptionRow, optionsOf } from '../options/table.js';
+import { type OptionsOf, validateOptions } from '../options/validate.js';
+import { findContainer } from './find.js';
+import { validateId } from './id.js';
+
+/** What the restore of a container has to tell. */
+export interface RestoreContainerResult {
+  /** The id that was asked for. */
+  containerId: string;
+  /** The container's first process. */
+  pid: number;
+  /** Absolute path of the images directory. */
+  imagePath: string;
+  /** Absolute path of CRIU's log. */
+  logFile: string;
+  /** Milliseconds from the call to its end. */
+  durationMs: number;
+}
+
+/** The name that the runtimes give CRIU's log. */
+const logName = 'restore.log';
+
+/**
+ * Restores a container from the images of a `checkpoint`, detached and with `/dev/null` as its
+ * standard streams where the images do not say otherwise. When it is given up by its signal or its
+ * deadline, the container is deleted again as soon as it is restored.
+ *
+ * This is the one place where a runtime is called: only it can make anew what it keeps of a
+ * container. It gets the same criu.
+ *
+ * @param id - The id that the container is to have.
+ * @throws TypeError, RangeError for a bad id or option, before anything is touched.
+ * @throws CriuError `ERR_RUNTIME_FAILED` with the runtime's sentence and CRIU's cause,
+ * `ERR_RUNTIME_NOT_FOUND`, `ERR_CRIU_IMAGES_DIR` without complete images.
+ */
+export async function restoreContainer(
+  id: string,
+  options: RestoreContainerOptions = {},
+): Promise<RestoreContainerResult> {
+  const { criu = defaultCriu(), ...checked } = validateOptions('restoreContainer', options);
+  validateId(id);
+  return withDeadline('restoreContainer', checked, (deadline) =>
+    restoreInTime(id, criu, checked, deadline),
+  );
+}
+
+async function restoreInTime(
+  id: string,
+  criu: Criu,
+  checked: Checked,
+  deadline: Deadline,
+): Promise<RestoreContainerResult> {
+  const start = performance.now();
+  requireRoot({ operation: 'restoreContainer' });
+  const { imagePath, bundle, workPath = imagePath } = checked;
+  if (!existsSync(join(bundle, 'config.json'))) {
+    throw invalidArgValue('bundle', 'a directory with a config.json', bundle);
+  }
+  const images = openImages('imagePath', imagePath, checked.workPath === undefined);
+  (await deadline.bound('directory', images, (directory) => directory.close())).close();
+  const { binary } = await deadline.bound('criu', criu.ready());
+  await runRuntime(id, { ...checked, workPath }, dirname(binary));
+  // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
+  if (deadline.signal.aborted) {
+    await callRuntime(checked, ['delete', '--force', id]);
+    throw deadline.error('runtime');
+  }
+  const { initPid } = await findContainer(id, { root: checked.root });
+  return {
+    containerId: id,
+    pid: initPid,
+    imagePath,
+    logFile: join(workPath, logName),
+    durationMs: performance.now() - start,
+  };
+}
+
+type Checked = Omit<OptionsOf['restoreContainer'], 'criu'>;
+
+async function runRuntime(
+  id: string,
+  options: Checked & { workPath: string },
+  criuDirectory: string,
+): Promise<void> {
+  const start = Date.now();
+  const scratch = await mkdtemp(join(tmpdir(), 'libcriu-'));
+  try {
+    const log = join(scratch, 'log');
+    const { PATH = '' } = process.env;
+    const outcome = await callRuntime(options, ['restore', '--detach', ...flagsOf(options), id], {
+      env: { ...process.env, PATH: [criuDirectory, PATH].join(delimiter) },
+      log,
+    });
+    if (outcome.code !== 0) throw await failure(options, outcome, log, start);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+interface RuntimeCall {
+  env?: NodeJS.ProcessEnv;
+  /** Where it writes its log. */
+  log?: string;
+}
+
+interface RuntimeExit {
+  code: number | null;
+  killedBy: string | null;
+}
+
+async function callRuntime(
+  { runtime, root }: Checked,
+  args: readonly string[],
+  { env = process.env, log }: RuntimeCall = {},
+): Promise<RuntimeExit> {
+  const globalFlags = [
+    ...(root === undefined ? [] : ['--root', root]),
+    ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
+  ];
+  // What it inherits it hands to the container.
+  const child = spawn(runtime, [...globalFlags, ...args], { stdio: 'ignore', env });
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause: NodeJS.ErrnoException) => {
+      reject(
+        new CriuError(
+          cause.code === 'ENOENT' ? 'ERR_RUNTIME_NOT_FOUND' : 'ERR_RUNTIME_FAILED',
+          `Cannot run the runtime ${runtime} (${cause.code})`,
+          { operation: 'restoreContainer', cause },
+        ),
+      );
+    });
+    child.once('exit', (code, killedBy) => resolve({ code, killedBy }));
+  });
+}
+
+/** The runtime's flags are the options' names in its spelling. */
+function flagsOf(options: Checked & { workPath: string }): string[] {
+  const given = options as Readonly<Record<string, unknown>>;
+  return optionsOf('restoreContainer')
+    .filter(({ name, source }) => source.startsWith('runc --') && name !== 'root')
+    .flatMap((row) => flagOf(row, given[row.name]));
+}
+
+function flagOf({ name }: OptionRow, value: unknown): string[] {
+  const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (value === undefined || value === false) return [];
+  if (value === true) return [flag];
+  return [value].flat().flatMap((one) => [flag, String(one)]);
+}
+
+async function failure(
+  { runtime, workPath = '' }: Checked,
+  { code, killedBy }: RuntimeExit,
+  log: string,
+  start: number,
+): Promise<CriuError> {
+  const logFile = join(workPath, logName);
+  // The log of an earlier try tells nothing.
+  const isOurs = await stat(logFile).then(
+    ({ mtimeMs }) => mtimeMs >= start,
+    () => false,
+  );
+  const said = await lastError(log);
+  const { cause, lines } = isOurs ? await readExcerpt(logFile) : excerpt('');
+  const how = killedBy === null ? `ended with status ${code}` : `was killed by ${killedBy}`;
+  const why = cause !== undefined && !said?.includes(cause) ? `: ${cause}` : '';
+  return new CriuError(
+    'ERR_RUNTIME_FAILED',
+    `${runtime} failed to restore the container: ${said ?? `it ${how}`}${why}`,
+    { operation: 'restoreContainer', stage: 'runtime', log: lines, logFile },
+  );
+}
+
+/** The sentence of the last error in a log of JSON lines. */
+async function lastError(log: string): Promise<string | undefined> {
+  const text = await readFile(log, 'utf8').catch(() => '');
+  const messages = text.split('\n').flatMap((line) => {
+    try {
+      const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
+      return level === 'error' && typeof msg === 'string' ? msg : [];
+    } catch {
+      return [];
+    }
+  });
+  return messages.at(-1);
+}
