@@ -40,6 +40,8 @@ export const developmentNeeds = [
   command('setpriv', 'util-linux'),
   command('script', 'bsdutils'),
   command('protoc', 'protobuf-compiler'),
+  // The tests on another kernel. What there is to boot is an x64 one.
+  ...(process.arch === 'x64' ? [command('qemu-system-x86_64', 'qemu-system-x86')] : []),
   // The addon.
   command('gcc'),
   command('g++'),
@@ -86,7 +88,7 @@ export async function notInstalled(names) {
   return names.filter((name) => !installed.includes(`${name} installed`));
 }
 
-function hasApt() {
+export function hasApt() {
   return findCommand('apt-get') !== undefined && findCommand('dpkg-query') !== undefined;
 }
 

@@ -12,6 +12,7 @@ import {
   prepareRunDirectory,
   runDirectoryIsReady,
 } from './criu.mjs';
+import { fetchKernel, findKernel, kernelCanBeFetched } from './kernel.mjs';
 import { withLock } from './lock.mjs';
 import {
   developmentNeeds,
@@ -78,6 +79,10 @@ const parts = [
     isDone: () => !isCheckout || typescriptIsCurrent(),
     work: ({ logFile }) =>
       step('build the TypeScript', logFile, () => buildTypescript({ logFile })),
+  },
+  {
+    isDone: () => !isCheckout || !kernelCanBeFetched() || findKernel() !== undefined,
+    work: provideKernel,
   },
 ];
 
@@ -176,6 +181,19 @@ async function provideCriu({ workDirectory, logFile }) {
     }
   }
   await step('build CRIU', logFile, () => buildCriu(workDirectory, logFile));
+}
+
+/** Only the tests in test/vm need it, and they tell when it is missing. @param {Workplace} workplace */
+async function provideKernel({ workDirectory, logFile }) {
+  try {
+    const title = "fetch a kernel for the tests' virtual machine";
+    await step(title, logFile, () => fetchKernel(workDirectory, logFile));
+  } catch (error) {
+    if (!(error instanceof StepError)) {
+      throw error;
+    }
+    process.stderr.write(`set-up: test/vm will fail: ${error.message}\n`);
+  }
 }
 
 function modulesAreCurrent() {

@@ -63,17 +63,21 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+// A machine that is emulated needs more time for everything.
+const patience = Number(process.env['LIBCRIU_TEST_PATIENCE'] ?? 1);
+
 /** Polls until `probe` gives a value; the last error or nothing ends in a failure naming `what`. */
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 5_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const limitMs = timeoutMs * patience;
+  const deadline = Date.now() + limitMs;
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`);
     await sleep(5);
   }
 }

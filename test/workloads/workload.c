@@ -520,6 +520,71 @@ static void run_http(long port, long mebibytes)
 	}
 }
 
+static uint64_t checksum(const uint64_t *words, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15u;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+/* Never half a report, whoever reads it when. */
+static void report(const char *path, long requests, uint64_t sum)
+{
+	char draft[4096];
+	FILE *file;
+
+	snprintf(draft, sizeof(draft), "%s.draft", path);
+	file = fopen(draft, "w");
+	if (!file || fprintf(file, "%ld %016llx\n", requests, (unsigned long long)sum) < 0 ||
+	    fclose(file) || rename(draft, path))
+		fail(path);
+}
+
+/*
+ * Memory that changes when it is asked to. SIGUSR1 writes to PERCENT of the pages, other ones each
+ * time; SIGUSR2 changes nothing. Both then report "<number of the request> <checksum of the memory>".
+ */
+static void run_change(long mebibytes, double percent, const char *path)
+{
+	size_t length = (size_t)mebibytes << 20, pages = length / 4096, words = 4096 / sizeof(uint64_t);
+	uint64_t *memory =
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t changed = (size_t)((double)pages * percent / 100);
+	sigset_t requests;
+	long number = 0;
+
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	/* One huge page would be dirty as a whole. */
+	if (madvise(memory, length, MADV_NOHUGEPAGE) && errno != EINVAL)
+		fail("madvise");
+	for (size_t i = 0; i < pages * words; i++)
+		memory[i] = i * 0x9e3779b97f4a7c15u;
+	sigemptyset(&requests);
+	sigaddset(&requests, SIGUSR1);
+	sigaddset(&requests, SIGUSR2);
+	if (sigprocmask(SIG_BLOCK, &requests, NULL))
+		fail("sigprocmask");
+	report(path, number, checksum(memory, pages * words));
+	ready("ready\n");
+	for (;;) {
+		int signal;
+
+		if (sigwait(&requests, &signal))
+			continue;
+		number++;
+		/* The step has no factor in common with a power of two, so no page comes twice. */
+		if (signal == SIGUSR1)
+			for (size_t i = 0; i < changed; i++)
+				memory[(i * 7919 + (size_t)number * 31) % pages * words] += 1;
+		report(path, number, checksum(memory, pages * words));
+	}
+}
+
 static void run_watch(const char *path)
 {
 	int fd = inotify_init1(0);
@@ -649,6 +714,9 @@ int main(int argc, char **argv)
 		run_memory(atol(argument(argc, argv, 3)));
 	if (!strcmp(mode, "http"))
 		run_http(atol(argument(argc, argv, 3)), atol(argument(argc, argv, 4)));
+	if (!strcmp(mode, "change"))
+		run_change(atol(argument(argc, argv, 3)), atof(argument(argc, argv, 4)),
+			   argument(argc, argv, 5));
 	if (!strcmp(mode, "watch"))
 		run_watch(argument(argc, argv, 3));
 	if (!strcmp(mode, "mounts"))

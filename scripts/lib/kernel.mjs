@@ -1,0 +1,74 @@
+// @ts-check
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasApt, listsAreUpdated, updateLists } from './packages.mjs';
+import { root } from './paths.mjs';
+import { capture, run, StepError } from './process.mjs';
+
+/** Debian's name for its newest kernel for virtual machines; it depends on the package that has it. */
+const metaPackage = 'linux-image-cloud-amd64';
+
+/** The unpacked package of the kernel that test/vm boots. */
+export const kernelDirectory = join(root, '.kernel');
+
+/** What set-up can do about it: elsewhere the tests that need it tell what is missing. */
+export const kernelCanBeFetched = () => process.arch === 'x64' && hasApt();
+
+/**
+ * Where the kernel is and which one it is; undefined when it was not fetched.
+ *
+ * @returns {{image: string, directory: string, version: string} | undefined}
+ */
+export function findKernel() {
+  const modules = join(kernelDirectory, 'lib/modules');
+  const [version] = existsSync(modules) ? readdirSync(modules) : [];
+  return version === undefined
+    ? undefined
+    : {
+        image: join(kernelDirectory, `boot/vmlinuz-${version}`),
+        directory: kernelDirectory,
+        version,
+      };
+}
+
+/**
+ * Fetches the kernel's package with apt, which verifies it, and unpacks it. Nothing is installed.
+ *
+ * @param {string} workDirectory
+ * @param {string} logFile
+ */
+export async function fetchKernel(workDirectory, logFile) {
+  let name = await kernelPackage();
+  if (name === undefined && !listsAreUpdated()) {
+    await updateLists(logFile);
+    name = await kernelPackage();
+  }
+  if (name === undefined) {
+    throw new StepError(`apt knows no package ${metaPackage}`);
+  }
+  const directory = join(workDirectory, 'kernel');
+  mkdirSync(directory);
+  await run('apt-get', ['download', name], { cwd: directory, logFile });
+  const [file = name] = readdirSync(directory);
+  const tree = join(directory, 'tree');
+  await run('dpkg-deb', ['--extract', join(directory, file), tree], { logFile });
+  // An installed one gets its list of modules by its postinst script.
+  const [version = ''] = readdirSync(join(tree, 'lib/modules'));
+  await run('busybox', ['depmod', '-b', tree, version], { logFile });
+  rmSync(kernelDirectory, { recursive: true, force: true });
+  await moveTo(tree, kernelDirectory, logFile);
+}
+
+/** Complete or not at all, also from another file system. @type {(from: string, to: string, logFile: string) => Promise<void>} */
+async function moveTo(from, to, logFile) {
+  const draft = `${to}.draft`;
+  rmSync(draft, { recursive: true, force: true });
+  await run('cp', ['-a', from, draft], { logFile });
+  renameSync(draft, to);
+}
+
+/** The package that has the kernel itself. @returns {Promise<string | undefined>} */
+async function kernelPackage() {
+  const { stdout } = await capture('apt-cache', ['depends', metaPackage]);
+  return /^ *Depends: (linux-image-\S+)$/m.exec(stdout)?.[1];
+}

@@ -1,0 +1,58 @@
+// Runs every suite and writes a line for each test to standard output, which is a serial port.
+import { writeSync } from 'node:fs';
+import { tail } from '../../../scripts/lib/process.mjs';
+import { Scope } from '../../helpers/cleanup.js';
+import type { Failure, TestReport } from '../protocol.js';
+import { loadSuites, type Suite } from './suite.js';
+
+/** What a hanging test may cost the others. */
+const testTimeoutMs = 60_000;
+
+async function main(): Promise<void> {
+  for (const { title, suite } of await loadSuites()) {
+    for (const [name, body] of Object.entries(suite)) {
+      const start = performance.now();
+      const failure = await failureOf(body);
+      const report: TestReport = {
+        title,
+        name,
+        durationMs: Math.round(performance.now() - start),
+        ...(failure === undefined ? {} : { failure }),
+      };
+      writeSync(1, `${JSON.stringify(report)}\n`);
+    }
+  }
+}
+
+async function failureOf(body: Suite[string]): Promise<Failure | undefined> {
+  const scope = new Scope();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`not over after ${testTimeoutMs} ms`)),
+      testTimeoutMs,
+    );
+  });
+  try {
+    await Promise.race([body(scope), late]);
+  } catch (error) {
+    const failure = describe(error);
+    await scope.close().catch(() => {}); // the test's own error says more
+    return failure;
+  } finally {
+    clearTimeout(timer);
+  }
+  return scope.close().then(() => undefined, describe);
+}
+
+/** The machine is gone when somebody reads this: what CRIU wrote has to be in it. */
+function describe(error: unknown): Failure {
+  if (!(error instanceof Error)) return { message: String(error), stack: '' };
+  const { logFile } = error as { logFile?: string };
+  const log = logFile === undefined ? [] : tail(logFile, 60);
+  return { message: [error.message, ...log].join('\n'), stack: error.stack ?? '' };
+}
+
+await main();
+// Whatever a failed test left open must not keep the machine up.
+process.exit(0);

@@ -1,0 +1,14 @@
+/** A line that the guest writes for each test that is over, as JSON. */
+export interface TestReport {
+  title: string;
+  name: string;
+  durationMs: number;
+  /** Why it failed; absent when it passed. */
+  failure?: Failure;
+}
+
+/** What a test threw. */
+export interface Failure {
+  message: string;
+  stack: string;
+}
