@@ -17,6 +17,7 @@ import {
 } from './images-directory.js';
 import type { Installation } from './locate.js';
 import { excerpt, readExcerpt } from './log.js';
+import { MemoryTracking } from './memory-tracking.js';
 import {
   type NativeOperation,
   type NativeOutcome,
@@ -108,12 +109,18 @@ async function dumpInTurn(
   const queuedMs = performance.now() - start;
   if (options.statusFd !== undefined) checkStatusFd(options.statusFd);
   if (request.precondition) await deadline.bound('container', request.precondition());
+  const tracking = await deadline.bound(
+    'directory',
+    MemoryTracking.of(request.pid, request.preDump, options),
+  );
   const { images, checkedWork } = await openImages(options, deadline);
   let work: OutputDirectory | undefined;
   try {
     let outcome: Outcome;
     try {
       work = checkedWork && (await deadline.bound('directory', checkedWork.open(), undo));
+      if (tracking) await images.write(...tracking.imageFile);
+      await tracking?.begin();
       outcome = await dumpInto(request, installation, images, work, start);
       if (!outcome.success) {
         const error = await failure(request, outcome, work ?? images);
@@ -121,12 +128,14 @@ async function dumpInTurn(
         throw await enrich(error, request);
       }
     } catch (error) {
+      await tracking?.fail((work ?? images).file(logName));
       if (!keptImages.has(error as Error)) {
         await Promise.allSettled([images.discard([logName]), work?.discard([logName])]);
       }
       throw error;
     }
     // From here on the images may be all that is left of the tree: nothing removes them any more.
+    await tracking?.succeed();
     await images.keep();
     const stats = options.lazyPages ? undefined : statsOf(outcome);
     return {

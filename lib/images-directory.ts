@@ -17,7 +17,8 @@ import { CriuError, invalidArgValue } from './errors.js';
 import { nativeAddon } from './native.js';
 
 /** What a dump writes, besides its log. */
-const written = /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^irmap-cache$|^parent$|^tmp-/;
+const written =
+  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
 /** Images directories that operations of this thread write to now. */
 const inUse = new Set<string>();
 /** A bare descriptor, which is closed without a turn of the pool. */

@@ -206,7 +206,7 @@ optionTest(
     const criu = new Criu();
     expect((await criu.features()).memTrack).toBe(await tracksMemory());
     const calls: [word: string, call: () => Promise<unknown>][] = [
-      ['preDump', () => criu.preDump(pid, { imagePath: first, preDumpMode: 'read' })],
+      // A parent has to be the latest save.
       [
         'trackMem',
         () =>
@@ -216,6 +216,7 @@ optionTest(
             trackMem: true,
           }),
       ],
+      ['preDump', () => criu.preDump(pid, { imagePath: first, preDumpMode: 'read' })],
       [
         'parentPath',
         () => criu.dump(pid, { imagePath: second, leaveRunning: true, parentPath: '../first' }),

@@ -3,12 +3,14 @@ import { writeSync } from 'node:fs';
 import { tail } from '../../../scripts/lib/process.mjs';
 import { Scope } from '../../helpers/cleanup.js';
 import type { Failure, TestReport } from '../protocol.js';
+import { rememberWhatIsThere } from './leftovers.js';
 import { loadSuites, type Suite } from './suite.js';
 
 /** What a hanging test may cost the others. */
 const testTimeoutMs = 60_000;
 
 async function main(): Promise<void> {
+  await rememberWhatIsThere();
   for (const { title, suite } of await loadSuites()) {
     for (const [name, body] of Object.entries(suite)) {
       const start = performance.now();

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scope } from '../../helpers/cleanup.js';
+import { leftovers } from './leftovers.js';
 
 /** The tests of one file of `suites/`, by their names, in the order in which they run. */
 export type Suite = Readonly<Record<string, (scope: Scope) => Promise<void>>>;
@@ -20,5 +21,5 @@ export async function loadSuites(): Promise<SuiteModule[]> {
   for (const file of readdirSync(directory).sort()) {
     modules.push((await import(join(directory, file))) as SuiteModule);
   }
-  return modules;
+  return [...modules, leftovers];
 }

@@ -35,6 +35,7 @@ const modules = [
   'udp_diag',
   'unix_diag',
   'veth',
+  'xt_mark',
 ];
 
 /**
@@ -111,6 +112,13 @@ async function addPrograms(system: FileTree): Promise<void> {
     const file = requireCommand(name);
     await system.addBinary(file);
     for (const alias of aliases[name] ?? []) await system.add(requireCommand(alias), file);
+  }
+  // What a rule of iptables matches by is loaded from beside its library.
+  const { stdout } = await run('ldd', [requireCommand('iptables')]);
+  const library = /(\/\S+\/libxtables\.so\S*) \(0x/.exec(stdout)?.[1];
+  if (library !== undefined) {
+    const extensions = join(dirname(realpathSync(library)), 'xtables');
+    await system.add(extensions, extensions);
   }
 }
 

@@ -10,7 +10,7 @@ import type { TestReport } from '../protocol.js';
 import { buildInitramfs, inGuest } from './initramfs.js';
 
 /** For the whole run; the guest switches itself off a little later, should nobody be there. */
-const limitMs = 170_000;
+const limitMs = 280_000;
 
 /** The virtual machine, which runs all tests once and is gone. */
 export class Machine {
@@ -77,7 +77,7 @@ export class Machine {
         `LIBCRIU_VM_LIMIT_S=${limitMs / 1000 + 10}`,
       ];
       const args = [
-        ['-accel', 'tcg', '-cpu', 'max', '-smp', '2', '-m', '2048'],
+        ['-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', '2048'],
         ['-nodefaults', '-display', 'none', '-no-reboot'],
         ['-serial', `file:${join(directory, 'console')}`, '-serial', 'stdio'],
         ['-kernel', kernel.image, '-initrd', archive, '-append', parameters.join(' ')],

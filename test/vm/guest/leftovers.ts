@@ -1,0 +1,27 @@
+import { Criu, features } from '../../helpers/api.js';
+import { runOk } from '../../helpers/exec.js';
+import { assertNoLeak, type Holdings, takeHoldings } from '../../helpers/leaks.js';
+import type { SuiteModule } from './suite.js';
+
+let before: Holdings | undefined;
+
+/** To be called before the first test. */
+export async function rememberWhatIsThere(): Promise<void> {
+  // What the addon, and libuv for its first pipe, open once and for all is there before.
+  await features();
+  await runOk('true', []);
+  new Criu().close();
+  before = await takeHoldings();
+}
+
+/** What is looked at when all tests are over. */
+export const leftovers: SuiteModule = {
+  title: 'after all',
+  suite: {
+    'no process, descriptor, mount, cgroup or firewall rule is left behind': async () => {
+      if (before === undefined) throw new Error('nothing to compare with');
+      new Criu().close();
+      await assertNoLeak(before);
+    },
+  },
+};
