@@ -348,7 +348,12 @@ export function criuEnvironment(firstInPath?: string): string[] {
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function checkCount(name: string, value: unknown, min: number, max: number): number | undefined {
+export function checkCount(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+): number | undefined {
   if (value === undefined) return undefined;
   const expected = `an integer from ${min} to ${max}`;
   if (typeof value !== 'number') throw invalidArgType(name, expected, value);
@@ -358,7 +363,7 @@ function checkCount(name: string, value: unknown, min: number, max: number): num
   return value;
 }
 
-function checkPid(pid: unknown): asserts pid is number {
+export function checkPid(pid: unknown): asserts pid is number {
   if (typeof pid !== 'number') throw invalidArgType('pid', 'the id of a process', pid);
   if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
     throw invalidArgValue('pid', 'the id of a process', pid);

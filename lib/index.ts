@@ -17,6 +17,16 @@ export type {
   RestoreHooks,
 } from './hooks.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
+export {
+  type IterateContainerOptions,
+  type IterateOptions,
+  type IterateSettings,
+  type Iteration,
+  type IterationResult,
+  type IterationRound,
+  type IterationStop,
+  iterate,
+} from './iterate.js';
 export type { CriuSettings } from './locate.js';
 export type {
   CheckpointOptions,
