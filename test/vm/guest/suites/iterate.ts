@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IterationRound, iterate } from '../../../helpers/api.js';
+import { until } from '../../../helpers/exec.js';
 import { isAlive } from '../../../helpers/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
 import { restoreProcess } from '../restore.js';
@@ -177,6 +178,34 @@ export const suite: Suite = {
     await assert.rejects(iteration.result, { code: 'ABORT_ERR' });
     assert.ok(!existsSync(join(imagePath, 'final/inventory.img')));
     await memory.checksum();
+  },
+
+  'an abort in the middle of a round leaves the process running, and it can begin anew': async (
+    scope,
+  ) => {
+    const { workload, memory } = await changingProcess(scope, 64, 1);
+    const directory = await scope.directory();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const iteration = iterate(workload.pid, { imagePath: join(directory, 'first'), signal });
+    const round = iteration.next();
+    await Promise.race([
+      round,
+      until('pages are written', () => existsSync(join(directory, 'first/1/pages-1.img'))),
+    ]);
+    controller.abort(new Error('enough'));
+    await assert.rejects(
+      // CRIU may be through with the round by now.
+      round.then(() => iteration.next()),
+      { code: 'ABORT_ERR' },
+    );
+    const sum = await memory.change();
+    const anew = iterate(workload.pid, { imagePath: join(directory, 'anew'), maxIterations: 2 });
+    for await (const _ of anew);
+    const { final } = await anew.result;
+    assert.ok(final);
+    await restoreProcess(scope, workload, final.imagePath);
+    assert.equal(await memory.checksum(), sum);
   },
 
   'bad input is refused before anything is made': async (scope) => {
