@@ -47,15 +47,15 @@ class SignalBlock {
   sigset_t before_{};
 };
 
-// Has the guard watch a criu for as long as it works for us.
-class GuardedDump {
+// Has the guard forget a criu when it no longer works for us.
+class Unwatch {
  public:
-  explicit GuardedDump(pid_t criu) : criu_(criu) { Guard::Get().WatchDumping(criu_); }
-  ~GuardedDump() { Guard::Get().Forget(criu_); }
-  GuardedDump(const GuardedDump&) = delete;
-  GuardedDump& operator=(const GuardedDump&) = delete;
-  GuardedDump(GuardedDump&&) = delete;
-  GuardedDump& operator=(GuardedDump&&) = delete;
+  explicit Unwatch(pid_t criu) : criu_(criu) {}
+  ~Unwatch() { Guard::Get().Forget(criu_); }
+  Unwatch(const Unwatch&) = delete;
+  Unwatch& operator=(const Unwatch&) = delete;
+  Unwatch(Unwatch&&) = delete;
+  Unwatch& operator=(Unwatch&&) = delete;
 
  private:
   pid_t criu_;
@@ -154,8 +154,7 @@ void Operation::RunRequest(Worker* worker) {
   if (cancel_.level() != CancelSwitch::Level::kNone) return;
 
   Enter("request");
-  std::optional<GuardedDump> guarded;
-  if (IsDump()) guarded.emplace(worker->pid());
+  const Unwatch unwatch(worker->pid());
   // libcriu closes this descriptor itself.
   request_.library->set_service_fd(options.get(), theirs.get());
   std::thread library = StartThread("libcriu", [this, &options] { CallLibrary(options.get()); });
@@ -182,7 +181,6 @@ void Operation::RunRequest(Worker* worker) {
     outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
     outcome_.timeline.thawed = Now();
   }
-  guarded.reset();
   // CRIU has unlocked the network itself, unless it was killed or failed in serving lazy pages.
   if (!outcome_.reply.success && (!outcome_.reply.received || outcome_.stage == "status-ready")) {
     network_.Remove();
@@ -279,6 +277,9 @@ void Operation::Interrupt(const Worker& worker) {
   // What criu starts in a restore are the tasks, whose writes must not fail.
   if (!IsDump() || worker.pid() <= 0) return;
   const std::string& stage = outcome_.stage;
+  // It may be writing its cache of kernel data, and a file that is left half-written would keep it
+  // from ever doing so again. The first notification is close.
+  if (stage == "request") return;
   if (stage == "status-ready") {
     // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
     // that they run on when it ends.
@@ -363,6 +364,7 @@ bool Operation::DoOurPart(const Notification& notification) {
     [[maybe_unused]] const ssize_t written = write(request_.status_fd.get(), "", 1);
     request_.status_fd.Reset();
   }
+  if (notification.script == "pre-dump") Guard::Get().WatchDumping(worker_->pid());
   if (notification.script == "status-ready") {
     Guard::Get().WatchServing(worker_->pid(), network_);
   }

@@ -255,6 +255,24 @@ describe('the time is over', () => {
   });
 });
 
+test('an abort while criu looks at the kernel does not spoil its cache', async () => {
+  const { pid } = await startWorkload(scope, ['idle']);
+  const directory = await scope.directory();
+  // The first is that of the criu that set-up builds.
+  const caches = ['/run/criu/criu.kdat', '/run/criu.kdat'];
+  for (let afterMs = 0; afterMs < 20; afterMs += 2) {
+    for (const cache of caches) await rm(cache, { force: true });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const imagePath = join(directory, `${afterMs}`);
+    const ended = dump(pid, { imagePath, leaveRunning: true, signal }).catch(() => {});
+    await sleep(afterMs);
+    controller.abort();
+    await ended;
+    expect(caches.filter((cache) => existsSync(`${cache}.tmp`))).toEqual([]);
+  }
+});
+
 test('an abort while nobody reads the status fd', async () => {
   const pipe = join(await scope.directory(), 'pipe');
   await runOk('mkfifo', [pipe]);
