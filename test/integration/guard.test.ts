@@ -155,7 +155,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
         for (const pid of started) await isGone(pid);
         continue;
       }
-      expect(started.length).toBeGreaterThan(1);
+      expect(started.length).toBeGreaterThan(0);
       await expectReleased(container, started);
       round += 1;
     }

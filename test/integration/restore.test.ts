@@ -16,6 +16,7 @@ import {
 } from '../helpers/process.js';
 import { dumpAway, restoreFails, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
+import { spareIsReady } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
@@ -24,13 +25,6 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
 function numbersIn(log: string): number[] {
   const text = readFileSync(log, 'utf8');
   return text.slice(0, text.lastIndexOf('\n')).split('\n').map(Number);
-}
-
-/** An operation leaves the criu of the next one, a moment later. */
-function spareIsReady(): Promise<unknown> {
-  return until('the next criu is there', () =>
-    allProcesses().some(({ name, parent }) => name === 'criu' && parent === process.pid),
-  );
 }
 
 function steps(numbers: readonly number[]): Set<number> {
