@@ -32,6 +32,13 @@ bool HasSignal(pid_t pid, std::string_view set, int signal_number) {
   return false;
 }
 
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::ifstream file(ProcPath(pid, "task/" + std::to_string(pid) + "/children"));
+  std::vector<pid_t> children;
+  for (pid_t child = 0; file >> child;) children.push_back(child);
+  return children;
+}
+
 }  // namespace
 
 void FailWrites(pid_t criu) {
@@ -46,8 +53,13 @@ void FailWrites(pid_t criu) {
     limit.rlim_cur = 0;
     prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
     // After the limit, which a child inherits.
-    std::ifstream children(ProcPath(pid, "task/" + std::to_string(pid) + "/children"));
-    for (pid_t child = 0; children >> child;) family.push_back(child);
+    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
+  }
+}
+
+void FailWritesOfPreDump(pid_t criu) {
+  for (const pid_t child : ChildrenOf(criu)) {
+    if (HasSignal(child, "SigCgt", SIGALRM)) FailWrites(child);
   }
 }
 

@@ -13,6 +13,10 @@ namespace criu_node {
 // to a process that does not ignore SIGXFSZ, which would end it.
 void FailWrites(pid_t criu);
 
+// The same for a pre-dump, which a child of criu does without any notification: from when it is
+// about to freeze the tasks.
+void FailWritesOfPreDump(pid_t criu);
+
 // Cuts criu's freezing of tasks short, as its own timeout does. Does nothing when it has no handler
 // for that, before it freezes anything.
 void EndFreezing(pid_t criu);

@@ -279,7 +279,10 @@ void Operation::Interrupt(const Worker& worker) {
   const std::string& stage = outcome_.stage;
   // It may be writing its cache of kernel data, and a file that is left half-written would keep it
   // from ever doing so again. The first notification is close.
-  if (stage == "request") return;
+  if (stage == "request") {
+    if (request_.verb == Verb::kPreDump) FailWritesOfPreDump(worker.pid());
+    return;
+  }
   if (stage == "status-ready") {
     // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
     // that they run on when it ends.
