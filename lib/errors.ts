@@ -33,7 +33,7 @@ export interface CriuErrorDetails {
    * `restoreContainer`, `check`, `version`, `features`.
    */
   operation?: string | undefined;
-  /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification (`post-dump`). */
+  /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification before it failed (`post-dump`). */
   stage?: string | undefined;
   /** errno of the failing call, or CRIU's `cr_errno`, as a positive number. */
   errno?: number | undefined;

@@ -287,7 +287,7 @@ void Operation::Interrupt(const Worker& worker) {
     // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
     // that they run on when it ends.
     kill(worker.pid(), SIGTERM);
-  } else if (stage != "post-dump" && stage != "network-unlock") {
+  } else if (stage != "post-dump") {
     // Once: at the sixth CRIU takes its own operation for hanging, and crashes.
     if (stage == "pre-dump" && !std::exchange(ended_freezing_, true)) EndFreezing(worker.pid());
     FailWrites(worker.pid());
@@ -295,7 +295,8 @@ void Operation::Interrupt(const Worker& worker) {
 }
 
 Verdict Operation::OnNotification(const Notification& notification, const Worker& worker) {
-  Enter(notification.script);
+  // Of a dump CRIU unlocks the network also when it rolls back, which is not how far it came.
+  if (!IsDump() || notification.script != "network-unlock") Enter(notification.script);
   if (!DoOurPart(notification)) return Verdict::Veto();
   if (!request_.asked.contains(notification.script)) return {};
   return AskJavaScript(notification, worker);

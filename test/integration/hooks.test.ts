@@ -89,6 +89,13 @@ test('queryExtFiles may name external resources', async () => {
 });
 
 describe('a veto', () => {
+  const scriptOf = {
+    preDump: 'pre-dump',
+    queryExtFiles: 'query-ext-files',
+    networkLock: 'network-lock',
+    postDump: 'post-dump',
+  };
+
   test.each(['preDump', 'queryExtFiles', 'networkLock', 'postDump'] as const)(
     'of %s rolls back',
     async (stage) => {
@@ -111,6 +118,7 @@ describe('a veto', () => {
       expect(error.code).toBe('ERR_CRIU_VETOED');
       expect(error.message).toContain(`hooks.${stage}: not now`);
       expect(error.cause).toBe(cause);
+      expect(error.stage).toBe(scriptOf[stage]);
       expect(reached.slice(0, stages.indexOf(stage) + 1)).toEqual(
         stages.slice(0, stages.indexOf(stage) + 1),
       );
