@@ -35,6 +35,12 @@ function descriptors(): Map<string, number> {
   return count(targets.filter((target) => target !== ''));
 }
 
+/** Of a container that another test process of this machine makes or removes just now. */
+function isOthers(name: string): boolean {
+  const maker = /^libcriu-(\d+)-/.exec(name)?.[1];
+  return maker !== undefined && Number(maker) !== process.pid;
+}
+
 /** Those that nobody is in: one with tasks belongs to a container that somebody runs. */
 function emptyCgroups(): Set<string> {
   const found = new Set<string>();
@@ -43,7 +49,7 @@ function emptyCgroups(): Set<string> {
       if (readFileSync(join(path, 'cgroup.procs'), 'utf8') === '') found.add(path);
       if (depth === 0) return;
       for (const entry of readdirSync(path, { withFileTypes: true })) {
-        if (entry.isDirectory()) visit(join(path, entry.name), depth - 1);
+        if (entry.isDirectory() && !isOthers(entry.name)) visit(join(path, entry.name), depth - 1);
       }
     } catch (error) {
       // Gone meanwhile, or a mount point of all controllers.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Container, startContainer } from '../helpers/container.js';
 import { until } from '../helpers/exec.js';
@@ -51,12 +51,20 @@ export function tracerOf(pid: number): number | undefined {
   }
 }
 
-/** Waits until criu writes the memory of a container, and gives criu's pid. */
+/** More than the shell of a heavy container has. */
+const severalMebibytes = 8 << 20;
+
+/**
+ * Waits until criu writes the memory of a heavy container, and gives criu's pid. Not before it is at
+ * the large process: to be killed while it puts its code into one can be the end of that.
+ */
 export async function criuWriting(container: Container, imagePath: string): Promise<number> {
   return await until('criu writes memory pages', () => {
-    const pages = join(imagePath, 'pages-1.img');
-    if (!existsSync(pages) || statSync(pages).size === 0) return undefined;
-    return tracerOf(container.pid);
+    const names = existsSync(imagePath) ? readdirSync(imagePath) : [];
+    const sizes = names
+      .filter((name) => /^pages-\d+\.img$/.test(name))
+      .map((name) => statSync(join(imagePath, name)).size);
+    return sizes.some((size) => size > severalMebibytes) ? tracerOf(container.pid) : undefined;
   });
 }
 
