@@ -102,7 +102,7 @@ export class MemoryTracking {
 
   async succeed(): Promise<void> {
     await this.#register(this.#text(this.#id));
-    await forgetTheDead();
+    await forgetTheDead().catch(() => {}); // another time
   }
 
   /**

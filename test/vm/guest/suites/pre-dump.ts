@@ -103,6 +103,9 @@ export const suite: Suite = {
       parentPath: '../1',
       preDump: true,
     });
+    const added = ['parent', 'libcriu.json'];
+    const ours = readdirSync(path('2')).filter((name) => !added.includes(name));
+    assert.deepEqual(ours.sort(), readdirSync(path('1')).sort());
     const sum = await memory.change();
     const parent = ['--parent-path', '../2', '--image-path', path('final')];
     await container.runcOk('checkpoint', ...parent, container.id);
