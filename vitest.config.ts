@@ -27,7 +27,7 @@ export default defineConfig({
       project('lifecycle', 2, 120 * second, false),
       project('integration', 3, 120 * second, false),
       project('package', 4, 300 * second, false),
-      project('vm', 5, 300 * second, false),
+      project('vm', 5, 420 * second, false),
     ],
   },
 });

@@ -11,7 +11,7 @@ import type { TestReport } from '../protocol.js';
 import { buildInitramfs, inGuest } from './initramfs.js';
 
 /** For the whole run; the guest switches itself off a little later, should nobody be there. */
-const limitMs = 280_000;
+const limitMs = 400_000;
 
 /** The virtual machine, which runs all tests once and is gone. */
 export class Machine {
