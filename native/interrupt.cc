@@ -1,7 +1,10 @@
 #include "interrupt.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
@@ -39,6 +42,54 @@ std::vector<pid_t> ChildrenOf(pid_t pid) {
   return children;
 }
 
+// The descriptor at which a process waits in a system call for a socket; -1 when it does not.
+int AwaitedDescriptor(pid_t pid) {
+  std::ifstream file(ProcPath(pid, "syscall"));
+  int64_t number = -1;
+  std::array<std::string, 3> arguments;
+  // It says "running" of a process that waits for nothing.
+  if (!(file >> number >> arguments[0] >> arguments[1] >> arguments[2])) return -1;
+  size_t at = 0;
+  switch (number) {
+    case SYS_splice:
+      at = 2;
+      break;
+    case SYS_connect:
+    case SYS_read:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendmsg:
+    case SYS_sendto:
+    case SYS_write:
+      break;
+    default:
+      return -1;
+  }
+  const std::string_view text = arguments[at];
+  int descriptor = -1;
+  if (text.starts_with("0x")) {
+    std::from_chars(text.data() + 2, text.data() + text.size(), descriptor, 16);
+  }
+  return descriptor;
+}
+
+// With the tasks criu talks over sockets, too, but those are unix ones.
+bool IsTcp(pid_t pid, int descriptor) {
+  std::array<char, 64> link{};
+  const std::string path = ProcPath(pid, "fd/" + std::to_string(descriptor));
+  const ssize_t length = readlink(path.c_str(), link.data(), link.size());
+  const std::string_view target(link.data(), length > 0 ? static_cast<size_t>(length) : 0);
+  if (!target.starts_with("socket:[")) return false;
+  const std::string inode = ' ' + std::string(target.substr(8, target.size() - 9)) + ' ';
+  for (const char* table : {"net/tcp", "net/tcp6"}) {
+    std::ifstream sockets(ProcPath(pid, table));
+    for (std::string line; std::getline(sockets, line);) {
+      if (line.find(inode) != std::string::npos) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void FailWrites(pid_t criu) {
@@ -65,6 +116,15 @@ void FailWritesOfPreDump(pid_t criu) {
 
 void EndFreezing(pid_t criu) {
   if (HasSignal(criu, "SigCgt", SIGALRM)) kill(criu, SIGALRM);
+}
+
+bool EndPageServerWait(pid_t criu, bool may_connect) {
+  const int descriptor = AwaitedDescriptor(criu);
+  // A socket that connects is in no table yet under its inode.
+  const bool connects = may_connect && descriptor >= 0 && !HasSignal(criu, "SigCgt", SIGALRM);
+  if (!connects && (descriptor < 0 || !IsTcp(criu, descriptor))) return false;
+  kill(criu, connects ? SIGTERM : SIGALRM);
+  return true;
 }
 
 }  // namespace criu_node

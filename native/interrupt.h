@@ -21,4 +21,10 @@ void FailWritesOfPreDump(pid_t criu);
 // for that, before it freezes anything.
 void EndFreezing(pid_t criu);
 
+// Cuts criu's wait for a page server short, when it sits in one: with the same signal, or with
+// SIGTERM where it connects, which it does before it touches any task. To be called once, as CRIU
+// then wakes itself up every second, and crashes after five. False when it does not wait for a page
+// server.
+bool EndPageServerWait(pid_t criu, bool may_connect);
+
 }  // namespace criu_node

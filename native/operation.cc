@@ -28,6 +28,9 @@ namespace {
 // CRIU gives a cgroup ten seconds to freeze; what does not freeze in two is left to CRIU.
 constexpr std::chrono::milliseconds kFreezeLimit{2000};
 
+// Of a request that has been cancelled; a second or so.
+constexpr int kPatientInterrupts = 10;
+
 // Our threads take no signals: those are for Node's main thread, and an interrupted system call
 // inside libcriu would count as a failed dump.
 class SignalBlock {
@@ -291,6 +294,11 @@ void Operation::Interrupt(const Worker& worker) {
     // Once: at the sixth CRIU takes its own operation for hanging, and crashes.
     if (stage == "pre-dump" && !std::exchange(ended_freezing_, true)) EndFreezing(worker.pid());
     FailWrites(worker.pid());
+    // A page server that does not answer would hold criu in the roll-back as well.
+    const bool is_hanging = ++interrupts_ > kPatientInterrupts && !ended_wait_;
+    if (is_hanging && Find("ps") != nullptr) {
+      ended_wait_ = EndPageServerWait(worker.pid(), stage == "pre-dump");
+    }
   }
 }
 

@@ -127,7 +127,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Request request_;
   std::unique_ptr<Worker> worker_;
   CancelSwitch cancel_;
+  int interrupts_ = 0;
   bool ended_freezing_ = false;
+  bool ended_wait_ = false;
   NetworkLock network_;
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   closeSync,
   constants,
@@ -8,6 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -271,6 +273,56 @@ test('an abort while criu looks at the kernel does not spoil its cache', async (
     await ended;
     expect(caches.filter((cache) => existsSync(`${cache}.tmp`))).toEqual([]);
   }
+});
+
+describe('an abort while criu waits for a page server', () => {
+  test('that does not read', async () => {
+    const { pid } = await startWorkload(scope, ['memory', 64]);
+    const before = tracesOf(pid);
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    scope.defer(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const controller = new AbortController();
+    const connected = once(server, 'connection');
+    const ended = expect(
+      dump(pid, {
+        imagePath: join(await scope.directory(), 'images'),
+        pageServer: `127.0.0.1:${port}`,
+        signal: controller.signal,
+      }),
+    ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'query-ext-files' });
+    const [socket] = (await connected) as [Socket];
+    scope.defer(() => socket.destroy());
+    await sleep(200); // its buffers are full
+    controller.abort();
+    await ended;
+    expect(processState(pid)?.state).toBe('S');
+    expect(tracesOf(pid)).toEqual(before);
+  });
+
+  test('that does not accept', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const { report } = await startWorkload(scope, ['listen']);
+    // The queue is full, and who comes now is not answered.
+    for (let i = 0; i < 2_000; i++) {
+      const socket = connect(Number(report), '127.0.0.1');
+      scope.defer(() => socket.destroy());
+      socket.on('error', () => {});
+      if (
+        await Promise.race([once(socket, 'connect').then(() => false), sleep(500).then(() => true)])
+      )
+        break;
+    }
+    await expect(
+      dump(pid, {
+        imagePath: join(await scope.directory(), 'images'),
+        pageServer: `127.0.0.1:${report}`,
+        timeoutMs: 300,
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'pre-dump' });
+    expect(processState(pid)?.state).toBe('S');
+  });
 });
 
 test('an abort while nobody reads the status fd', async () => {
