@@ -54,6 +54,38 @@
       ],
     },
     {
+      # Starts the criu that dumps ourselves: native/detach/main.cc.
+      'target_name': 'criu_detach',
+      'type': 'executable',
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_detach.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
+      'ldflags': ['-Wl,-z,relro,-z,now'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+      ],
+    },
+    {
+      # Preloaded into a Node.js that is to be checkpointed: native/preload/no_io_uring.cc.
+      'target_name': 'criu_no_io_uring',
+      # In place of an addon's, which Node's own settings make of a module.
+      'type': 'shared_library',
+      'product_prefix': '',
+      'product_extension': 'so',
+      'product_dir': '<(PRODUCT_DIR)',
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_no_io_uring.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden', '-fstack-protector-strong'],
+      # It is loaded into programs of any kind, so it needs nothing but libc.
+      'ldflags': ['-Wl,-z,relro,-z,now', '-Wl,--as-needed'],
+      'libraries': ['-ldl'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+      ],
+    },
+    {
       # The tar that comes first in the PATH of criu: native/tar/main.cc. It has a directory of its
       # own, because everything in that directory comes first.
       'target_name': 'criu_tar',

@@ -200,11 +200,12 @@ export class Criu {
   /**
    * Finds program and library and makes sure that they can be used.
    *
+   * @param prepares - Whether spare workers and the guard may be started.
    * @internal
    */
-  async ready(): Promise<Installation> {
+  async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
     const installation = await this.installation();
-    if (!prepared) {
+    if (prepares && !prepared) {
       // From here on each operation leaves behind what the next one needs.
       prepared = true;
       nativeAddon().prepare({

@@ -15,6 +15,7 @@ export const errorCodes = [
   'ERR_CRIU_TIMEOUT',
   'ERR_PROCESS_NOT_FOUND',
   'ERR_PROCESS_EXISTS',
+  'ERR_NOT_CHECKPOINTABLE',
   'ERR_CONTAINER_NOT_FOUND',
   'ERR_CONTAINER_STATE',
   'ERR_CONTAINER_CORRUPT',
@@ -29,8 +30,8 @@ export type ErrorCode = (typeof errorCodes)[number];
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
   /**
-   * The call that failed: `checkpoint`, `dump`, `preDump`, `restore`,
-   * `restoreContainer`, `check`, `version`, `features`.
+   * The call that failed: `checkpoint`, `dump`, `preDump`, `checkpointSelf`,
+   * `restore`, `restoreContainer`, `check`, `version`, `features`.
    */
   operation?: string | undefined;
   /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification before it failed (`post-dump`). */

@@ -29,12 +29,15 @@ const maxLinks = 40;
 /** What to do with a directory that already holds something. */
 export type ExistingImages = 'refuse' | 'replace' | 'reuse';
 
-/** A directory that criu writes to, held open so that nobody can swap it for another. */
+/**
+ * A directory that criu writes to, held open so that nobody can swap it for another. Once it is
+ * closed it is known by its path alone.
+ */
 export interface OutputDirectory {
   /** Absolute path under which it will be found after {@link OutputDirectory.keep}. */
   path: string;
   fd: number;
-  /** A path of a file in it that leads through the open descriptor. */
+  /** A path of a file in it, which leads through the descriptor while that is open. */
   file(name: string): string;
   /** Writes a file, 0600. */
   write(name: string, content: string): Promise<void>;
@@ -304,12 +307,13 @@ function inPlace(
   before: Listing | undefined,
   made: string | undefined,
 ): OutputDirectory {
+  const opened = output(absolute, real, fd);
   return {
-    ...output(absolute, fd),
+    ...opened,
     keepsLogs: true,
     keep: async () => {},
     discard: async (logs) => {
-      const directory = `/proc/self/fd/${fd}`;
+      const directory = opened.file('');
       for (const [name, state] of await listing(directory)) {
         if (logs.includes(name) || before?.get(name) === state) continue;
         // In a directory that others use as well, only what CRIU and we write.
@@ -370,7 +374,7 @@ async function openReplacement(
     throw error;
   });
   return {
-    ...output(absolute, fd),
+    ...output(absolute, fresh, fd),
     keepsLogs: false,
     keep: async () => {
       try {
@@ -390,9 +394,11 @@ async function openReplacement(
 
 function output(
   path: string,
+  real: string,
   fd: number,
 ): Pick<OutputDirectory, 'path' | 'fd' | 'file' | 'write' | 'close'> {
-  const file = (name: string): string => `/proc/self/fd/${fd}/${name}`;
+  let isOpen = true;
+  const file = (name: string): string => join(isOpen ? `/proc/self/fd/${fd}` : real, name);
   return {
     path,
     fd,
@@ -406,7 +412,10 @@ function output(
       }
     },
     // Of a directory nothing is left to be written, so this waits for nobody.
-    close: () => closeSync(fd),
+    close: () => {
+      if (isOpen) closeSync(fd);
+      isOpen = false;
+    },
   };
 }
 

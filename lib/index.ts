@@ -30,6 +30,7 @@ export {
 export type { CriuSettings } from './locate.js';
 export type {
   CheckpointOptions,
+  CheckpointSelfOptions,
   DumpOptions,
   PreDumpOptions,
   RestoreContainerOptions,
@@ -43,6 +44,14 @@ export {
   type Severity,
 } from './preflight/finding.js';
 export type { ChildExit, RestoreResult, RestoreTimings } from './restore.js';
+export { checkpointSelf, type SelfCheckpoint } from './self/checkpoint-self.js';
+export {
+  type AfterCheckpoint,
+  type AfterRestoreHandler,
+  afterRestore,
+  type BeforeCheckpointHandler,
+  beforeCheckpoint,
+} from './self/handlers.js';
 
 /** {@link Criu.dump} of the default CRIU. */
 export function dump(pid: number, options?: DumpOptions): Promise<DumpResult> {

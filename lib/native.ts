@@ -7,7 +7,7 @@ import type { CriuFields } from './request.js';
 
 /** What the addon takes for one request to CRIU. */
 export interface NativeRequest {
-  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore';
+  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore' | 'dumpSelf';
   /** `libcriu.so.2`, or a path of it. */
   library: string;
   /** Absolute path of criu. */
@@ -113,6 +113,8 @@ export interface NativeAddon {
   prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
   /** Ends spare workers and the guard and waits for them. */
   close(): void;
+  /** Has OpenSSL take new entropy from the kernel; false where that cannot be. */
+  reseed(): boolean;
   /** Whether the kernel has nf_tables in this network namespace. */
   hasNftables(): boolean;
   /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
@@ -137,19 +139,28 @@ export function nativeAddon(): NativeAddon {
 }
 
 /**
+ * The path of what is built beside the addon.
+ *
+ * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
+ */
+export function nativeFile(name: string): string {
+  nativeAddon();
+  const addon = process.env['LIBCRIU_ADDON'] || loaded?.path || '';
+  const file = join(dirname(resolve(addon)), name);
+  if (existsSync(file)) return file;
+  throw new CriuError(
+    'ERR_CRIU_ADDON_NOT_FOUND',
+    `${name} has not been built: there is no ${file}`,
+  );
+}
+
+/**
  * The directory whose `tar` is our own writer, to come first in criu's `PATH`.
  *
  * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
  */
 export function nativeTarDirectory(): string {
-  nativeAddon();
-  const addon = process.env['LIBCRIU_ADDON'] || loaded?.path || '';
-  const directory = join(dirname(resolve(addon)), 'tar-first');
-  if (existsSync(join(directory, 'tar'))) return directory;
-  throw new CriuError(
-    'ERR_CRIU_ADDON_NOT_FOUND',
-    `tar 'native' has not been built: there is no ${join(directory, 'tar')}`,
-  );
+  return dirname(nativeFile('tar-first/tar'));
 }
 
 function load(): NativeAddon {

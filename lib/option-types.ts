@@ -9,13 +9,6 @@ import type { PageServer } from './options/page-server.js';
 /** Options of every call. */
 export interface SharedOptions {
   /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
    * Save established TCP connections too, and bring them back.
    *
    * @defaultValue false
@@ -46,25 +39,10 @@ export interface SharedOptions {
   /**
    * How cgroups are saved and restored.
    *
-   * @defaultValue 'soft'; for dump and preDump and restore and restoreContainer CRIU's
+   * @defaultValue 'soft'; for dump and preDump and checkpointSelf and restore and restoreContainer CRIU's
    * @remarks runc --manage-cgroups-mode, CRIU --manage-cgroups
    */
   manageCgroupsMode?: 'soft' | 'full' | 'strict' | 'ignore' | undefined;
-  /**
-   * Namespaces to restore without their content. For a container of runc, the network namespace is
-   * always one.
-   *
-   * @defaultValue none
-   * @remarks runc --empty-ns, CRIU --empty-ns
-   */
-  emptyNs?: readonly 'network'[] | undefined;
-  /**
-   * Drop from the parent images the memory that these images have anew.
-   *
-   * @defaultValue false
-   * @remarks runc --auto-dedup, CRIU --auto-dedup
-   */
-  autoDedup?: boolean | undefined;
   /**
    * Time after which the operation is given up and the tasks run on. CRIU has it as its limit for
    * freezing too, in whole seconds rounded up. From 1 to 2147483647 milliseconds.
@@ -92,6 +70,13 @@ export interface SavingOptions extends SharedOptions {
    * @remarks runc --image-path, CRIU --images-dir
    */
   imagePath?: string | undefined;
+  /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
   /**
    * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
    * memory tracking in the kernel, and turns it on for what comes after.
@@ -122,6 +107,21 @@ export interface SavingOptions extends SharedOptions {
    * @remarks runc --page-server, CRIU --page-server --address --port
    */
   pageServer?: string | PageServer | undefined;
+  /**
+   * Namespaces to restore without their content. For a container of runc, the network namespace is
+   * always one.
+   *
+   * @defaultValue none
+   * @remarks runc --empty-ns, CRIU --empty-ns
+   */
+  emptyNs?: readonly 'network'[] | undefined;
+  /**
+   * Drop from the parent images the memory that these images have anew.
+   *
+   * @defaultValue false
+   * @remarks runc --auto-dedup, CRIU --auto-dedup
+   */
+  autoDedup?: boolean | undefined;
   /**
    * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
    * `unix`, `net` and `pid`.
@@ -452,8 +452,133 @@ export interface PreDumpOptions extends SavingOptions {
   preDumpMode?: 'splice' | 'read' | undefined;
 }
 
+/** Options of `checkpointSelf`. */
+export interface CheckpointSelfOptions extends SharedOptions {
+  /**
+   * Let the tasks run on afterwards instead of ending them.
+   *
+   * @defaultValue false
+   * @remarks runc --leave-running, CRIU --leave-running
+   */
+  leaveRunning?: boolean | undefined;
+  /**
+   * Leave out TCP connections that are not yet established, instead of failing.
+   *
+   * @defaultValue false
+   * @remarks runc --tcp-skip-in-flight, CRIU --skip-in-flight
+   */
+  tcpSkipInFlight?: boolean | undefined;
+  /**
+   * Give open files whose name is gone a temporary name, if they have another link.
+   *
+   * @defaultValue false
+   * @remarks runc --link-remap, CRIU --link-remap
+   */
+  linkRemap?: boolean | undefined;
+  /**
+   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
+   * `unix`, `net` and `pid`.
+   *
+   * @defaultValue none
+   * @remarks CRIU --external
+   */
+  external?: readonly string[] | undefined;
+  /**
+   * Save or restore established TCP connections as closed ones.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tcp-close
+   */
+  tcpClose?: boolean | undefined;
+  /**
+   * Largest deleted but open file whose content goes into the images. From 0 to 4294967295 bytes.
+   *
+   * @defaultValue CRIU's, 1048576
+   * @remarks CRIU --ghost-limit
+   */
+  ghostLimit?: number | undefined;
+  /**
+   * Look for the names of watched (inotify, fanotify) files by their inode.
+   *
+   * @defaultValue false
+   * @remarks CRIU --force-irmap
+   */
+  forceIrmap?: boolean | undefined;
+  /**
+   * Directories where watched files are looked for first.
+   *
+   * @defaultValue none
+   * @remarks CRIU --irmap-scan-path
+   */
+  irmapPaths?: readonly string[] | undefined;
+  /**
+   * How packets to the tasks are dropped meanwhile; skip when you do it yourself.
+   *
+   * @defaultValue nftables where CRIU and the kernel have it (not in our own network namespace), else iptables
+   * @remarks CRIU --network-lock
+   */
+  networkLock?: 'iptables' | 'nftables' | 'skip' | undefined;
+  /**
+   * Cgroup below which cgroups are saved, for one controller or for all.
+   *
+   * @defaultValue none
+   * @remarks CRIU --cgroup-root
+   */
+  cgRoots?: readonly CgroupRoot[] | undefined;
+  /**
+   * Take any path to an open device whose own path is out of reach.
+   *
+   * @defaultValue false
+   * @remarks CRIU --evasive-devices
+   */
+  evasiveDevices?: boolean | undefined;
+  /**
+   * File of CRIU's options, which override all others.
+   *
+   * @defaultValue a container's own, else none
+   * @remarks CRIU --config
+   */
+  configFile?: string | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
+  /**
+   * Name of CRIU's log in workPath.
+   *
+   * @defaultValue 'dump.log'
+   * @remarks CRIU --log-file
+   */
+  logFile?: string | undefined;
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. It must be empty, and stay where
+   * it is: the images tell of it.
+   *
+   * @defaultValue what `libcriu run --snapshot` says, else ./checkpoint
+   * @remarks CRIU --images-dir
+   */
+  imagePath?: string | undefined;
+  /**
+   * CRIU to use.
+   *
+   * @defaultValue the one that `dump` uses
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
+}
+
 /** Options of `restore`. */
 export interface RestoreOptions extends SharedOptions {
+  /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
   /**
    * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
    * already, with workPath as its working directory: its socket is looked for there.
@@ -462,6 +587,21 @@ export interface RestoreOptions extends SharedOptions {
    * @remarks runc --lazy-pages, CRIU --lazy-pages
    */
   lazyPages?: boolean | undefined;
+  /**
+   * Namespaces to restore without their content. For a container of runc, the network namespace is
+   * always one.
+   *
+   * @defaultValue none
+   * @remarks runc --empty-ns, CRIU --empty-ns
+   */
+  emptyNs?: readonly 'network'[] | undefined;
+  /**
+   * Drop from the parent images the memory that these images have anew.
+   *
+   * @defaultValue false
+   * @remarks runc --auto-dedup, CRIU --auto-dedup
+   */
+  autoDedup?: boolean | undefined;
   /**
    * Root directory of the tasks' mount namespace, as the host sees it.
    *
@@ -599,6 +739,13 @@ export interface RestoreOptions extends SharedOptions {
 /** Options of `restoreContainer`. */
 export interface RestoreContainerOptions extends SharedOptions {
   /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
+  /**
    * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
    * already, with workPath as its working directory: its socket is looked for there.
    *
@@ -606,6 +753,21 @@ export interface RestoreContainerOptions extends SharedOptions {
    * @remarks runc --lazy-pages, CRIU --lazy-pages
    */
   lazyPages?: boolean | undefined;
+  /**
+   * Namespaces to restore without their content. For a container of runc, the network namespace is
+   * always one.
+   *
+   * @defaultValue none
+   * @remarks runc --empty-ns, CRIU --empty-ns
+   */
+  emptyNs?: readonly 'network'[] | undefined;
+  /**
+   * Drop from the parent images the memory that these images have anew.
+   *
+   * @defaultValue false
+   * @remarks runc --auto-dedup, CRIU --auto-dedup
+   */
+  autoDedup?: boolean | undefined;
   /**
    * Profile of the Linux security module to restore with.
    *

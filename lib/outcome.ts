@@ -9,6 +9,7 @@ const doing: Readonly<Record<string, string>> = {
   checkpoint: 'checkpoint the container',
   dump: 'dump the process',
   preDump: 'pre-dump the process',
+  checkpointSelf: 'checkpoint this process',
   restore: 'restore the process',
   check: 'check this kernel',
   version: 'tell its version',

@@ -1,3 +1,4 @@
+#include <dlfcn.h>
 #include <napi.h>
 
 #include <algorithm>
@@ -5,9 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <shared_mutex>
 #include <system_error>
 #include <thread>
 
+#include "activity.h"
 #include "fresh_directory.h"
 #include "guard.h"
 #include "kernel.h"
@@ -50,6 +53,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("prepare", &Addon::Prepare),
                              InstanceMethod("waitForChild", &Addon::WaitForChild),
                              InstanceMethod("close", &Addon::Close),
+                             InstanceMethod("reseed", &Addon::Reseed),
                              InstanceMethod("hasNftables", &Addon::Nftables),
                              InstanceMethod("exchange", &Addon::ExchangePaths),
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
@@ -181,6 +185,7 @@ class Addon : public Napi::Addon<Addon> {
     const auto spares = static_cast<size_t>(Read<int64_t>(object, "spares"));
     auto work = [settings = std::move(settings), spares] {
       try {
+        const std::shared_lock active(Activity());
         Guard::Get().Start();
         WorkerPool::Get().Refill(settings, spares);
       } catch (const std::exception&) {
@@ -197,6 +202,12 @@ class Addon : public Napi::Addon<Addon> {
   void Close(const Napi::CallbackInfo& /*info*/) {
     WorkerPool::Get().Close();
     Guard::Get().Close();
+  }
+
+  // Node exports the OpenSSL that it is linked with; without, there is nothing to seed.
+  Napi::Value Reseed(const Napi::CallbackInfo& info) {
+    auto* poll = reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "RAND_poll"));
+    return Napi::Boolean::New(info.Env(), poll != nullptr && poll() == 1);
   }
 
   Napi::Value Nftables(const Napi::CallbackInfo& info) {

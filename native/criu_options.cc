@@ -78,6 +78,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"mntns_compat_mode", 65, kBool, "criu_local_set_mntns_compat_mode"},
     {"skip_file_rwx_check", 66, kBool, "criu_local_set_skip_file_rwx_check"},
     {"unprivileged", 67, kBool, "criu_local_set_unprivileged"},
+    {"images_dir", 68, kString, nullptr},
     {"leave_stopped", 69, kBool, nullptr},
     {"display_stats", 70, kBool, nullptr},
     {"log_to_stderr", 71, kBool, nullptr},
@@ -102,13 +103,13 @@ const OptionRow* FindOption(std::string_view name) {
   return row == kRows.end() ? nullptr : row;
 }
 
-CriuOptions::CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const Option> options)
+CriuOptions::CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const Option> options,
+                         bool notifies)
     : library_(std::move(library)), opts_(nullptr, library_->free_opts) {
   criu_opts* opts = nullptr;  // init_opts frees what it finds here
   if (library_->init_opts(&opts) != 0) throw Failure("request", ENOMEM, "out of memory");
   opts_.reset(opts);
-  // Asks CRIU for notifications. The tap answers every one itself, libcriu never sees them.
-  library_->set_notify_cb(opts, NoNotification);
+  if (notifies) library_->set_notify_cb(opts, NoNotification);
   for (const Option& option : options) Set(option);
   if (extra_.empty()) return;
   // The field that every `criu_opts` must have, so that the appended message stands on its own.

@@ -60,8 +60,10 @@ struct Option {
 // Owner: one Operation. Thread: its own; handed to libcriu for the length of one call.
 class CriuOptions {
  public:
-  // Throws Failure (stage "request").
-  CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const Option> options);
+  // Throws Failure (stage "request"). With `notifies`, CRIU stops for notifications; the tap
+  // answers every one itself, libcriu never sees them.
+  CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const Option> options,
+              bool notifies);
 
   [[nodiscard]] criu_opts* get() const { return opts_.get(); }
 

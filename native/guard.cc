@@ -1,11 +1,11 @@
 #include "guard.h"
 
-#include <dlfcn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <string_view>
 
+#include "beside_addon.h"
 #include "failure.h"
 #include "process_global.h"
 #include "spawn.h"
@@ -13,14 +13,6 @@
 namespace criu_node {
 
 namespace {
-
-// The guard's program lies beside the addon.
-std::string Program() {
-  Dl_info info{};
-  dladdr(reinterpret_cast<const void*>(&Program), &info);
-  const std::string addon = info.dli_fname != nullptr ? info.dli_fname : "";
-  return addon.substr(0, addon.rfind('/') + 1) + "criu_guard";
-}
 
 bool Tell(const UniqueFd& socket, std::string_view message) {
   return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL) ==
@@ -39,7 +31,7 @@ void Guard::Start() {
 void Guard::StartLocked() {
   CloseLocked();
   SocketPair pair = MakeSocketPair("freeze");
-  const std::string program = Program();
+  const std::string program = BesideAddon("criu_guard");
   SpawnSettings settings{.stage = "freeze", .program = program, .arguments = {program}};
   settings.descriptors = {{pair.theirs.get(), STDIN_FILENO}};
   pid_ = Spawn(settings);

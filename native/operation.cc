@@ -11,10 +11,13 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <mutex>
+#include <shared_mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "activity.h"
 #include "freezer.h"
 #include "guard.h"
 #include "images.h"
@@ -27,6 +30,8 @@ namespace {
 
 // CRIU gives a cgroup ten seconds to freeze; what does not freeze in two is left to CRIU.
 constexpr std::chrono::milliseconds kFreezeLimit{2000};
+// How often a dump that waits for others to end looks whether it is given up.
+constexpr std::chrono::milliseconds kCancelLookInterval{20};
 
 // Of a request that has been cancelled; a second or so.
 constexpr int kPatientInterrupts = 10;
@@ -81,8 +86,14 @@ std::thread StartThread(const char* name, Body body) {
 void Operation::Start(Ask ask, Done done) {
   ask_ = std::move(ask);
   StartThread("criu-tap", [self = shared_from_this(), done = std::move(done)] {
-    self->Run();
     {
+      std::shared_lock active(Activity(), std::defer_lock);
+      if (self->request_.verb == Verb::kDumpSelf) {
+        self->RunAlone();
+      } else {
+        active.lock();
+        self->Run();
+      }
       const WorkerPool::Retirement retirement(std::move(self->worker_));
       done(std::move(self->outcome_));
     }
@@ -97,6 +108,7 @@ void Operation::Start(Ask ask, Done done) {
 void Operation::Prepare() const {
   if (cancel_.level() == CancelSwitch::Level::kAbandon) return;
   try {
+    const std::shared_lock active(Activity());
     WorkerPool::Get().Refill(request_.worker, request_.spares);
   } catch (const std::exception&) {
     // The next operation starts its own, and reports what is wrong.
@@ -111,6 +123,20 @@ bool Operation::WaitUntil(std::chrono::steady_clock::time_point deadline) {
 double Operation::Now() const {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_)
       .count();
+}
+
+// With nothing of ours running that would be in the images.
+void Operation::RunAlone() {
+  Enter("queued");
+  std::unique_lock alone(Activity(), std::defer_lock);
+  while (!alone.try_lock_for(kCancelLookInterval)) {
+    if (cancel_.level() == CancelSwitch::Level::kNone) continue;
+    outcome_.cancelled = true;
+    return;
+  }
+  WorkerPool::Get().Close();
+  Guard::Get().Close();
+  Run();
 }
 
 void Operation::Run() {
@@ -136,7 +162,9 @@ void Operation::Run() {
 void Operation::RunRequest(Worker* worker) {
   Enter("request");
   PointToConfig();
-  const CriuOptions options(request_.library, request_.options);
+  // When it would stop for us, we stand still already.
+  const bool notifies = request_.verb != Verb::kDumpSelf;
+  const CriuOptions options(request_.library, request_.options, notifies);
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     throw Failure::System("request", "cannot make a socket pair");
@@ -263,6 +291,7 @@ void Operation::CallLibrary(criu_opts* opts) const {
       break;
     }
     case Verb::kDump:
+    case Verb::kDumpSelf:
       library.dump(opts);
       break;
     case Verb::kPreDump:

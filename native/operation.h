@@ -21,7 +21,7 @@
 
 namespace criu_node {
 
-enum class Verb { kCheck, kVersion, kFeatures, kDump, kPreDump, kRestore };
+enum class Verb { kCheck, kVersion, kFeatures, kDump, kPreDump, kRestore, kDumpSelf };
 
 // Everything one operation needs, as plain data copied out of JavaScript.
 struct Request {
@@ -102,6 +102,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
  private:
   void Run();
+  void RunAlone();
   void Prepare() const;
   void RunRequest(Worker* worker);
   void ReadResults();

@@ -17,6 +17,7 @@ constexpr auto kVerbs = std::to_array<std::pair<std::string_view, Verb>>({
     {"dump", Verb::kDump},
     {"preDump", Verb::kPreDump},
     {"restore", Verb::kRestore},
+    {"dumpSelf", Verb::kDumpSelf},
 });
 
 std::vector<Pair> ReadPairs(const Napi::Value& value, const char* name) {
@@ -63,6 +64,9 @@ OptionValue ReadOption(const OptionRow& row, const Napi::Value& value, const cha
   throw Mistyped(value.Env(), name, "an option");
 }
 
+// What CRIU takes for none: the directory is given by path.
+constexpr int64_t kNoDirectory = -1;
+
 UniqueFd Hold(int64_t fd, const std::string& name) {
   UniqueFd copy = UniqueFd::Duplicate(static_cast<int>(fd));
   if (!copy.valid()) throw Failure::System("request", "descriptor of " + name + " is not open");
@@ -76,7 +80,7 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
     const OptionRow* row = FindOption(name);
     if (row == nullptr) throw Mistyped(fields.Env(), name.c_str(), "a field that CRIU has");
     Option option{row, ReadOption(*row, fields.Get(name), name.c_str())};
-    if (row->kind == OptionKind::kFd) {
+    if (row->kind == OptionKind::kFd && std::get<int64_t>(option.value) != kNoDirectory) {
       UniqueFd copy = Hold(std::get<int64_t>(option.value), name);
       option.value = static_cast<int64_t>(copy.get());
       request->held.push_back(std::move(copy));
@@ -115,6 +119,7 @@ Request ReadRequest(const Napi::Object& object) {
   request.library = LibCriu::Load(Read<std::string>(object, "library"));
   request.worker = ReadWorkerSettings(object);
   ReadOptions(Read<Napi::Object>(object, "fields"), &request);
+  request.extras.is_detached = request.verb == Verb::kDumpSelf;
   request.extras.joins_session = Read<bool>(object, "joinsSession", false);
   const auto status_fd = Read<int64_t>(object, "statusFd", -1);
   if (status_fd >= 0) request.status_fd = Hold(status_fd, "statusFd");

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <utility>
 
+#include "beside_addon.h"
 #include "failure.h"
 #include "mount_namespace.h"
 #include "spawn.h"
@@ -26,11 +27,26 @@ static_assert(Worker::kFirstInherited == kSocketInChild + 1);
 }  // namespace
 
 Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
-  if (settings.service.empty()) {
-    Start(settings, extras);
-  } else {
+  if (!settings.service.empty()) {
     Connect(settings.service);
+  } else if (extras.is_detached) {
+    StartDetached(settings);
+  } else {
+    Start(settings, extras);
   }
+}
+
+void Worker::StartDetached(const WorkerSettings& settings) {
+  SocketPair pair = MakeSocketPair("spawn");
+  const std::string program = BesideAddon("criu_detach");
+  const pid_t starter =
+      Spawn({.stage = "spawn",
+             .program = program,
+             .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
+             .environment = settings.environment,
+             .descriptors = {{pair.theirs.get(), kSocketInChild}}});
+  WaitFor(starter);
+  socket_ = std::move(pair.ours);
 }
 
 void Worker::Connect(const std::string& service) {

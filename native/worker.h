@@ -22,8 +22,10 @@ struct WorkerExtras {
   std::vector<int> inherited = {};  // the criu's descriptors from kFirstInherited on
   // Its session and its standard input are ours: those of a shell's job that it restores.
   bool joins_session = false;
+  // Nobody's child, and nothing of it but the socket is in this process, which it is to dump.
+  bool is_detached = false;
 
-  [[nodiscard]] bool none() const { return inherited.empty() && !joins_session; }
+  [[nodiscard]] bool none() const { return inherited.empty() && !joins_session && !is_detached; }
 };
 
 // How a process ended: one of the two is set.
@@ -51,7 +53,7 @@ class Worker {
   Worker(Worker&&) = delete;
   Worker& operator=(Worker&&) = delete;
 
-  // -1 of a service: its process is not ours.
+  // -1 of a service and of one that is detached: its process is not ours.
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] const UniqueFd& socket() const { return socket_; }
   // What criu prints to its stdout and stderr; never blocks.
@@ -65,6 +67,7 @@ class Worker {
 
  private:
   void Start(const WorkerSettings& settings, const WorkerExtras& extras);
+  void StartDetached(const WorkerSettings& settings);
   void Connect(const std::string& service);
 
   pid_t pid_ = -1;

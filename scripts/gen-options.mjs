@@ -25,6 +25,7 @@ const interfaces = {
   checkpoint: 'CheckpointOptions',
   dump: 'DumpOptions',
   preDump: 'PreDumpOptions',
+  checkpointSelf: 'CheckpointSelfOptions',
   restore: 'RestoreOptions',
   restoreContainer: 'RestoreContainerOptions',
 };

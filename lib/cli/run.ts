@@ -5,12 +5,19 @@ import { nearest } from '../options/suggest.js';
 import { type Command, helpFlag, type Outside, type Settings } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
 import { explainCommand } from './commands/explain.js';
+import { restoreCommand } from './commands/restore.js';
+import { runCommand } from './commands/run.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
 import { flagEntries, renderHelp } from './help.js';
 import { Log, type LogFormat, type Sink } from './log.js';
 import { inFlags } from './wording.js';
 
-const commands: readonly Command[] = [checkpointCommand, explainCommand];
+const commands: readonly Command[] = [
+  checkpointCommand,
+  explainCommand,
+  runCommand,
+  restoreCommand,
+];
 
 const globalFlags: readonly Flag[] = [
   { name: 'debug', help: "log more, and with an error CRIU's own words" },
@@ -67,7 +74,7 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
       log = new Log({ stderr: outside.stderr, format, debug: isDebug });
     }
     const settings: Settings = { outside, log, root: stateRoot(value('root')), globalFlags };
-    await runCommand(name, args, settings);
+    await dispatch(name, args, settings);
     return 0;
   } catch (error) {
     log.error(sentence(error));
@@ -78,11 +85,7 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
   }
 }
 
-async function runCommand(
-  name: string,
-  args: readonly string[],
-  settings: Settings,
-): Promise<void> {
+async function dispatch(name: string, args: readonly string[], settings: Settings): Promise<void> {
   if (name !== 'help' && name !== 'h') return commandNamed(name).run(args, settings);
   const [topic] = args;
   settings.outside.stdout.write(topic === undefined ? help() : commandNamed(topic).help());

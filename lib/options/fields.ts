@@ -1,5 +1,6 @@
 import type {
   CheckpointOptions,
+  CheckpointSelfOptions,
   DumpOptions,
   PreDumpOptions,
   RestoreOptions,
@@ -23,7 +24,12 @@ export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', num
  * which is no option of CRIU.
  */
 export function toFields(
-  options: CheckpointOptions | DumpOptions | PreDumpOptions | RestoreOptions,
+  options:
+    | CheckpointOptions
+    | CheckpointSelfOptions
+    | DumpOptions
+    | PreDumpOptions
+    | RestoreOptions,
 ): CriuFields {
   const given = options as Readonly<Record<string, unknown>>;
   const fields: CriuFields = {};

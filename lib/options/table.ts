@@ -3,7 +3,13 @@
 // imports nothing.
 
 /** A call that takes options. */
-export type Call = 'checkpoint' | 'dump' | 'preDump' | 'restore' | 'restoreContainer';
+export type Call =
+  | 'checkpoint'
+  | 'dump'
+  | 'preDump'
+  | 'checkpointSelf'
+  | 'restore'
+  | 'restoreContainer';
 
 /** What an option's value is. */
 export type OptionType =
@@ -71,7 +77,9 @@ export interface OptionRow {
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
 const dumping: readonly Call[] = ['checkpoint', 'dump'];
 const alsoRestoring: readonly Call[] = [...all, 'restore'];
-const every: readonly Call[] = [...alsoRestoring, 'restoreContainer'];
+const withRuntime: readonly Call[] = [...alsoRestoring, 'restoreContainer'];
+const every: readonly Call[] = [...withRuntime, 'checkpointSelf'];
+const alsoSelf: readonly Call[] = [...all, 'checkpointSelf'];
 const container: readonly Call[] = ['restoreContainer'];
 const uint32 = 0xffff_ffff;
 /** The longest delay of a timer. */
@@ -92,7 +100,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'workPath',
     type: 'path',
-    calls: every,
+    calls: withRuntime,
     flag: 'work-path',
     otherwise: 'imagePath',
     help: 'directory for the log and the statistics',
@@ -111,7 +119,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'leaveRunning',
     type: 'boolean',
-    calls: dumping,
+    calls: [...dumping, 'checkpointSelf'],
     field: 'leave_running',
     flag: 'leave-running',
     help: 'let the tasks run on afterwards instead of ending them',
@@ -129,7 +137,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'tcpSkipInFlight',
     type: 'boolean',
-    calls: all,
+    calls: alsoSelf,
     field: 'tcp_skip_in_flight',
     flag: 'tcp-skip-in-flight',
     help: 'leave out TCP connections that are not yet established, instead of failing',
@@ -138,7 +146,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'linkRemap',
     type: 'boolean',
-    calls: all,
+    calls: alsoSelf,
     field: 'link_remap',
     flag: 'link-remap',
     help: 'give open files whose name is gone a temporary name, if they have another link',
@@ -240,7 +248,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'emptyNs',
     type: 'enum[]',
-    calls: every,
+    calls: withRuntime,
     field: 'empty_ns',
     flag: 'empty-ns',
     values: ['network'],
@@ -252,7 +260,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'autoDedup',
     type: 'boolean',
-    calls: every,
+    calls: withRuntime,
     field: 'auto_dedup',
     flag: 'auto-dedup',
     help: 'drop from the parent images the memory that these images have anew',
@@ -269,7 +277,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'external',
     type: 'string[]',
-    calls: alsoRestoring,
+    calls: [...alsoRestoring, 'checkpointSelf'],
     field: 'external',
     flag: 'external',
     placeholder: 'TYPE[ID]:NAME',
@@ -308,7 +316,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'tcpClose',
     type: 'boolean',
-    calls: alsoRestoring,
+    calls: [...alsoRestoring, 'checkpointSelf'],
     field: 'tcp_close',
     flag: 'tcp-close',
     help: 'save or restore established TCP connections as closed ones',
@@ -317,7 +325,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'ghostLimit',
     type: 'integer',
-    calls: all,
+    calls: alsoSelf,
     field: 'ghost_limit',
     flag: 'ghost-limit',
     placeholder: 'BYTES',
@@ -331,7 +339,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'forceIrmap',
     type: 'boolean',
-    calls: all,
+    calls: alsoSelf,
     field: 'force_irmap',
     flag: 'force-irmap',
     help: 'look for the names of watched (inotify, fanotify) files by their inode',
@@ -340,7 +348,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'irmapPaths',
     type: 'path[]',
-    calls: all,
+    calls: alsoSelf,
     field: 'irmap_scan_paths',
     flag: 'irmap-scan-path',
     help: 'directories where watched files are looked for first',
@@ -349,7 +357,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'networkLock',
     type: 'enum',
-    calls: all,
+    calls: alsoSelf,
     field: 'network_lock',
     flag: 'network-lock',
     values: ['iptables', 'nftables', 'skip'],
@@ -394,7 +402,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'cgRoots',
     type: 'cgroupRoot[]',
-    calls: alsoRestoring,
+    calls: [...alsoRestoring, 'checkpointSelf'],
     field: 'cg_root',
     flag: 'cgroup-root',
     placeholder: '[CONTROLLER:]/PATH',
@@ -445,7 +453,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'evasiveDevices',
     type: 'boolean',
-    calls: all,
+    calls: alsoSelf,
     field: 'evasive_devices',
     flag: 'evasive-devices',
     help: 'take any path to an open device whose own path is out of reach',
@@ -488,7 +496,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'configFile',
     type: 'path',
-    calls: alsoRestoring,
+    calls: [...alsoRestoring, 'checkpointSelf'],
     field: 'config_file',
     flag: 'config-file',
     otherwise: "a container's own, else none",
@@ -498,7 +506,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'logLevel',
     type: 'integer',
-    calls: alsoRestoring,
+    calls: [...alsoRestoring, 'checkpointSelf'],
     field: 'log_level',
     flag: 'criu-log-level',
     placeholder: 'LEVEL',
@@ -511,7 +519,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'logFile',
     type: 'fileName',
-    calls: all,
+    calls: alsoSelf,
     field: 'log_file',
     flag: 'criu-log-file',
     default: 'dump.log',
@@ -631,6 +639,15 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'imagePath',
     type: 'path',
+    calls: ['checkpointSelf'],
+    otherwise: 'what `libcriu run --snapshot` says, else ./checkpoint',
+    help: 'directory for the images, made (mode 0700) if it is missing',
+    details: 'It must be empty, and stay where it is: the images tell of it.',
+    source: 'CRIU --images-dir',
+  },
+  {
+    name: 'imagePath',
+    type: 'path',
     calls: container,
     default: './checkpoint',
     help: 'directory of the images',
@@ -686,7 +703,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'criu',
     type: 'criu',
-    calls: ['checkpoint', 'restoreContainer'],
+    calls: ['checkpoint', 'restoreContainer', 'checkpointSelf'],
     otherwise: 'the one that `dump` uses',
     help: 'CRIU to use',
     source: 'libcriu',

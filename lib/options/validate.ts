@@ -6,6 +6,7 @@ import { invalidArgType, invalidArgValue } from '../errors.js';
 import { dumpHooks, restoreHooks, validateHooks } from '../hooks.js';
 import type {
   CheckpointOptions,
+  CheckpointSelfOptions,
   DumpOptions,
   PreDumpOptions,
   RestoreContainerOptions,
@@ -43,6 +44,7 @@ export interface OptionsOf {
   checkpoint: CheckpointOptions & FilledIn;
   dump: DumpOptions & FilledIn;
   preDump: PreDumpOptions & FilledIn;
+  checkpointSelf: CheckpointSelfOptions & LogOptions;
   restore: RestoreOptions & LogOptions;
   restoreContainer: RestoreContainerOptions & {
     imagePath: string;

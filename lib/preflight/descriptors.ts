@@ -89,7 +89,7 @@ function unsupported(pid: number, fd: number, link: string): Finding {
       subject: link,
       message:
         `Descriptor ${fd} of process ${pid} is an io_uring, which CRIU does not support: have the ` +
-        'program do without (Node.js: UV_USE_IO_URING=0)',
+        'program do without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)',
     };
   }
   return {

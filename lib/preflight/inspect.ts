@@ -24,6 +24,8 @@ export interface Inspection {
   options: DumpOptions;
   /** What a runtime adds to the options. */
   fields?: CriuFields;
+  /** The process lets itself be dumped, by a criu outside of the tree. */
+  isSelf?: boolean;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Inspection {
  * Undefined when the process is gone.
  */
 export async function inspect(
-  { criu, pid, preDump, options, fields }: Inspection,
+  { criu, pid, preDump, options, fields, isSelf = false }: Inspection,
   budget: Budget = new Budget(),
   proc: Procfs = new Procfs(),
 ): Promise<Finding[] | undefined> {
@@ -40,7 +42,7 @@ export async function inspect(
   const started = await startScan(proc, budget, allowed, tasks);
   if (!started) return undefined;
   const { scan, findings } = started;
-  await checkTasks(scan);
+  await checkTasks(scan, isSelf);
   const program = await readProgram(criu);
   await checkMachine(scan, criu, program, { ...options, preDump });
   // A pre-dump saves memory and looks at nothing else.

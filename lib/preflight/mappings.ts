@@ -57,7 +57,7 @@ export async function checkMappings(scan: Scan, task: Task): Promise<void> {
         subject: path,
         message: isUring
           ? `Process ${pid} has an io_uring mapped, which CRIU does not support: have the program ` +
-            'do without (Node.js: UV_USE_IO_URING=0)'
+            'do without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)'
           : `Process ${pid} has ${shown(path)} mapped, which CRIU does not support: unmap it`,
       });
     } else if (path === '[uprobes]') {

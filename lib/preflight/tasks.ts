@@ -6,14 +6,14 @@ import { namespaceTypes, sleepsSince, type Task } from './tree.js';
 const patienceMs = 60;
 
 /** States of tasks that CRIU cannot stop, and namespaces that it cannot make again. */
-export async function checkTasks(scan: Scan): Promise<void> {
+export async function checkTasks(scan: Scan, isSelf: boolean): Promise<void> {
   for (const task of scan.tasks) {
     checkTracer(scan, task);
     checkZombie(scan, task);
     checkNamespaces(scan, task);
   }
   checkRootNamespace(scan);
-  checkSelf(scan);
+  if (!isSelf) checkSelf(scan);
   await checkSleepers(scan);
 }
 

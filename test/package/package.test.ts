@@ -45,6 +45,8 @@ describe('the packed package', () => {
       'dist/cli/main.js',
       'build/Release/criu_native.node',
       'build/Release/criu_guard',
+      'build/Release/criu_detach',
+      'build/Release/criu_no_io_uring.so',
       'build/Release/tar-first/tar',
       'binding.gyp',
       'native/sources.json',

@@ -5,7 +5,7 @@ import { type Command, helpFlag } from '../command.js';
 import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
 import { flagEntries, renderHelp } from '../help.js';
 import { inFlags } from '../wording.js';
-import { checkpointFlags, toOptions } from './checkpoint.js';
+import { checkpointFlags, checkpointOptions } from './checkpoint.js';
 
 const ownFlags: readonly Flag[] = [
   { name: 'pid', placeholder: 'PID', help: 'look at this process and its children instead' },
@@ -59,7 +59,7 @@ export const explainCommand: Command = {
     if (format !== 'text' && format !== 'json') {
       throw new UsageError(`Expected 'text' or 'json' for --format but received ${quoted(format)}`);
     }
-    const options = toOptions(values);
+    const options = checkpointOptions(values);
     const pid = lastOf(values.get('pid'));
     const findings =
       pid === undefined

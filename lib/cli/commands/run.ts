@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
+import { type Command, helpFlag } from '../command.js';
+import { type Flag, parseFlags, UsageError } from '../flags.js';
+import { flagEntries, renderHelp } from '../help.js';
+
+const flags: readonly Flag[] = [
+  {
+    name: 'snapshot',
+    placeholder: 'DIR',
+    help: 'directory for the images, empty or to be made; it has to stay where it is',
+  },
+  helpFlag,
+];
+
+/** `libcriu run`: runs a program until it has checkpointed itself. */
+export const runCommand: Command = {
+  name: 'run',
+  summary: 'run a Node.js program until it has checkpointed itself',
+
+  help() {
+    return renderHelp([
+      {
+        heading: 'Usage:',
+        entries: [
+          'libcriu [global options] run --snapshot DIR app.js [arguments]',
+          '',
+          'Starts app.js in a session of its own, with its output in DIR/output.log, and',
+          'waits until it has called checkpointSelf() and is gone. `libcriu restore DIR`',
+          'then brings it back, as often as you like.',
+        ],
+      },
+      { heading: 'Options:', entries: flagEntries(flags) },
+    ]);
+  },
+
+  async run(args, { outside, log, globalFlags }) {
+    const { values, rest } = parseFlags(args, flags, { outer: globalFlags, stopAtArgument: true });
+    if (values.get('help') === true) {
+      outside.stdout.write(runCommand.help());
+      return;
+    }
+    const given = values.get('snapshot');
+    const directory = Array.isArray(given) ? given.at(-1) : undefined;
+    if (!directory) throw new UsageError('Expected a directory after --snapshot for run');
+    const [program] = rest;
+    if (program === undefined) throw new UsageError('Expected a program, as app.js, for run');
+    await runUntilSaved(resolve(directory), rest, outside.onInterrupt);
+    log.debug(`the images are in ${resolve(directory)}`);
+  },
+};
+
+async function runUntilSaved(
+  directory: string,
+  command: readonly string[],
+  onInterrupt: (listener: (signal: string) => void) => () => void,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Appended to, so that it may have grown when the program is brought back.
+  const output = openSync(join(directory, outputName), 'a', 0o600);
+  const child = spawn(process.execPath, [...process.execArgv, ...command], {
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { ...process.env, ...snapshotEnvironment(directory) },
+  });
+  closeSync(output);
+  const stopListening = onInterrupt(() => child.kill('SIGTERM'));
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    if (existsSync(join(directory, 'inventory.img'))) return;
+    const how = signal === null ? `with status ${code}` : `by ${signal}`;
+    throw new Error(
+      `${command[0]} ended ${how} before it had checkpointed itself${lastLine(directory)}`,
+    );
+  } finally {
+    stopListening();
+  }
+}
+
+/** What the program said last is often why. */
+function lastLine(directory: string): string {
+  const lines = readFileSync(join(directory, outputName), 'utf8').trim().split('\n');
+  const line = lines.filter((one) => /error/i.test(one)).at(-1) ?? lines.at(-1);
+  return line ? `: ${line}` : `; see ${join(directory, outputName)}`;
+}

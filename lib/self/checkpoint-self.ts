@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises';
+import { type Criu, criuEnvironment, defaultCriu } from '../criu.js';
+import { type Deadline, withDeadline } from '../deadline.js';
+import { failure, requireRoot, runNative } from '../dump.js';
+import { CriuError } from '../errors.js';
+import { dumpHooks, HookRunner } from '../hooks.js';
+import { type DumpStats, decodeDumpStats } from '../images/stats.js';
+import { checkDirectory, claimDirectory, type OutputDirectory } from '../images-directory.js';
+import type { Installation } from '../locate.js';
+import { nativeAddon } from '../native.js';
+import type { CheckpointSelfOptions } from '../option-types.js';
+import { toFields } from '../options/fields.js';
+import { checkImagePath, type OptionsOf, validateOptions } from '../options/validate.js';
+import { enrich } from '../preflight/enrich.js';
+import type { CriuFields } from '../request.js';
+import { callBefore } from './handlers.js';
+import { refuseObstacles } from './obstacles.js';
+import { renewRandomness } from './randomness.js';
+import { outputName, snapshotVariable } from './snapshot.js';
+
+/** What {@link checkpointSelf} has to tell, to the one that goes on. */
+export interface SelfCheckpoint {
+  /** Whether this is the process that was brought back, and not the one that was saved. */
+  restored: boolean;
+  /** Absolute path of the images directory. */
+  imagePath: string;
+  /** CRIU's own figures; undefined in the process that was brought back. */
+  stats: DumpStats | undefined;
+}
+
+/** The oldest CRIU that takes the images directory by its path. */
+const byPath = { major: 4, minor: 2 };
+
+/**
+ * Saves the calling process and its children, all threads and what they have in memory included. It
+ * ends by that, or goes on with `leaveRunning`; `restore()` of the images brings it back, as often
+ * as its pid is free.
+ *
+ * @example
+ * ```ts
+ * const { restored } = await checkpointSelf({ imagePath: '/var/lib/warm', leaveRunning: true });
+ * console.log(restored ? 'brought back' : 'saved');
+ * ```
+ *
+ * @returns twice: `{ restored: false }` in the process that is saved, if it goes on, and
+ * `{ restored: true }` in each that is brought back.
+ * @throws TypeError, RangeError for a bad option, before anything is touched.
+ * @throws CriuError `ERR_NOT_CHECKPOINTABLE` for what cannot be saved, others when CRIU fails; the
+ * process goes on. And what a handler throws.
+ */
+export async function checkpointSelf(options: CheckpointSelfOptions = {}): Promise<SelfCheckpoint> {
+  const { criu = defaultCriu(), ...given } = validateOptions('checkpointSelf', options);
+  const imagePath = checkImagePath(
+    given.imagePath ?? (process.env[snapshotVariable] || './checkpoint'),
+  );
+  return withDeadline(operation, given, (deadline) =>
+    checkpointInTime({ operation, criu, options: { ...given, imagePath }, deadline }),
+  );
+}
+
+const operation = 'checkpointSelf';
+
+/** One checkpoint of this process as it runs. */
+interface SelfRequest {
+  operation: typeof operation;
+  criu: Criu;
+  options: OptionsOf['checkpointSelf'] & { imagePath: string };
+  deadline: Deadline;
+}
+
+async function checkpointInTime(request: SelfRequest): Promise<SelfCheckpoint> {
+  const { criu, options, deadline } = request;
+  requireRoot(request);
+  requireParent();
+  const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
+  const { major, minor } = await deadline.bound('criu', criu.version());
+  const takesPath = major > byPath.major || (major === byPath.major && minor >= byPath.minor);
+  const leave = await deadline.enter(criu.queue);
+  try {
+    const giveBack = claimDirectory('imagePath', options.imagePath);
+    try {
+      return await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
+    } finally {
+      giveBack();
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** Calls the handlers before and after, whatever comes of the checkpoint. */
+async function betweenHandlers(save: () => Promise<SelfCheckpoint>): Promise<SelfCheckpoint> {
+  const goOn = await callBefore();
+  let saved: SelfCheckpoint | undefined;
+  try {
+    saved = await save();
+    if (saved.restored) renewRandomness();
+  } finally {
+    await goOn({ restored: saved?.restored ?? false });
+  }
+  return saved;
+}
+
+async function saveOrExplain(
+  request: SelfRequest,
+  installation: Installation,
+  takesPath: boolean,
+): Promise<SelfCheckpoint> {
+  const { criu, options } = request;
+  // What we keep ready is no part of what is looked at.
+  nativeAddon().close();
+  const inspection = { criu, pid: process.pid, preDump: false, options, isSelf: true };
+  await refuseObstacles(inspection);
+  try {
+    return await save(request, installation, takesPath);
+  } catch (error) {
+    throw await enrich(error, inspection);
+  }
+}
+
+/** Who has no parent cannot be left by what dumps it. */
+function requireParent(): void {
+  if (process.pid !== 1) return;
+  throw new CriuError(
+    'ERR_NOT_CHECKPOINTABLE',
+    'This process is the init of its pid namespace, and CRIU would be its descendant: dump it from outside',
+    { operation: 'checkpointSelf' },
+  );
+}
+
+async function save(
+  request: SelfRequest,
+  installation: Installation,
+  takesPath: boolean,
+): Promise<SelfCheckpoint> {
+  const { criu, options, deadline } = request;
+  const { imagePath, logFile: logName } = options;
+  const logs = [logName, outputName];
+  const images = await (await checkDirectory('imagePath', imagePath, 'refuse', logs)).open();
+  // A descriptor of ours would be in the images, and has no need to be.
+  if (takesPath) images.close();
+  try {
+    deadline.check('request');
+    const outcome = await runNative(
+      {
+        verb: 'dumpSelf',
+        ...installation,
+        environment: criuEnvironment(),
+        fields: { ...toFields(options), ...directoryField(images, takesPath) },
+        spares: criu.spares,
+      },
+      new HookRunner(dumpHooks, {}, 0, false, deadline.signal),
+      deadline.signal,
+    );
+    if (!outcome.success) throw await failure(request, outcome, images);
+    const { restored } = outcome;
+    return { restored, imagePath, stats: restored ? undefined : await statsIn(images) };
+  } catch (error) {
+    await images.discard(logs).catch(() => {});
+    throw error;
+  } finally {
+    images.close();
+  }
+}
+
+function directoryField(images: OutputDirectory, takesPath: boolean): CriuFields {
+  return takesPath ? { images_dir_fd: -1, images_dir: images.path } : { images_dir_fd: images.fd };
+}
+
+/** Statistics are not worth a failure. */
+async function statsIn(images: OutputDirectory): Promise<DumpStats | undefined> {
+  try {
+    return decodeDumpStats(await readFile(images.file('stats-dump')));
+  } catch {
+    return undefined;
+  }
+}

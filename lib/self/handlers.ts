@@ -1,0 +1,98 @@
+import { invalidArgType } from '../errors.js';
+
+/** What goes on after a checkpoint of this process. */
+export interface AfterCheckpoint {
+  /** Whether this is the process that was brought back, and not the one that was saved. */
+  restored: boolean;
+}
+
+/**
+ * Called before this process is saved. May return, or resolve to, a function that is called when it
+ * goes on, in the saved process as well as in the one that is brought back; it gets an
+ * {@link AfterCheckpoint}.
+ */
+export type BeforeCheckpointHandler = () => unknown;
+
+/** Called in the process that was brought back. */
+export type AfterRestoreHandler = () => unknown;
+
+const before = new Set<{ handler: BeforeCheckpointHandler }>();
+const after = new Set<{ handler: AfterRestoreHandler }>();
+
+/**
+ * Registers a handler that is called before {@link checkpointSelf} saves this process, for what
+ * cannot survive: a connection to be closed, a file to be written. Handlers are called one after
+ * the other in the order of their registration; one that throws or rejects ends the checkpoint.
+ *
+ * @returns a function that takes it back.
+ * @throws TypeError when it is no function.
+ */
+export function beforeCheckpoint(handler: BeforeCheckpointHandler): () => void {
+  return register(before, handler);
+}
+
+/**
+ * Registers a handler that is called when this process has been brought back, before
+ * {@link checkpointSelf} resolves. Handlers are called one after the other in the reverse order of
+ * their registration; one that throws or rejects has `checkpointSelf` reject with its error, after
+ * the others.
+ *
+ * @returns a function that takes it back.
+ * @throws TypeError when it is no function.
+ */
+export function afterRestore(handler: AfterRestoreHandler): () => void {
+  return register(after, handler);
+}
+
+function register<T>(handlers: Set<{ handler: T }>, handler: T): () => void {
+  if (typeof handler !== 'function') throw invalidArgType('handler', 'a function', handler);
+  // The same function may be registered twice.
+  const entry = { handler };
+  handlers.add(entry);
+  return () => {
+    handlers.delete(entry);
+  };
+}
+
+/** Undoes what the handlers before the checkpoint did, and calls those after a restore. */
+export type GoOn = (event: AfterCheckpoint) => Promise<void>;
+
+/**
+ * Calls the handlers before a checkpoint.
+ *
+ * @returns what is called when the process goes on, in any case.
+ * @throws the error of a handler, when what the others did is undone.
+ */
+export async function callBefore(): Promise<GoOn> {
+  const undo: ((event: AfterCheckpoint) => unknown)[] = [];
+  const goOn: GoOn = async (event) => {
+    const calls = [...undo].reverse().map((one) => () => one(event));
+    if (event.restored) calls.push(...[...after].reverse().map(({ handler }) => handler));
+    await callAll(calls);
+  };
+  try {
+    for (const { handler } of [...before]) {
+      const returned = await handler();
+      if (typeof returned === 'function') {
+        undo.push(returned as (event: AfterCheckpoint) => unknown);
+      }
+    }
+  } catch (error) {
+    await goOn({ restored: false }).catch(() => {});
+    throw error;
+  }
+  return goOn;
+}
+
+/** Each in turn; the first error is thrown in the end. */
+async function callAll(calls: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const call of calls) {
+    try {
+      await call();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}

@@ -1,0 +1,18 @@
+import { nativeFile } from '../native.js';
+
+/** The variable by which `libcriu run --snapshot` says where the images are to go. */
+export const snapshotVariable = 'LIBCRIU_SNAPSHOT';
+/** The file in that directory that has the program's output. */
+export const outputName = 'output.log';
+
+/** What a program needs in its environment to be checkpointed into a directory. */
+export function snapshotEnvironment(directory: string): Record<string, string> {
+  const { LD_PRELOAD } = process.env;
+  const preloaded = LD_PRELOAD ? [LD_PRELOAD] : [];
+  return {
+    [snapshotVariable]: directory,
+    // For Node.js 20; newer ones make an io_uring nevertheless.
+    UV_USE_IO_URING: '0',
+    LD_PRELOAD: [nativeFile('criu_no_io_uring.so'), ...preloaded].join(' '),
+  };
+}
