@@ -8,6 +8,7 @@ import { dumpsOf } from '../lib/dumps.mjs';
 import { requireMemory } from '../lib/machine.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
+import { makeStarts } from '../lib/warm-start.mjs';
 import { startWorkload } from '../lib/workload.mjs';
 
 /** @typedef {import('../lib/scope.mjs').Scope} Scope */
@@ -19,6 +20,10 @@ const names = {
   large: 'libcriu for Node.js, 2 GiB of buffers',
   smallForking: 'libcriu in C, forking, small process',
   largeForking: 'libcriu in C, forking, 2 GiB process',
+};
+const starts = {
+  cold: 'started anew',
+  warm: 'brought back from a snapshot',
 };
 
 /**
@@ -61,7 +66,7 @@ async function startDumper(scope, size) {
 /** @type {import('../lib/result.mjs').Group} */
 export const node = {
   name: 'node',
-  title: 'The size of the process that dumps',
+  title: 'The size of the process that dumps, and a warm start',
   rounds: 30,
   async run(context, rounds, scope) {
     requireMemory(2.5 * mebibytes);
@@ -88,6 +93,16 @@ export const node = {
       ],
       rounds,
     );
+    const { cold, warm } = await makeStarts(context);
+    const started = await runRounds(
+      [
+        { name: starts.cold, measure: cold },
+        { name: starts.warm, measure: warm },
+      ],
+      rounds,
+    );
+    const coldMs = started.of(starts.cold, 'ms');
+    const warmMs = started.of(starts.warm, 'ms');
     /**
      * @param {string} name
      * @param {boolean} [ours]
@@ -105,6 +120,14 @@ export const node = {
             bar(names.large, true),
           ],
         },
+        {
+          title: 'Time to the first answer of a server that renders charts',
+          unit: 'ms',
+          bars: [
+            { name: starts.cold, samples: coldMs },
+            { name: starts.warm, samples: warmMs, ours: true },
+          ],
+        },
       ],
       targets: [
         ratio(
@@ -113,6 +136,7 @@ export const node = {
           samples.of(names.small, 'ms'),
           { atMost: 1.1 },
         ),
+        ratio('first answer of a server, warm / cold', warmMs, coldMs, { atMost: 0.2 }),
       ],
     };
   },
