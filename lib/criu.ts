@@ -4,6 +4,7 @@ import { availableParallelism, release } from 'node:os';
 import { resolve } from 'node:path';
 import { withDeadline } from './deadline.js';
 import { type DumpResult, runDump } from './dump.js';
+import { type DumpPromise, withStatus } from './dump-promise.js';
 import { CriuError, invalidArgType, invalidArgValue } from './errors.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
@@ -101,10 +102,12 @@ export class Criu {
    * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
    * @throws CriuError when CRIU fails; the process goes on.
    */
-  async dump(pid: number, options: DumpOptions = {}): Promise<DumpResult> {
-    const checked = validateOptions('dump', options);
-    checkPid(pid);
-    return this.#dump('dump', pid, checked);
+  dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpResult> {
+    return withStatus(async (statusReady) => {
+      const checked = validateOptions('dump', options);
+      checkPid(pid);
+      return this.#dump('dump', pid, checked, statusReady);
+    });
   }
 
   /**
@@ -265,10 +268,19 @@ export class Criu {
     operation: C,
     pid: number,
     options: OptionsOf[C],
+    statusReady?: () => void,
   ): Promise<DumpResult> {
     const preDump = operation === 'preDump';
     return withDeadline(operation, options, (deadline) =>
-      runDump({ operation, criu: this, pid, preDump, options, deadline }),
+      runDump({
+        operation,
+        criu: this,
+        pid,
+        preDump,
+        options,
+        deadline,
+        ...(statusReady === undefined ? {} : { statusReady }),
+      }),
     );
   }
 

@@ -1,4 +1,4 @@
-import { CriuError } from './errors.js';
+import { abortError, CriuError } from './errors.js';
 import type { Queue } from './queue.js';
 
 /** What bounds an operation: the caller's options of these names. */
@@ -126,10 +126,4 @@ export async function withDeadline<T>(
   } finally {
     end();
   }
-}
-
-/** As Node's own promises reject, with the stage beside it. */
-function abortError(reason: unknown, stage: string): Error {
-  const error = new Error('The operation was aborted', { cause: reason });
-  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
 }

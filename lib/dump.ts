@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { existsSync, readlinkSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { CriuFeatures } from './criu.js';
 import { criuEnvironment } from './criu.js';
 import type { Deadline } from './deadline.js';
-import { CriuError } from './errors.js';
+import { CriuError, invalidArgValue } from './errors.js';
 import { dumpHooks, HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
 import {
@@ -27,10 +30,15 @@ import {
 } from './native.js';
 import type { DumpOptions } from './option-types.js';
 import { networkLocks, toFields } from './options/fields.js';
+import { parsePageServer } from './options/page-server.js';
 import { checkStatusFd } from './options/validate.js';
 import { requestFailure } from './outcome.js';
 import { enrich } from './preflight/enrich.js';
+import { findSmallPipes } from './preflight/machine.js';
+import { Budget, Procfs } from './preflight/procfs.js';
+import { readTree } from './preflight/tree.js';
 import type { CriuFields, DumpRequest, Running } from './request.js';
+import { checkTls } from './tls.js';
 
 /** What a dump has to tell. */
 export interface DumpResult {
@@ -80,12 +88,18 @@ export async function runDump(request: DumpRequest): Promise<DumpResult> {
   const { options, deadline } = request;
   requireRoot(request);
   const installation = await deadline.bound('criu', request.criu.ready());
+  if (options.lazyPages === true && installation.service !== undefined) {
+    // Its criu gets no connection of ours, and would listen on every address.
+    throw invalidArgValue('lazyPages', 'false with a criu service', true);
+  }
   checkProcess(request);
   const { imagePath, parentPath } = options;
   if (parentPath !== undefined) {
     await deadline.bound('directory', checkParentPath(imagePath, parentPath));
   }
   await deadline.bound('criu', checkFeatures(request));
+  await deadline.bound('directory', checkTls(options));
+  await deadline.bound('process', checkPipes(request));
   const leave = await deadline.enter(request.criu.queue);
   try {
     const giveBack = claimDirectory('imagePath', imagePath);
@@ -113,6 +127,7 @@ async function dumpInTurn(
     'directory',
     MemoryTracking.of(request.pid, request.preDump, options),
   );
+  await deadline.bound('listen', checkListening(options));
   const { images, checkedWork } = await openImages(options, deadline);
   let work: OutputDirectory | undefined;
   try {
@@ -210,7 +225,7 @@ async function dumpInto(
   const frozenFirst = native.freezerPath !== undefined;
   const { hooks = {} } = request.options;
   const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline.signal);
-  return runNative(native, runner, deadline.signal);
+  return runNative(native, runner, deadline.signal, () => tellReady(request));
 }
 
 /** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
@@ -266,6 +281,35 @@ async function checkFeatures({ criu, options, preDump, operation }: DumpRequest)
   }
 }
 
+/**
+ * With pipes that are too small CRIU breaks off in the middle of serving lazy pages, when the
+ * restored tasks run already.
+ */
+async function checkPipes({ pid, options, operation }: DumpRequest): Promise<void> {
+  if (options.lazyPages !== true) return;
+  const proc = new Procfs();
+  const finding = await findSmallPipes(proc, () => readTree(proc, pid, new Budget()));
+  if (finding === undefined) return;
+  const error = new CriuError('ERR_CRIU_FEATURE_MISSING', finding.message, { operation });
+  throw Object.assign(error, { findings: [finding] });
+}
+
+/** CRIU would find out with the tasks frozen and all their memory read. */
+async function checkListening({ lazyPages, pageServer }: DumpOptions): Promise<void> {
+  if (lazyPages !== true || pageServer === undefined) return;
+  const { address, port } = parsePageServer('pageServer', pageServer);
+  const server = createServer();
+  try {
+    await once(server.listen({ host: address, port, ipv6Only: true }), 'listening');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const where = `pageServer address ${address} port ${port}`;
+    throw new CriuError('ERR_CRIU_ADDRESS', `Cannot listen on ${where} (${code})`, { cause });
+  } finally {
+    if (server.listening) await promisify(server.close.bind(server))();
+  }
+}
+
 async function nativeRequest(
   request: DumpRequest,
   installation: Installation,
@@ -294,6 +338,7 @@ async function nativeRequest(
     ...(config === undefined ? {} : { config }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
     spares: criu.spares,
+    ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
     ...(cgroup && !byPtrace && !preDump
       ? { freezerPath: cgroup.path, freezerVersion: cgroup.version }
@@ -310,8 +355,8 @@ async function detectFreezer(
 }
 
 /**
- * CRIU drops the address of a lazy dump's page server from the request and listens everywhere;
- * only its configuration can name one. The configuration that was asked for comes first.
+ * CRIU drops the address of a lazy dump's page server from the request; it compares the name in a
+ * client's certificate with it. The configuration that was asked for comes first.
  */
 async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<string | undefined> {
   if (!options.lazyPages || !Array.isArray(fields['ps'])) return undefined;
@@ -345,15 +390,23 @@ function networkOf(process: number | 'self'): string | undefined {
   }
 }
 
+function tellReady({ options, statusReady }: DumpRequest): void {
+  statusReady?.();
+  // What it throws is the caller's, as of an event's listener.
+  queueMicrotask(() => options.onStatusReady?.());
+}
+
 /** Runs the request until CRIU answers; the signal has CRIU roll back. */
 export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
   signal: AbortSignal,
+  tell: () => void = () => {},
 ): Promise<Outcome> {
+  const ask = hooks.ask((...answer) => running.answer(...answer));
   const running: NativeOperation = nativeAddon().start(
     { ...native, asked: hooks.asked },
-    hooks.ask((...answer) => running.answer(...answer)),
+    (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
   );
   signal.addEventListener('abort', running.cancel);
   if (signal.aborted) running.cancel();

@@ -9,6 +9,7 @@ export const errorCodes = [
   'ERR_CRIU_PERMISSION',
   'ERR_CRIU_FEATURE_MISSING',
   'ERR_CRIU_IMAGES_DIR',
+  'ERR_CRIU_ADDRESS',
   'ERR_CRIU_FAILED',
   'ERR_CRIU_DIED',
   'ERR_CRIU_VETOED',
@@ -29,10 +30,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
-  /**
-   * The call that failed: `checkpoint`, `dump`, `preDump`, `checkpointSelf`,
-   * `restore`, `restoreContainer`, `check`, `version`, `features`.
-   */
+  /** The call that failed: `checkpoint`, `dump`, `startPageServer`, `check` ... */
   operation?: string | undefined;
   /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification before it failed (`post-dump`). */
   stage?: string | undefined;
@@ -66,6 +64,12 @@ export class CriuError extends Error {
     this.log = details.log ?? [];
     this.logFile = details.logFile;
   }
+}
+
+/** As Node's own promises reject, with the stage beside it. */
+export function abortError(reason: unknown, stage = 'queued'): Error {
+  const error = new Error('The operation was aborted', { cause: reason });
+  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
 }
 
 /** An argument of the wrong JavaScript type, with Node's own code. */

@@ -1,5 +1,6 @@
 import { type CriuFeatures, type CriuVersion, defaultCriu } from './criu.js';
 import type { DumpResult } from './dump.js';
+import type { DumpPromise } from './dump-promise.js';
 import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types.js';
 import type { RestoreResult } from './restore.js';
 
@@ -7,6 +8,7 @@ export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
 export { Criu, type CriuFeatures, type CriuVersion } from './criu.js';
 export type { DumpResult, DumpTimings } from './dump.js';
+export type { DumpPromise } from './dump-promise.js';
 export { CriuError, type ErrorCode, errorCodes } from './errors.js';
 export type {
   HookEvent,
@@ -27,15 +29,29 @@ export {
   type IterationStop,
   iterate,
 } from './iterate.js';
+export {
+  type LazyPagesHandle,
+  type LazyPagesProgress,
+  type LazyPagesResult,
+  startLazyPages,
+} from './lazy-pages.js';
 export type { CriuSettings } from './locate.js';
 export type {
   CheckpointOptions,
   CheckpointSelfOptions,
   DumpOptions,
+  LazyPagesOptions,
+  PageServerOptions,
   PreDumpOptions,
   RestoreContainerOptions,
   RestoreOptions,
 } from './option-types.js';
+export type { PageServer } from './options/page-server.js';
+export {
+  type PageServerHandle,
+  type PageServerResult,
+  startPageServer,
+} from './page-server.js';
 export { explain } from './preflight/explain.js';
 export {
   type Finding,
@@ -54,7 +70,7 @@ export {
 } from './self/handlers.js';
 
 /** {@link Criu.dump} of the default CRIU. */
-export function dump(pid: number, options?: DumpOptions): Promise<DumpResult> {
+export function dump(pid: number, options?: DumpOptions): DumpPromise<DumpResult> {
   return defaultCriu().dump(pid, options);
 }
 

@@ -5,6 +5,11 @@ const harmless = /rlimit: Can't setup RLIMIT_NOFILE/;
 /** "(00.004321)", a pid, the level and the source position, before the words. */
 const prefix = /^\(\d+\.\d+\)\s*(?:\d+:\s*)?/;
 const errorLine = /^(?:\(\d+\.\d+\)\s*)?(?:\s*\d+:\s*)?Error \(([^)]*)\):\s*(.*)$/;
+/** What it says before the reason. */
+const withoutReason = /^tls: Invalid certificate$/;
+/** CRIU counts it as information, and what it calls errors then follow from it. */
+const unreachable = /Can't connect to server \S+:\d+/;
+const connecting = /Connecting to server/;
 /** Enough for the cause, which stands near the end; a log at level 4 can have hundreds of MiB. */
 const tailBytes = 1024 * 1024;
 const keptLines = 20;
@@ -21,13 +26,17 @@ export interface LogExcerpt {
 export function excerpt(text: string): LogExcerpt {
   const lines: string[] = [];
   let cause: string | undefined;
+  let notReached: string | undefined;
   for (const line of text.split('\n')) {
+    // It tries one address of a name after the other.
+    if (connecting.test(line)) notReached = undefined;
+    notReached ??= unreachable.exec(line)?.[0];
     const match = errorLine.exec(line.trimEnd());
     if (!match || harmless.test(line)) continue;
-    cause ??= match[2];
+    if (!withoutReason.test(match[2] ?? '')) cause ??= match[2];
     lines.push(line.trimEnd().replace(prefix, ''));
   }
-  return { cause, lines: lines.slice(-keptLines) };
+  return { cause: notReached ?? cause, lines: lines.slice(-keptLines) };
 }
 
 /** Reads the end of a log file; an excerpt of nothing when there is none. */

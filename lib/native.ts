@@ -21,6 +21,8 @@ export interface NativeRequest {
   statusFd?: number;
   /** Notifications that are put to `start`'s second argument before CRIU is answered. */
   asked?: readonly string[];
+  /** Notifications of which `ask` is told, with the number 0 and without CRIU waiting. */
+  told?: readonly string[];
   /** Text of a CRIU configuration file that overrides the fields; kept in memory only. */
   config?: string;
   /** Made empty at `post-dump`. */
@@ -96,6 +98,48 @@ export type NativeAsk = (
   fd: number | undefined,
 ) => void;
 
+/** What the addon takes to run a criu that serves: `page-server` or `lazy-pages`. */
+export interface NativeServeRequest {
+  /** Absolute path of criu. */
+  binary: string;
+  /** With `argv[0]`. */
+  arguments: readonly string[];
+  /** All that criu gets to see, as `NAME=value`. */
+  environment: readonly string[];
+  /** Duplicated; criu's descriptors from 4 on. */
+  held: readonly number[];
+  /**
+   * With an IP address criu is started for the first connection to it that sends something, and has
+   * that as its descriptor 3; without, at once, and writes to its descriptor 3 when it is ready.
+   */
+  address?: string;
+  port?: number;
+}
+
+/** How that ended, as plain data. */
+export interface NativeServeOutcome {
+  /** By `stop`. */
+  stopped: boolean;
+  /** Whether there was a criu at all. */
+  started: boolean;
+  exitCode: number;
+  exitSignal: number;
+  /** criu's stdout and stderr. */
+  printed: string;
+  failure?: { stage: string; errno: number; message: string };
+}
+
+/** A criu that serves. */
+export interface NativeServing {
+  /** Where it listens. */
+  address?: string;
+  port?: number;
+  /** Resolves in any case; rejects never. */
+  done: Promise<NativeServeOutcome>;
+  /** Ends it; one that restored tasks have their memory from only by force. */
+  stop: (force: boolean) => void;
+}
+
 /** The addon's exports; native/addon.cc defines them. */
 export interface NativeAddon {
   /** Loads libcriu and returns the file's path; throws the loader's words. */
@@ -109,6 +153,11 @@ export interface NativeAddon {
    * is to be kept alive.
    */
   waitForChild(pid: number, keepsAlive: boolean): Promise<{ code: number; signal: number }>;
+  /**
+   * Throws when it cannot listen. `ready` is called with the IP address of who has connected, or
+   * without one when criu is ready.
+   */
+  serve(request: NativeServeRequest, ready: (peer: string) => void): NativeServing;
   /** Starts spare workers and the guard, in the background; failures show at the next request. */
   prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
   /** Ends spare workers and the guard and waits for them. */

@@ -6,7 +6,7 @@ import type { InheritedFd } from './options/inherited-fd.js';
 import type { JoinedNamespace } from './options/joined-namespace.js';
 import type { PageServer } from './options/page-server.js';
 
-/** Options of every call. */
+/** Options of dumps and restores. */
 export interface SharedOptions {
   /**
    * Save established TCP connections too, and bring them back.
@@ -107,6 +107,50 @@ export interface SavingOptions extends SharedOptions {
    * @remarks runc --page-server, CRIU --page-server --address --port
    */
   pageServer?: string | PageServer | undefined;
+  /**
+   * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
+   * `pageServer`. The side that connects also checks the name in the certificate of the other.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tls
+   */
+  tls?: boolean | undefined;
+  /**
+   * File (PEM) of the authority that signed the other side's certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacert.pem, and the system's
+   * @remarks CRIU --tls-cacert
+   */
+  tlsCacert?: string | undefined;
+  /**
+   * File (PEM) of that authority's revoked certificates.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacrl.pem, if it is there
+   * @remarks CRIU --tls-cacrl
+   */
+  tlsCacrl?: string | undefined;
+  /**
+   * File (PEM) of our own certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/cert.pem
+   * @remarks CRIU --tls-cert
+   */
+  tlsCert?: string | undefined;
+  /**
+   * File (PEM) of our certificate's private key.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/private/key.pem
+   * @remarks CRIU --tls-key
+   */
+  tlsKey?: string | undefined;
+  /**
+   * Do not compare the name in the other side's certificate with the address. A lazy dump, which
+   * listens, compares it with its own address.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tls-no-cn-verify
+   */
+  tlsNoCnVerify?: boolean | undefined;
   /**
    * Namespaces to restore without their content. For a container of runc, the network namespace is
    * always one.
@@ -323,6 +367,14 @@ export interface CheckpointOptions extends SavingOptions {
    */
   statusFd?: number | undefined;
   /**
+   * Called once the lazy pages can be fetched; the promise statusReady tells the same. Needs
+   * `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  onStatusReady?: (() => void) | undefined;
+  /**
    * Save only the memory, and let the container run on. A later checkpoint with `parentPath` is
    * then shorter. Needs memory tracking.
    *
@@ -402,6 +454,14 @@ export interface DumpOptions extends SavingOptions {
    * @remarks runc --status-fd, CRIU --status-fd
    */
   statusFd?: number | undefined;
+  /**
+   * Called once the lazy pages can be fetched; the promise statusReady tells the same. Needs
+   * `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  onStatusReady?: (() => void) | undefined;
   /**
    * Root directory of the tasks' mount namespace, as the host sees it.
    *
@@ -839,4 +899,231 @@ export interface RestoreContainerOptions extends SharedOptions {
    * @remarks libcriu
    */
   criu?: Criu | undefined;
+}
+
+/** Options of `startPageServer`. */
+export interface PageServerOptions {
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
+   * is refused unless `overwrite` says otherwise.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks runc --image-path, CRIU --images-dir
+   */
+  imagePath?: string | undefined;
+  /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
+  /**
+   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
+   * memory tracking in the kernel, and turns it on for what comes after.
+   *
+   * @defaultValue none
+   * @remarks runc --parent-path, CRIU --prev-images-dir
+   */
+  parentPath?: string | undefined;
+  /**
+   * IP address of this machine to listen on, and on no other. It must be given: `127.0.0.1` or
+   * `::1` for this machine alone.
+   *
+   * @defaultValue none
+   * @remarks CRIU --address
+   */
+  address?: string | undefined;
+  /**
+   * Port to listen on; 0 for one that is free, which the result tells. From 0 to 65535.
+   *
+   * @defaultValue 0
+   * @remarks CRIU --port
+   */
+  port?: number | undefined;
+  /**
+   * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
+   * `pageServer`. The side that connects also checks the name in the certificate of the other.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tls
+   */
+  tls?: boolean | undefined;
+  /**
+   * File (PEM) of the authority that signed the other side's certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacert.pem, and the system's
+   * @remarks CRIU --tls-cacert
+   */
+  tlsCacert?: string | undefined;
+  /**
+   * File (PEM) of that authority's revoked certificates.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacrl.pem, if it is there
+   * @remarks CRIU --tls-cacrl
+   */
+  tlsCacrl?: string | undefined;
+  /**
+   * File (PEM) of our own certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/cert.pem
+   * @remarks CRIU --tls-cert
+   */
+  tlsCert?: string | undefined;
+  /**
+   * File (PEM) of our certificate's private key.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/private/key.pem
+   * @remarks CRIU --tls-key
+   */
+  tlsKey?: string | undefined;
+  /**
+   * Drop from the parent images the memory that these images have anew.
+   *
+   * @defaultValue false
+   * @remarks runc --auto-dedup, CRIU --auto-dedup
+   */
+  autoDedup?: boolean | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
+  /**
+   * Name of CRIU's log in workPath.
+   *
+   * @defaultValue 'page-server.log'
+   * @remarks CRIU --log-file
+   */
+  logFile?: string | undefined;
+  /**
+   * Put the new images in the place of what imagePath holds. True replaces the directory as a whole
+   * once the new images are complete; 'reuse' writes into it and keeps its other files, as runc
+   * does.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  overwrite?: boolean | 'reuse' | undefined;
+  /**
+   * CRIU to use.
+   *
+   * @defaultValue the one that `dump` uses
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
+  /**
+   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of `startLazyPages`. */
+export interface LazyPagesOptions {
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
+   * is refused unless `overwrite` says otherwise.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks runc --image-path, CRIU --images-dir
+   */
+  imagePath?: string | undefined;
+  /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
+  /**
+   * IP address or name of the host where the lazy dump serves the pages. It must be given.
+   *
+   * @defaultValue none
+   * @remarks CRIU --address
+   */
+  address?: string | undefined;
+  /**
+   * Port where the lazy dump serves the pages. It must be given. From 1 to 65535.
+   *
+   * @defaultValue none
+   * @remarks CRIU --port
+   */
+  port?: number | undefined;
+  /**
+   * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
+   * `pageServer`. The side that connects also checks the name in the certificate of the other.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tls
+   */
+  tls?: boolean | undefined;
+  /**
+   * File (PEM) of the authority that signed the other side's certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacert.pem, and the system's
+   * @remarks CRIU --tls-cacert
+   */
+  tlsCacert?: string | undefined;
+  /**
+   * File (PEM) of that authority's revoked certificates.
+   *
+   * @defaultValue CRIU's, /etc/pki/CA/cacrl.pem, if it is there
+   * @remarks CRIU --tls-cacrl
+   */
+  tlsCacrl?: string | undefined;
+  /**
+   * File (PEM) of our own certificate.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/cert.pem
+   * @remarks CRIU --tls-cert
+   */
+  tlsCert?: string | undefined;
+  /**
+   * File (PEM) of our certificate's private key.
+   *
+   * @defaultValue CRIU's, /etc/pki/criu/private/key.pem
+   * @remarks CRIU --tls-key
+   */
+  tlsKey?: string | undefined;
+  /**
+   * Do not compare the name in the other side's certificate with the address. A lazy dump, which
+   * listens, compares it with its own address.
+   *
+   * @defaultValue false
+   * @remarks CRIU --tls-no-cn-verify
+   */
+  tlsNoCnVerify?: boolean | undefined;
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
+  /**
+   * Name of CRIU's log in workPath.
+   *
+   * @defaultValue 'lazy-pages.log'
+   * @remarks CRIU --log-file
+   */
+  logFile?: string | undefined;
+  /**
+   * CRIU to use.
+   *
+   * @defaultValue the one that `dump` uses
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
+  /**
+   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  signal?: AbortSignal | undefined;
 }

@@ -14,12 +14,20 @@ const doing: Readonly<Record<string, string>> = {
   check: 'check this kernel',
   version: 'tell its version',
   features: 'tell what this kernel has',
+  startPageServer: 'receive pages',
+  startLazyPages: 'serve lazy pages',
 };
+
+/** What of an outcome tells why it is none. */
+type Spoken = Pick<
+  NativeOutcome,
+  'failure' | 'errno' | 'stage' | 'printed' | 'message' | 'replied' | 'exitCode' | 'exitSignal'
+>;
 
 /** The error of a request that CRIU did not fulfil, with the cause from its log if there is one. */
 export function requestFailure(
   operation: string,
-  outcome: NativeOutcome,
+  outcome: Spoken,
   log: LogExcerpt = excerpt(''),
   logFile?: string,
 ): CriuError {
@@ -61,6 +69,7 @@ export function requestFailure(
 }
 
 function failureCode({ stage, errno }: { stage: string; errno: number }): ErrorCode {
+  if (stage === 'listen') return 'ERR_CRIU_ADDRESS';
   if (stage === 'library') return 'ERR_CRIU_LIBRARY_NOT_FOUND';
   if (stage === 'spawn' && errno === 2) return 'ERR_CRIU_NOT_FOUND';
   if (stage === 'freeze' && errno === constants.errno.EWOULDBLOCK) return 'ERR_CONTAINER_BUSY';

@@ -46,6 +46,8 @@ export interface DumpRequest {
   postDumpFile?: string;
   /** Written 0600 into the images directory before the dump: [name, content]. */
   imageFiles?: readonly (readonly [string, string])[];
+  /** Called when lazy pages can be fetched. */
+  statusReady?: () => void;
   /** Checks of the caller that must hold before anything is touched, run before the directory is made. */
   precondition?: () => Promise<void>;
 }

@@ -20,6 +20,7 @@
 #include "read.h"
 #include "request_reader.h"
 #include "resolve.h"
+#include "server.h"
 #include "worker_pool.h"
 
 static_assert(__cplusplus >= 202002L);
@@ -50,6 +51,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("loadLibrary", &Addon::LoadLibrary),
                              InstanceMethod("optionNames", &Addon::OptionNames),
                              InstanceMethod("start", &Addon::Start),
+                             InstanceMethod("serve", &Addon::Serve),
                              InstanceMethod("prepare", &Addon::Prepare),
                              InstanceMethod("waitForChild", &Addon::WaitForChild),
                              InstanceMethod("close", &Addon::Close),
@@ -75,6 +77,12 @@ class Addon : public Napi::Addon<Addon> {
   struct Pledge {
     Napi::Promise::Deferred deferred;
     Liveness liveness;
+  };
+
+  struct Serving {
+    Napi::Promise::Deferred deferred;
+    std::shared_ptr<Server> server;
+    Napi::FunctionReference ready;
   };
 
   Napi::Value LoadLibrary(const Napi::CallbackInfo& info) {
@@ -179,6 +187,55 @@ class Addon : public Napi::Addon<Addon> {
         liveness);
   }
 
+  Napi::Value Serve(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    auto handle = Napi::Object::New(env);
+    std::shared_ptr<Server> server;
+    try {
+      ServeRequest request = ReadServeRequest(ReadValue<Napi::Object>(info[0], "request"));
+      if (request.listener) {
+        handle["address"] = request.listener->address;
+        handle["port"] = request.listener->port;
+      }
+      server = std::make_shared<Server>(std::move(request));
+    } catch (const Failure& failure) {
+      throw ToError(env, failure);
+    }
+    const uint64_t id = ++last_id_;
+    auto& serving =
+        serving_.emplace(id, Serving{Napi::Promise::Deferred::New(env), server, {}}).first->second;
+    serving.ready = Napi::Persistent(info[1].As<Napi::Function>());
+    mailbox_->Ref(env);
+    try {
+      server->Start(
+          [this, id, mailbox = mailbox_](const std::string& peer) {
+            mailbox->Post([this, id, peer](Napi::Env task_env) {
+              const auto found = serving_.find(id);
+              if (found != serving_.end()) {
+                found->second.ready.Call({Napi::String::New(task_env, peer)});
+              }
+            });
+          },
+          [this, id, mailbox = mailbox_](ServeOutcome outcome) {
+            mailbox->Post([this, id, outcome = std::move(outcome)](Napi::Env task_env) {
+              const auto node = serving_.extract(id);
+              UnrefWhenIdle(task_env);
+              node.mapped().deferred.Resolve(WriteServeOutcome(task_env, outcome));
+            });
+          });
+    } catch (const Failure& failure) {
+      serving_.erase(id);
+      UnrefWhenIdle(env);
+      throw ToError(env, failure);
+    }
+    handle["done"] = serving.deferred.Promise();
+    handle["stop"] =
+        Napi::Function::New(env, [weak = std::weak_ptr(server)](const Napi::CallbackInfo& call) {
+          if (const auto alive = weak.lock()) alive->Stop(ReadValue<bool>(call[0], "force"));
+        });
+    return handle;
+  }
+
   void Prepare(const Napi::CallbackInfo& info) {
     const auto object = ReadValue<Napi::Object>(info[0], "settings");
     WorkerSettings settings = ReadWorkerSettings(object);
@@ -273,7 +330,7 @@ class Addon : public Napi::Addon<Addon> {
   void UnrefWhenIdle(Napi::Env env) {
     const bool waits = std::ranges::any_of(
         aside_, [](const auto& entry) { return entry.second.liveness == Liveness::kRef; });
-    if (pending_.empty() && !waits) mailbox_->Unref(env);
+    if (pending_.empty() && serving_.empty() && !waits) mailbox_->Unref(env);
   }
 
   void Settle(Napi::Env env, uint64_t id, const Outcome& outcome) {
@@ -286,13 +343,16 @@ class Addon : public Napi::Addon<Addon> {
   void TearDown() {
     mailbox_->Close();
     for (const auto& [id, pending] : pending_) pending.operation->Abandon();
+    for (const auto& [id, serving] : serving_) serving.server->Stop(false);
     const auto deadline = std::chrono::steady_clock::now() + kTeardownLimit;
     for (const auto& [id, pending] : pending_) pending.operation->WaitUntil(deadline);
+    for (const auto& [id, serving] : serving_) serving.server->WaitUntil(deadline);
   }
 
   std::shared_ptr<Mailbox> mailbox_;
   std::map<uint64_t, Pending> pending_;
   std::map<uint64_t, Pledge> aside_;
+  std::map<uint64_t, Serving> serving_;
   uint64_t last_id_ = 0;
 };
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,10 +9,9 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
+#include <charconv>
 #include <mutex>
 #include <shared_mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -22,6 +20,9 @@
 #include "guard.h"
 #include "images.h"
 #include "interrupt.h"
+#include "keep_alive.h"
+#include "process_sockets.h"
+#include "thread.h"
 #include "worker_pool.h"
 
 namespace criu_node {
@@ -36,24 +37,11 @@ constexpr std::chrono::milliseconds kCancelLookInterval{20};
 // Of a request that has been cancelled; a second or so.
 constexpr int kPatientInterrupts = 10;
 
-// Our threads take no signals: those are for Node's main thread, and an interrupted system call
-// inside libcriu would count as a failed dump.
-class SignalBlock {
- public:
-  SignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalBlock(const SignalBlock&) = delete;
-  SignalBlock& operator=(const SignalBlock&) = delete;
-  SignalBlock(SignalBlock&&) = delete;
-  SignalBlock& operator=(SignalBlock&&) = delete;
-
- private:
-  sigset_t before_{};
-};
+uint16_t ToPort(const std::string& text) {
+  uint16_t port = 0;
+  std::from_chars(text.data(), text.data() + text.size(), port);
+  return port;
+}
 
 // Has the guard forget a criu when it no longer works for us.
 class Unwatch {
@@ -68,18 +56,6 @@ class Unwatch {
  private:
   pid_t criu_;
 };
-
-template <typename Body>
-std::thread StartThread(const char* name, Body body) {
-  const SignalBlock block;  // inherited by the new thread
-  try {
-    std::thread thread(std::move(body));
-    pthread_setname_np(thread.native_handle(), name);
-    return thread;
-  } catch (const std::system_error& error) {
-    throw Failure("spawn", error.code().value(), "cannot start a thread");
-  }
-}
 
 }  // namespace
 
@@ -141,9 +117,11 @@ void Operation::RunAlone() {
 
 void Operation::Run() {
   try {
+    StartRelay();
     Enter("spawn");
     worker_ = request_.extras.none() ? WorkerPool::Get().Take(request_.worker)
                                      : std::make_unique<Worker>(request_.worker, request_.extras);
+    if (relay_) relay_->criu_end().Reset();
     outcome_.timeline.worker_ready = Now();
     RunRequest(worker_.get());
   } catch (const Failure& failure) {
@@ -155,6 +133,7 @@ void Operation::Run() {
   // Of one that has answered nobody needs to wait for the end, which takes it half a millisecond;
   // unless it has the sockets and locks of tasks that are gone, and that may be restored next.
   if (worker_ && (!outcome_.success || EndsTasks())) worker_->Reap();
+  relay_.reset();
   outcome_.cancelled = !outcome_.success && cancel_.level() != CancelSwitch::Level::kNone;
   outcome_.timeline.ended = Now();
 }
@@ -225,6 +204,7 @@ void Operation::RunRequest(Worker* worker) {
     outcome_.exit = worker->Reap();
     return;
   }
+  if (relay_) relay_->Finish();
   try {
     ReadResults();
   } catch (const std::exception& error) {
@@ -243,12 +223,13 @@ int64_t Operation::Number(std::string_view option, int64_t otherwise) const {
   return value == nullptr ? otherwise : std::get<int64_t>(*value);
 }
 
+bool Operation::IsSet(std::string_view option) const {
+  const auto* value = Find(option);
+  return value != nullptr && std::get<bool>(*value);
+}
+
 bool Operation::EndsTasks() const {
-  const auto is_set = [this](std::string_view option) {
-    const auto* value = Find(option);
-    return value != nullptr && std::get<bool>(*value);
-  };
-  return request_.verb == Verb::kDump && !is_set("leave_running") && !is_set("leave_stopped");
+  return request_.verb == Verb::kDump && !IsSet("leave_running") && !IsSet("leave_stopped");
 }
 
 // What CRIU left in its directories, while we are on a thread that may wait for a file system.
@@ -316,14 +297,15 @@ void Operation::Interrupt(const Worker& worker) {
     return;
   }
   if (stage == "status-ready") {
-    // It waits for a client as long as it takes. All that it put into the tasks is gone by then, so
-    // that they run on when it ends.
-    kill(worker.pid(), SIGTERM);
+    // It waits for a client as long as it takes.
+    if (relay_) relay_->Break();
   } else if (stage != "post-dump") {
+    // A page server that says nothing would hold it up, here and in its roll-back.
+    for (const auto& connection : Connections()) shutdown(connection.get(), SHUT_RDWR);
     // Once: at the sixth CRIU takes its own operation for hanging, and crashes.
     if (stage == "pre-dump" && !std::exchange(ended_freezing_, true)) EndFreezing(worker.pid());
     FailWrites(worker.pid());
-    // A page server that does not answer would hold criu in the roll-back as well.
+    // Where the kernel lets nobody reach into criu for that.
     const bool is_hanging = ++interrupts_ > kPatientInterrupts && !ended_wait_;
     if (is_hanging && Find("ps") != nullptr) {
       ended_wait_ = EndPageServerWait(worker.pid(), stage == "pre-dump");
@@ -335,8 +317,36 @@ Verdict Operation::OnNotification(const Notification& notification, const Worker
   // Of a dump CRIU unlocks the network also when it rolls back, which is not how far it came.
   if (!IsDump() || notification.script != "network-unlock") Enter(notification.script);
   if (!DoOurPart(notification)) return Verdict::Veto();
+  if (request_.told.contains(notification.script)) ask_(0, notification);
   if (!request_.asked.contains(notification.script)) return {};
   return AskJavaScript(notification, worker);
+}
+
+std::optional<Pair> Operation::PageServer() const {
+  const auto* value = Find("ps");
+  if (value == nullptr) return std::nullopt;
+  const auto& pairs = std::get<std::vector<Pair>>(*value);
+  return pairs.empty() ? std::nullopt : std::optional(pairs.front());
+}
+
+// criu's, to a page server that takes its pages.
+std::vector<UniqueFd> Operation::Connections() const {
+  const auto server = PageServer();
+  if (!server || relay_ || worker_->pid() <= 0) return {};
+  return ConnectionsTo(worker_->pid(), server->first, ToPort(server->second));
+}
+
+// For a lazy dump: see PageRelay.
+void Operation::StartRelay() {
+  const auto server = PageServer();
+  if (!server || !IsSet("lazy_pages")) return;
+  const auto protocol = IsSet("tls") ? PageRelay::Protocol::kTls : PageRelay::Protocol::kPlain;
+  relay_ = std::make_unique<PageRelay>(Listen(server->first, ToPort(server->second)), protocol);
+  auto& inherited = request_.extras.inherited;
+  const size_t number = Worker::kFirstInherited + inherited.size();
+  inherited.push_back(relay_->criu_end().get());
+  // The request has no such field for a lazy dump.
+  request_.config += "\nps-socket " + std::to_string(number) + '\n';
 }
 
 NetworkLock::Method Operation::LockMethod() const {
@@ -398,12 +408,10 @@ void Operation::Answer(uint64_t number, Verdict verdict) {
 
 bool Operation::DoOurPart(const Notification& notification) {
   outcome_.events.push_back({notification.script, Now()});
-  if (notification.script == "status-ready" && request_.status_fd.valid()) {
-    // A reader that has gone away is its own affair; the dump goes on, as with runc. One that does
-    // not read may have left no room.
-    if (!WaitFor(request_.status_fd.get(), POLLOUT, *worker_)) return false;
-    [[maybe_unused]] const ssize_t written = write(request_.status_fd.get(), "", 1);
-    request_.status_fd.Reset();
+  if (notification.script == "status-ready" && !WriteStatus()) return false;
+  if (notification.script == "network-lock" || notification.script == "query-ext-files") {
+    // By now CRIU is connected; a page server that vanishes must not hold the tasks up.
+    for (const auto& connection : Connections()) KeepAlive(connection.get());
   }
   if (notification.script == "pre-dump") Guard::Get().WatchDumping(worker_->pid());
   if (notification.script == "status-ready") {
@@ -420,6 +428,20 @@ bool Operation::DoOurPart(const Notification& notification) {
     }
   }
   return true;
+}
+
+// Nobody would come for the pages when this cannot be told, and the tasks would stand still.
+bool Operation::WriteStatus() {
+  const int fd = request_.status_fd.get();
+  if (fd < 0) return true;
+  // One that does not read may have left no room.
+  if (!WaitFor(fd, POLLOUT, *worker_)) return false;
+  const ssize_t written = write(fd, "", 1);
+  if (written != 1) {
+    outcome_.failure = Failure::System("status-ready", "cannot write to the descriptor statusFd");
+  }
+  request_.status_fd.Reset();
+  return written == 1;
 }
 
 }  // namespace criu_node

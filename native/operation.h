@@ -16,6 +16,7 @@
 #include "failure.h"
 #include "libcriu.h"
 #include "network_lock.h"
+#include "page_relay.h"
 #include "unique_fd.h"
 #include "worker.h"
 
@@ -33,6 +34,7 @@ struct Request {
   std::vector<UniqueFd> held;  // what criu opens as /proc/<our pid>/fd/N until it has answered
   UniqueFd status_fd;
   std::set<std::string> asked;  // notifications that JavaScript has a say in
+  std::set<std::string> told;   // those that it is only told of
   std::string config;           // text of a CRIU configuration file that exists in memory only
   std::string post_dump_file;   // made empty at `post-dump`
   std::string freezer_path;
@@ -80,8 +82,8 @@ struct Outcome {
 class Operation : public std::enable_shared_from_this<Operation> {
  public:
   using Done = std::function<void(Outcome)>;
-  // Puts a question to JavaScript, whose answer comes by Answer() with the same number. False when
-  // there is nobody to ask.
+  // Puts a question to JavaScript, whose answer comes by Answer() with the same number; number 0 is
+  // no question. False when there is nobody to ask.
   using Ask = std::function<bool(uint64_t number, const Notification& notification)>;
 
   explicit Operation(Request request) : request_(std::move(request)) {}
@@ -108,6 +110,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void ReadResults();
   [[nodiscard]] const OptionValue* Find(std::string_view option) const;
   [[nodiscard]] int64_t Number(std::string_view option, int64_t otherwise) const;
+  [[nodiscard]] bool IsSet(std::string_view option) const;
   [[nodiscard]] bool EndsTasks() const;
   [[nodiscard]] bool IsDump() const {
     return request_.verb == Verb::kDump || request_.verb == Verb::kPreDump;
@@ -119,6 +122,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // NOLINTNEXTLINE(google-runtime-int): as poll() has it
   [[nodiscard]] bool WaitFor(int fd, short events, const Worker& worker) const;
   bool DoOurPart(const Notification& notification);
+  bool WriteStatus();
+  void StartRelay();
+  [[nodiscard]] std::optional<Pair> PageServer() const;
+  [[nodiscard]] std::vector<UniqueFd> Connections() const;
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);
   void PointToConfig();
   void CallLibrary(criu_opts* opts) const;
@@ -132,6 +139,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   bool ended_freezing_ = false;
   bool ended_wait_ = false;
   NetworkLock network_;
+  std::unique_ptr<PageRelay> relay_;  // of a lazy dump
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

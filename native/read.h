@@ -41,10 +41,15 @@ inline Napi::Object ReadValue<Napi::Object>(const Napi::Value& value, const char
 }
 
 template <>
+inline Napi::Array ReadValue<Napi::Array>(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) throw Mistyped(value.Env(), name, "an array");
+  return value.As<Napi::Array>();
+}
+
+template <>
 inline std::vector<std::string> ReadValue<std::vector<std::string>>(const Napi::Value& value,
                                                                     const char* name) {
-  if (!value.IsArray()) throw Mistyped(value.Env(), name, "an array");
-  const auto array = value.As<Napi::Array>();
+  const auto array = ReadValue<Napi::Array>(value, name);
   std::vector<std::string> strings;
   strings.reserve(array.Length());
   for (uint32_t i = 0; i < array.Length(); ++i) {

@@ -98,6 +98,14 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
   }
 }
 
+Napi::Object WriteFailure(Napi::Env env, const Failure& failure) {
+  auto object = Napi::Object::New(env);
+  object["stage"] = failure.stage();
+  object["errno"] = failure.error_number();
+  object["message"] = failure.message();
+  return object;
+}
+
 Napi::Value OrUndefined(Napi::Env env, double value) {
   return value < 0 ? env.Undefined() : Napi::Number::New(env, value);
 }
@@ -126,12 +134,43 @@ Request ReadRequest(const Napi::Object& object) {
   for (auto& script : Read<std::vector<std::string>>(object, "asked", {})) {
     request.asked.insert(std::move(script));
   }
+  for (auto& script : Read<std::vector<std::string>>(object, "told", {})) {
+    request.told.insert(std::move(script));
+  }
   request.config = Read<std::string>(object, "config", "");
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
   request.freezer_path = Read<std::string>(object, "freezerPath", "");
   request.spares = static_cast<size_t>(Read<int64_t>(object, "spares", 0));
   request.freezer_version = static_cast<int>(Read<int64_t>(object, "freezerVersion", 0));
   return request;
+}
+
+ServeRequest ReadServeRequest(const Napi::Object& object) {
+  ServeRequest request{.program = Read<std::string>(object, "binary"),
+                       .arguments = Read<std::vector<std::string>>(object, "arguments"),
+                       .environment = Read<std::vector<std::string>>(object, "environment"),
+                       .held = {},
+                       .listener = {}};
+  const auto held = Read<Napi::Array>(object, "held");
+  for (uint32_t i = 0; i < held.Length(); ++i) {
+    request.held.push_back(Hold(ReadValue<int64_t>(held.Get(i), "held"), "held"));
+  }
+  const auto address = Read<std::string>(object, "address", "");
+  if (!address.empty()) {
+    request.listener = Listen(address, static_cast<uint16_t>(Read<int64_t>(object, "port")));
+  }
+  return request;
+}
+
+Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome) {
+  auto object = Napi::Object::New(env);
+  object["stopped"] = outcome.stopped;
+  object["started"] = outcome.started;
+  object["exitCode"] = outcome.exit.code;
+  object["exitSignal"] = outcome.exit.signal;
+  object["printed"] = outcome.printed;
+  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
+  return object;
 }
 
 Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
@@ -150,13 +189,7 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   object["exitCode"] = outcome.exit.code;
   object["exitSignal"] = outcome.exit.signal;
   object["printed"] = outcome.printed;
-  if (outcome.failure) {
-    auto failure = Napi::Object::New(env);
-    failure["stage"] = outcome.failure->stage();
-    failure["errno"] = outcome.failure->error_number();
-    failure["message"] = outcome.failure->message();
-    object["failure"] = failure;
-  }
+  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
   if (const auto& version = outcome.reply.version) {
     auto value = Napi::Object::New(env);
     value["major"] = version->major;

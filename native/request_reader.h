@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "operation.h"
+#include "server.h"
 
 namespace criu_node {
 
@@ -13,6 +14,12 @@ Request ReadRequest(const Napi::Object& object);
 
 // The members of it that say which criu is used.
 WorkerSettings ReadWorkerSettings(const Napi::Object& object);
+
+// The same for a criu that serves; what it is to listen on is listened on here.
+ServeRequest ReadServeRequest(const Napi::Object& object);
+
+// What lib/native.ts declares as NativeServeOutcome.
+Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome);
 
 // Phase three: what lib/native.ts declares as NativeOutcome.
 Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome);

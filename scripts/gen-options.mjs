@@ -28,9 +28,13 @@ const interfaces = {
   checkpointSelf: 'CheckpointSelfOptions',
   restore: 'RestoreOptions',
   restoreContainer: 'RestoreContainerOptions',
+  startPageServer: 'PageServerOptions',
+  startLazyPages: 'LazyPagesOptions',
 };
 /** @type {readonly Call[]} the calls that write images */
 const saving = ['checkpoint', 'dump', 'preDump'];
+/** @type {readonly Call[]} the calls that have most of their options in common */
+const based = [...saving, 'checkpointSelf', 'restore', 'restoreContainer'];
 const calls = /** @type {Call[]} */ (Object.keys(interfaces));
 
 /**
@@ -41,7 +45,7 @@ const calls = /** @type {Call[]} */ (Object.keys(interfaces));
  */
 export function renderTypes(table) {
   /** @param {OptionRow} row */
-  const isShared = (row) => row.calls.length === calls.length;
+  const isShared = (row) => based.every((call) => row.calls.includes(call));
   /** @param {OptionRow} row */
   const isOfSaving = (row) => !isShared(row) && saving.every((call) => row.calls.includes(call));
   const blocks = [
@@ -52,7 +56,7 @@ export function renderTypes(table) {
       "import type { InheritedFd } from './options/inherited-fd.js';\n" +
       "import type { JoinedNamespace } from './options/joined-namespace.js';\n" +
       "import type { PageServer } from './options/page-server.js';\n",
-    renderInterface('Options of every call.', 'SharedOptions', table.filter(isShared)),
+    renderInterface('Options of dumps and restores.', 'SharedOptions', table.filter(isShared)),
     renderInterface(
       'Options of every call that writes images.',
       'SavingOptions extends SharedOptions',
@@ -60,11 +64,13 @@ export function renderTypes(table) {
     ),
     ...calls.map((call) => {
       const saves = saving.includes(call);
+      const isBased = based.includes(call);
       const rows = table.filter(
-        (row) => row.calls.includes(call) && !isShared(row) && !(saves && isOfSaving(row)),
+        (row) =>
+          row.calls.includes(call) && !(isBased && isShared(row)) && !(saves && isOfSaving(row)),
       );
       const base = saves ? 'SavingOptions' : 'SharedOptions';
-      const head = `${interfaces[call]} extends ${base}`;
+      const head = `${interfaces[call]}${isBased ? ` extends ${base}` : ''}`;
       return renderInterface(`Options of \`${call}\`.`, head, rows);
     }),
   ];
@@ -125,6 +131,8 @@ function typeOf({ type, values = [] }) {
       return 'readonly JoinedNamespace[]';
     case 'inheritedFd[]':
       return 'readonly InheritedFd[]';
+    case 'function':
+      return '(() => void)';
     case 'signal':
       return 'AbortSignal';
     case 'hooks':
@@ -166,7 +174,7 @@ export function renderTable(table) {
       row.flag === undefined ? '' : `\`--${row.flag}\``,
       `\`${typeOf(row)}\``,
       defaultText(row),
-      row.calls.length === calls.length ? 'all' : row.calls.join(', '),
+      callsText(row),
       `${row.help}${row.unit ? ` (${row.unit})` : ''}`,
     ];
     return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
@@ -177,6 +185,14 @@ export function renderTable(table) {
     ...lines,
     '',
   ].join('\n');
+}
+
+/** @param {OptionRow} row */
+function callsText(row) {
+  if (row.calls.length === calls.length) return 'all';
+  const others = row.calls.filter((call) => !saving.includes(call));
+  const ofDumps = row.calls.filter((call) => saving.includes(call));
+  return [...(ofDumps.length === saving.length ? ['dumps'] : ofDumps), ...others].join(', ');
 }
 
 /**

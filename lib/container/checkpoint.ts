@@ -1,6 +1,7 @@
 import { type Criu, defaultCriu } from '../criu.js';
 import { type Deadline, withDeadline } from '../deadline.js';
 import { type DumpResult, runDump } from '../dump.js';
+import { type DumpPromise, withStatus } from '../dump-promise.js';
 import { CriuError } from '../errors.js';
 import type { CheckpointOptions } from '../option-types.js';
 import { type OptionsOf, validateOptions } from '../options/validate.js';
@@ -31,9 +32,17 @@ const busy = new Set<string>();
  * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
  * `ERR_CONTAINER_BUSY` for what is wrong with the container, others when CRIU fails.
  */
-export async function checkpoint(
+export function checkpoint(
   id: string,
   options: CheckpointOptions = {},
+): DumpPromise<CheckpointResult> {
+  return withStatus((statusReady) => runCheckpoint(id, options, statusReady));
+}
+
+async function runCheckpoint(
+  id: string,
+  options: CheckpointOptions,
+  statusReady: () => void,
 ): Promise<CheckpointResult> {
   const start = performance.now();
   const { root, criu = defaultCriu(), ...dumpOptions } = validateOptions('checkpoint', options);
@@ -46,7 +55,7 @@ export async function checkpoint(
     );
   }
   return withDeadline('checkpoint', dumpOptions, (deadline) =>
-    checkpointWithin(deadline, id, root, criu, dumpOptions, start),
+    checkpointWithin(deadline, id, root, criu, dumpOptions, start, statusReady),
   );
 }
 
@@ -59,6 +68,7 @@ async function checkpointWithin(
   criu: Criu,
   options: ContainerDumpOptions,
   start: number,
+  statusReady: () => void,
 ): Promise<CheckpointResult> {
   const container = await deadline.bound('container', findContainer(id, { root }));
   await deadline.bound('container', requireCheckpointable(container, realHost));
@@ -71,7 +81,7 @@ async function checkpointWithin(
   }
   busy.add(container.stateDir);
   try {
-    const result = await dumpContainer(container, criu, options, deadline, realHost);
+    const result = await dumpContainer(container, criu, options, deadline, realHost, statusReady);
     const dumped = performance.now();
     const ends = endsContainer(options);
     const warnings = ends ? await destroyContainer(container) : [];
@@ -94,6 +104,7 @@ async function dumpContainer(
   options: ContainerDumpOptions,
   deadline: Deadline,
   host: Host,
+  statusReady: () => void,
 ): Promise<DumpResult> {
   const preDump = options.preDump === true;
   const { freezer, fields, ...files } = await deadline.bound(
@@ -108,6 +119,7 @@ async function dumpContainer(
     deadline,
     options: withContainersExternal(options, fields['external']),
     fields,
+    statusReady,
     // A freezer that was asked for is frozen instead of the container's own.
     ...(freezer === undefined || options.freezeCgroup !== undefined ? {} : { freezer }),
     ...files,

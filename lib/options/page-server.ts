@@ -49,6 +49,16 @@ function parseText(name: string, value: string): PageServer {
   return { address, port };
 }
 
+/** An address, which may be the name of a host unless it is to be listened on. */
+export function checkAddress(name: string, value: unknown, isName: boolean): string {
+  const expected = isName ? 'an IP address or the name of a host' : 'an IP address';
+  if (typeof value !== 'string') throw invalidArgType(name, expected, value);
+  const reason = badAddress(value);
+  if (reason !== undefined) throw invalidArgValue(name, expected, value, reason);
+  if (!isName && !isIP(value)) throw invalidArgValue(name, expected, value);
+  return value;
+}
+
 function badAddress(address: string): string | undefined {
   if (address === '') return 'the address is empty';
   if (isIP(address)) return undefined;

@@ -9,7 +9,9 @@ export type Call =
   | 'preDump'
   | 'checkpointSelf'
   | 'restore'
-  | 'restoreContainer';
+  | 'restoreContainer'
+  | 'startPageServer'
+  | 'startLazyPages';
 
 /** What an option's value is. */
 export type OptionType =
@@ -27,6 +29,10 @@ export type OptionType =
   | 'path[]'
   /** `address:port`, or an object of both. */
   | 'address'
+  /** An IP address, or also the name of a host. */
+  | 'ip'
+  | 'host'
+  | 'function'
   /** Objects of `controller` and `path`. */
   | 'cgroupRoot[]'
   /** Objects of `type` and `path`. */
@@ -81,6 +87,7 @@ const withRuntime: readonly Call[] = [...alsoRestoring, 'restoreContainer'];
 const every: readonly Call[] = [...withRuntime, 'checkpointSelf'];
 const alsoSelf: readonly Call[] = [...all, 'checkpointSelf'];
 const container: readonly Call[] = ['restoreContainer'];
+const serving: readonly Call[] = ['startPageServer', 'startLazyPages'];
 const uint32 = 0xffff_ffff;
 /** The longest delay of a timer. */
 const int32 = 0x7fff_ffff;
@@ -90,7 +97,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'imagePath',
     type: 'path',
-    calls: all,
+    calls: [...all, ...serving],
     flag: 'image-path',
     default: './checkpoint',
     help: 'directory for the images, made (mode 0700) if it is missing',
@@ -100,7 +107,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'workPath',
     type: 'path',
-    calls: withRuntime,
+    calls: [...withRuntime, ...serving],
     flag: 'work-path',
     otherwise: 'imagePath',
     help: 'directory for the log and the statistics',
@@ -109,7 +116,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'parentPath',
     type: 'relativePath',
-    calls: all,
+    calls: [...all, 'startPageServer'],
     field: 'parent_img',
     flag: 'parent-path',
     help: 'images of an earlier pre-dump, relative to imagePath; only what changed since is written',
@@ -214,6 +221,111 @@ export const optionTable: readonly OptionRow[] = [
     source: 'runc --page-server, CRIU --page-server --address --port',
   },
   {
+    name: 'onStatusReady',
+    type: 'function',
+    calls: dumping,
+    help: 'called once the lazy pages can be fetched; the promise statusReady tells the same',
+    details: 'Needs `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.',
+    source: 'libcriu',
+  },
+  {
+    name: 'address',
+    type: 'ip',
+    calls: ['startPageServer'],
+    help: 'IP address of this machine to listen on, and on no other',
+    details: 'It must be given: `127.0.0.1` or `::1` for this machine alone.',
+    source: 'CRIU --address',
+  },
+  {
+    name: 'port',
+    type: 'integer',
+    calls: ['startPageServer'],
+    min: 0,
+    max: 65535,
+    default: 0,
+    help: 'port to listen on; 0 for one that is free, which the result tells',
+    source: 'CRIU --port',
+  },
+  {
+    name: 'address',
+    type: 'host',
+    calls: ['startLazyPages'],
+    help: 'IP address or name of the host where the lazy dump serves the pages',
+    details: 'It must be given.',
+    source: 'CRIU --address',
+  },
+  {
+    name: 'port',
+    type: 'integer',
+    calls: ['startLazyPages'],
+    min: 1,
+    max: 65535,
+    help: 'port where the lazy dump serves the pages',
+    details: 'It must be given.',
+    source: 'CRIU --port',
+  },
+  {
+    name: 'tls',
+    type: 'boolean',
+    calls: [...all, ...serving],
+    field: 'tls',
+    flag: 'tls',
+    help: 'send memory encrypted, between hosts that show each other certificates',
+    details:
+      'Of a dump it needs `pageServer`. The side that connects also checks the name in the certificate of the other.',
+    source: 'CRIU --tls',
+  },
+  {
+    name: 'tlsCacert',
+    type: 'path',
+    calls: [...all, ...serving],
+    field: 'tls_cacert',
+    flag: 'tls-cacert',
+    otherwise: "CRIU's, /etc/pki/CA/cacert.pem, and the system's",
+    help: "file (PEM) of the authority that signed the other side's certificate",
+    source: 'CRIU --tls-cacert',
+  },
+  {
+    name: 'tlsCacrl',
+    type: 'path',
+    calls: [...all, ...serving],
+    field: 'tls_cacrl',
+    flag: 'tls-cacrl',
+    otherwise: "CRIU's, /etc/pki/CA/cacrl.pem, if it is there",
+    help: "file (PEM) of that authority's revoked certificates",
+    source: 'CRIU --tls-cacrl',
+  },
+  {
+    name: 'tlsCert',
+    type: 'path',
+    calls: [...all, ...serving],
+    field: 'tls_cert',
+    flag: 'tls-cert',
+    otherwise: "CRIU's, /etc/pki/criu/cert.pem",
+    help: 'file (PEM) of our own certificate',
+    source: 'CRIU --tls-cert',
+  },
+  {
+    name: 'tlsKey',
+    type: 'path',
+    calls: [...all, ...serving],
+    field: 'tls_key',
+    flag: 'tls-key',
+    otherwise: "CRIU's, /etc/pki/criu/private/key.pem",
+    help: "file (PEM) of our certificate's private key",
+    source: 'CRIU --tls-key',
+  },
+  {
+    name: 'tlsNoCnVerify',
+    type: 'boolean',
+    calls: [...all, 'startLazyPages'],
+    field: 'tls_no_cn_verify',
+    flag: 'tls-no-cn-verify',
+    help: "do not compare the name in the other side's certificate with the address",
+    details: 'A lazy dump, which listens, compares it with its own address.',
+    source: 'CRIU --tls-no-cn-verify',
+  },
+  {
     name: 'fileLocks',
     type: 'boolean',
     calls: every,
@@ -260,7 +372,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'autoDedup',
     type: 'boolean',
-    calls: withRuntime,
+    calls: [...withRuntime, 'startPageServer'],
     field: 'auto_dedup',
     flag: 'auto-dedup',
     help: 'drop from the parent images the memory that these images have anew',
@@ -506,7 +618,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'logLevel',
     type: 'integer',
-    calls: [...alsoRestoring, 'checkpointSelf'],
+    calls: [...alsoRestoring, 'checkpointSelf', ...serving],
     field: 'log_level',
     flag: 'criu-log-level',
     placeholder: 'LEVEL',
@@ -532,6 +644,22 @@ export const optionTable: readonly OptionRow[] = [
     calls: ['restore'],
     field: 'log_file',
     default: 'restore.log',
+    help: "name of CRIU's log in workPath",
+    source: 'CRIU --log-file',
+  },
+  {
+    name: 'logFile',
+    type: 'fileName',
+    calls: ['startPageServer'],
+    default: 'page-server.log',
+    help: "name of CRIU's log in workPath",
+    source: 'CRIU --log-file',
+  },
+  {
+    name: 'logFile',
+    type: 'fileName',
+    calls: ['startLazyPages'],
+    default: 'lazy-pages.log',
     help: "name of CRIU's log in workPath",
     source: 'CRIU --log-file',
   },
@@ -605,7 +733,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'overwrite',
     type: 'boolean',
-    calls: all,
+    calls: [...all, 'startPageServer'],
     flag: 'overwrite',
     values: ['reuse'],
     help: 'put the new images in the place of what imagePath holds',
@@ -703,7 +831,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'criu',
     type: 'criu',
-    calls: ['checkpoint', 'restoreContainer', 'checkpointSelf'],
+    calls: ['checkpoint', 'restoreContainer', 'checkpointSelf', ...serving],
     otherwise: 'the one that `dump` uses',
     help: 'CRIU to use',
     source: 'libcriu',
@@ -725,7 +853,7 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'signal',
     type: 'signal',
-    calls: every,
+    calls: [...every, ...serving],
     help: 'gives the operation up when it is aborted; CRIU rolls back and the tasks run on',
     source: 'libcriu',
   },

@@ -8,6 +8,8 @@ import type {
   CheckpointOptions,
   CheckpointSelfOptions,
   DumpOptions,
+  LazyPagesOptions,
+  PageServerOptions,
   PreDumpOptions,
   RestoreContainerOptions,
   RestoreOptions,
@@ -15,7 +17,7 @@ import type {
 import { checkCgroupRoot } from './cgroup-root.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
-import { type PageServer, parsePageServer } from './page-server.js';
+import { checkAddress, type PageServer, parsePageServer } from './page-server.js';
 import { nearest } from './suggest.js';
 import {
   type Call,
@@ -51,7 +53,15 @@ export interface OptionsOf {
     bundle: string;
     runtime: string;
   };
+  startPageServer: PageServerOptions & FilledIn & { address: string; port: number };
+  startLazyPages: LazyPagesOptions & FilledIn & { address: string; port: number };
 }
+
+/** Options that have no default and must be given. */
+const required: Readonly<Partial<Record<Call, readonly string[]>>> = {
+  startPageServer: ['address'],
+  startLazyPages: ['address', 'port'],
+};
 
 /**
  * Checks all that can be told from the options alone, and gives a copy of them with the defaults
@@ -75,7 +85,9 @@ export function validateOptions<C extends Call>(call: C, options: unknown = {}):
   const valid: Record<string, unknown> = {};
   for (const row of optionsOf(call)) {
     const { [row.name]: value = profile[row.name] ?? defaultOf(row, call) } = given;
-    if (value !== undefined) valid[row.name] = validators[row.type](row.name, value, row);
+    if (value !== undefined || required[call]?.includes(row.name)) {
+      valid[row.name] = validators[row.type](row.name, value, row);
+    }
   }
   refuseContradictions(call, valid);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
@@ -194,6 +206,15 @@ const validators: Readonly<Record<OptionType, Validator>> = {
 
   address: parsePageServer,
 
+  ip: (name, value) => checkAddress(name, value, false),
+
+  host: (name, value) => checkAddress(name, value, true),
+
+  function(name, value) {
+    if (typeof value === 'function') return value;
+    throw invalidArgType(name, 'a function', value);
+  },
+
   'cgroupRoot[]': (name, value) => elements(name, value, checkCgroupRoot),
 
   'joinedNamespace[]': (name, value) => elements(name, value, checkJoinedNamespace),
@@ -229,7 +250,7 @@ function elements<T>(
 
 /** What CRIU would ignore, wait for without end, or decide by the order of its own code. */
 function refuseContradictions(call: Call, options: Readonly<Record<string, unknown>>): void {
-  const { leaveStopped, preDump, lazyPages, statusFd, freezer, tcpClose } = options;
+  const { leaveStopped, preDump, lazyPages, statusFd, onStatusReady, freezer, tcpClose } = options;
   const { preDumpMode, freezeCgroup, leaveRunning, tcpEstablished, parentPath, trackMem } = options;
   const server = options['pageServer'] as PageServer | undefined;
   if (leaveRunning && leaveStopped) {
@@ -252,6 +273,9 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   if (call === 'checkpoint' && preDumpMode !== undefined && !preDump) {
     throw contradiction(`preDumpMode ${inspect(preDumpMode)} needs preDump`);
   }
+  if (onStatusReady !== undefined && !lazyPages) {
+    throw contradiction('onStatusReady needs lazyPages: there is no status without');
+  }
   if (statusFd !== undefined && !lazyPages) {
     throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);
   }
@@ -262,8 +286,22 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
     const reason = 'lazyPages listens there';
     throw invalidArgValue('pageServer', 'an IP address of this machine', server.address, reason);
   }
+  refuseTlsForNothing(options);
+  if (optionsOf(call).some(({ name }) => name === 'pageServer') && options['tls'] && !server) {
+    throw contradiction('tls: true needs pageServer: there is no connection without');
+  }
   if (call !== 'checkpoint' && freezer === 'cgroup' && freezeCgroup === undefined) {
     throw contradiction("freezer 'cgroup' needs freezeCgroup");
+  }
+}
+
+/** Whoever names a certificate believes that it is used. */
+function refuseTlsForNothing(options: Readonly<Record<string, unknown>>): void {
+  if (options['tls'] === true) return;
+  for (const name of ['tlsCacert', 'tlsCacrl', 'tlsCert', 'tlsKey', 'tlsNoCnVerify']) {
+    if (options[name] !== undefined && options[name] !== false) {
+      throw contradiction(`${name} needs tls: true, for nothing is encrypted without`);
+    }
   }
 }
 

@@ -2,8 +2,10 @@ import { readFile, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Criu } from '../criu.js';
 import type { DumpOptions } from '../option-types.js';
+import type { Finding } from './finding.js';
+import type { Procfs } from './procfs.js';
 import type { Scan } from './scan.js';
-import { type Namespaces, statusField } from './tree.js';
+import { type Namespaces, statusField, type Task } from './tree.js';
 
 const capabilities = {
   CAP_NET_ADMIN: 12,
@@ -124,16 +126,31 @@ async function checkFeatures(
   }
 }
 
-async function checkLazyPages({ proc, root, tasks, report, allowed }: Scan): Promise<void> {
+async function checkLazyPages({ proc, tasks, report, allowed }: Scan): Promise<void> {
   if (!allowed.flags.has('lazy-pages')) return;
+  const finding = await findSmallPipes(proc, async () => tasks);
+  if (finding) report(finding);
+}
+
+/**
+ * Whether CRIU's pipes will be too small to serve the memory of these tasks lazily.
+ *
+ * @param readTasks - Gives them, the root first; not asked where pipes can be large enough.
+ */
+export async function findSmallPipes(
+  proc: Procfs,
+  readTasks: () => Promise<readonly Task[]>,
+): Promise<Finding | undefined> {
   const status = (await proc.text('self/status')) ?? '';
   const effective = BigInt(`0x${statusField(status, 'CapEff') || '0'}`);
-  if ((effective & (1n << BigInt(capabilities.CAP_SYS_RESOURCE))) !== 0n) return;
+  if ((effective & (1n << BigInt(capabilities.CAP_SYS_RESOURCE))) !== 0n) return undefined;
   const size = Number(await proc.text('sys/fs/pipe-max-size'));
-  if (!(size < wantedPipeSize)) return;
+  if (!(size < wantedPipeSize)) return undefined;
+  const tasks = await readTasks();
+  const [root] = tasks;
   // What fits into the pipes that it gets is served all the same.
-  if (tasks.every(({ privateBytes }) => privateBytes <= size)) return;
-  report({
+  if (!root || tasks.every(({ privateBytes }) => privateBytes <= size)) return undefined;
+  return {
     code: 'lazy-pages-pipe',
     severity: 'fails',
     pid: root.pid,
@@ -141,7 +158,7 @@ async function checkLazyPages({ proc, root, tasks, report, allowed }: Scan): Pro
     message:
       `This process lacks CAP_SYS_RESOURCE and fs.pipe-max-size is ${size}, too little for lazy ` +
       `pages of a large process: raise it to ${wantedPipeSize} with sysctl`,
-  });
+  };
 }
 
 async function checkCache({ root, report }: Scan, program: Program | undefined): Promise<void> {

@@ -2,12 +2,13 @@
 //   F<version> <pid of criu> <cgroup>   about to be frozen
 //   T <cgroup>                          thawed again
 //   D <pid of criu>                     dumps
-//   S <pid of criu> <network lock>      serves lazy pages
+//   S <pid of criu> <network lock>      serves: lazy pages, or as a page server
 //   E <pid of criu>                     has ended that
 // When the other side is gone, a criu that dumps is made to fail, so that it need not write all of
 // the memory before it lets the tasks go; one that serves lazy pages is asked to end, which lets
-// its tasks go, and their network is unlocked in its place. Whatever is still frozen is thawed, and
-// again until criu, which restores the frozen state that it was handed, has ended.
+// its tasks go, and their network is unlocked in its place; but not one that restored tasks get
+// their memory from, which ends when they have it. Whatever is still frozen is thawed, and again
+// until criu, which restores the frozen state that it was handed, has ended.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 #include "../interrupt.h"
 #include "../network_lock.h"
 #include "../unique_fd.h"
+#include "../userfaults.h"
 
 namespace {
 
@@ -119,7 +121,7 @@ int main() {
     Remember({buffer.data(), static_cast<size_t>(length)}, &watched, &running);
   }
   for (const auto& [name, criu] : running) {
-    if (HasEnded(criu.process)) continue;
+    if (HasEnded(criu.process) || criu_node::ServesFaults(criu.pid)) continue;
     if (criu.serves) {
       syscall(SYS_pidfd_send_signal, criu.process.get(), SIGTERM, nullptr, 0);
     } else {
@@ -136,6 +138,7 @@ int main() {
     poll(nullptr, 0, kRepeatMs);
   }
   for (const auto& [name, criu] : running) {
+    if (criu_node::ServesFaults(criu.pid)) continue;
     if (criu.serves && HasEnded(criu.process, kEndMs)) criu.lock.Remove();
   }
   return 0;

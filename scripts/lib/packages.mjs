@@ -36,6 +36,7 @@ export const developmentNeeds = [
   { package: 'busybox-static', isMet: hasStaticBusybox },
   // The tests: workloads, namespaces, what is traced and compared.
   command('ip', 'iproute2'),
+  command('openssl'),
   command('strace'),
   command('setpriv', 'util-linux'),
   command('script', 'bsdutils'),

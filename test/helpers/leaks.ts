@@ -9,7 +9,8 @@ export interface Holdings {
   descriptors: Map<string, number>;
   processes: Map<string, number>;
   mounts: Set<string>;
-  cgroups: Set<string>;
+  /** Undefined where they do not matter. */
+  cgroups: Set<string> | undefined;
   rules: string;
 }
 
@@ -130,7 +131,9 @@ function difference(before: Holdings, after: Holdings): string[] {
     }
   }
   for (const mount of after.mounts) if (!before.mounts.has(mount)) found.push(`mount ${mount}`);
-  for (const group of after.cgroups) if (!before.cgroups.has(group)) found.push(`cgroup ${group}`);
+  for (const group of after.cgroups ?? []) {
+    if (before.cgroups?.has(group) === false) found.push(`cgroup ${group}`);
+  }
   if (before.rules !== after.rules) found.push(`firewall rules: ${after.rules}`);
   return found;
 }

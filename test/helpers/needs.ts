@@ -28,6 +28,7 @@ const needs = {
   setpriv: () => isCommand('setpriv'),
   script: () => isCommand('script'),
   ip: () => isCommand('ip'),
+  openssl: () => isCommand('openssl'),
   iptables: () => isCommand('iptables-restore'),
 } satisfies Record<string, () => boolean>;
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
@@ -9,6 +9,7 @@ import { dumpOk } from '../helpers/attempt.js';
 import { startContainer } from '../helpers/container.js';
 import { run, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
+import { listeners, listens, useLargePipes } from '../helpers/network.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary, environmentWithCriu } from '../helpers/paths.js';
 import { freePort } from '../helpers/port.js';
@@ -27,21 +28,6 @@ function startCriu(...args: string[]): { ended: Promise<number | null>; pid: num
     await ended;
   });
   return { ended, pid: child.pid ?? 0 };
-}
-
-const listens = (port: number) => (): boolean => {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  return new RegExp(`:${hex} \\S+ 0A `).test(readFileSync('/proc/net/tcp', 'utf8'));
-};
-
-/** The local addresses on which somebody listens at a port, as the kernel writes them. */
-function listeners(port: number): string[] {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) =>
-    [...readFileSync(table, 'utf8').matchAll(/: ([0-9A-F]+):([0-9A-F]{4}) \S+ 0A /g)]
-      .filter((match) => match[2] === hex)
-      .map((match) => match[1] ?? ''),
-  );
 }
 
 optionTest('pageServer', 'the pages go to criu page-server and not into the images', async () => {
@@ -70,11 +56,7 @@ optionTest(
   ['lazyPages', 'statusFd'],
   'the pages stay until a restored process asks for them',
   async () => {
-    const pipeSize = '/proc/sys/fs/pipe-max-size';
-    const before = readFileSync(pipeSize, 'utf8');
-    // Where root has no CAP_SYS_RESOURCE, CRIU cannot have pipes larger than this.
-    writeFileSync(pipeSize, String(Math.max(Number(before), 4 * 1024 * 1024)));
-    scope.defer(() => writeFileSync(pipeSize, before));
+    useLargePipes(scope);
     const directory = await scope.directory();
     const [imagePath, workPath] = [join(directory, 'images'), join(directory, 'work')];
     await mkdir(workPath);

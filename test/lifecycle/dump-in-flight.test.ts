@@ -116,6 +116,26 @@ test('process.exit while lazy pages wait for a client: the process goes on, no c
   await until('the process counts on', () => statSync(log).size > size);
 });
 
+test.each(['exit-serving', 'sigkill-serving'])(
+  '%s of a container that waits for a client: it runs, and its network is free',
+  async (what) => {
+    const container = await startContainer(scope);
+    const inside = ['-n', '-t', String(container.pid)];
+    const options = {
+      root: container.stateRoot,
+      imagePath: container.path('images'),
+      lazyPages: true,
+      pageServer: `127.0.0.1:${27_100 + (process.pid % 900)}`,
+    };
+    const { stderr } = await dumpInChild(container.id, options, what);
+    expect(stderr).toBe('');
+    await noCriu();
+    await container.countsOn();
+    const { code, stdout } = await run('nsenter', [...inside, 'nft', 'list', 'ruleset']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  },
+);
+
 test('SIGKILL of the Node process in mid-dump: the process goes on, no criu stays', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');

@@ -7,7 +7,17 @@ import { validateOptions } from '../../lib/options/validate.js';
 import { insertTable, renderTypes } from '../../scripts/gen-options.mjs';
 import { projectRoot, protoDirectory } from '../helpers/paths.js';
 
-const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore', 'restoreContainer'];
+const calls: Call[] = [
+  'checkpoint',
+  'dump',
+  'preDump',
+  'restore',
+  'restoreContainer',
+  'startPageServer',
+  'startLazyPages',
+];
+/** Those that have an option which must be given. */
+const servers: readonly Call[] = ['startPageServer', 'startLazyPages'];
 const kebab = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const read = (...path: string[]): string => readFileSync(join(...path), 'utf8');
@@ -23,7 +33,13 @@ describe('the table', () => {
     expect(new Set(flags).size).toBe(flags.length);
     for (const flag of flags) expect(flag).toMatch(/^[a-z]+(-[a-z]+)*$/);
     const without = optionsOf('checkpoint').filter(({ flag }) => flag === undefined);
-    expect(without.map(({ name }) => name).sort()).toEqual(['criu', 'hooks', 'root', 'signal']);
+    expect(without.map(({ name }) => name).sort()).toEqual([
+      'criu',
+      'hooks',
+      'onStatusReady',
+      'root',
+      'signal',
+    ]);
   });
 
   test('has flags only of what checkpoint takes', () => {
@@ -56,7 +72,10 @@ describe('the table', () => {
   });
 
   test('has defaults that its own validation takes', () => {
-    for (const call of calls) expect(() => validateOptions(call, {})).not.toThrow();
+    for (const call of calls) {
+      const needed = servers.includes(call) ? { address: '10.0.0.1', port: 27 } : {};
+      expect(() => validateOptions(call, needed)).not.toThrow();
+    }
   });
 });
 

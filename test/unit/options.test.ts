@@ -7,7 +7,20 @@ import { checkStatusFd, validateOptions } from '../../lib/options/validate.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
-const calls: Call[] = ['checkpoint', 'dump', 'preDump', 'restore', 'restoreContainer'];
+const calls: Call[] = [
+  'checkpoint',
+  'dump',
+  'preDump',
+  'restore',
+  'restoreContainer',
+  'startPageServer',
+  'startLazyPages',
+];
+/** What a call cannot do without. */
+const needed: Partial<Record<Call, Record<string, unknown>>> = {
+  startPageServer: { address: '10.0.0.1' },
+  startLazyPages: { address: 'a-host', port: 27 },
+};
 const type = 'ERR_INVALID_ARG_TYPE';
 const value = 'ERR_INVALID_ARG_VALUE';
 
@@ -50,7 +63,7 @@ describe('defaults', () => {
 });
 
 describe('what is right', () => {
-  // One good value for each type; a row that needs another one has it by its name.
+  // One good value for each type; a row that needs another one has it by its name, below.
   const good: Record<string, unknown> = {
     boolean: true,
     integer: 3,
@@ -60,20 +73,33 @@ describe('what is right', () => {
     'path[]': ['/a'],
     'string[]': ['name'],
     address: '10.0.0.1:27',
+    ip: '10.0.0.2',
+    host: 'host.example',
+    function() {},
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
     signal: new AbortController().signal,
     criu: { dump() {} },
     hooks: { postDump() {} },
-    'restore hooks': { postRestore() {} },
     string: 'name',
-    lsmProfile: 'apparmor:name',
     'joinedNamespace[]': [{ type: 'net', path: '/proc/1/ns/net' }],
     'inheritedFd[]': [{ fd: 2, resource: 'pipe:[4711]' }],
+  };
+  const goodByName: Record<string, unknown> = {
+    'restore hooks': { postRestore() {} },
+    lsmProfile: 'apparmor:name',
     external: ['mnt[/data]:data', 'mnt[]', 'net[4026531840]:extRootNetNS'],
   };
   const company: Record<string, Record<string, unknown>> = {
     preDumpMode: { preDump: true },
     lazyPages: { pageServer: '10.0.0.1:27' },
+    onStatusReady: { lazyPages: true, pageServer: '10.0.0.1:27' },
+    tls: { pageServer: '10.0.0.1:27' },
+    ...Object.fromEntries(
+      ['tlsCacert', 'tlsCacrl', 'tlsCert', 'tlsKey', 'tlsNoCnVerify'].map((name) => [
+        name,
+        { tls: true, pageServer: '10.0.0.1:27' },
+      ]),
+    ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
   };
 
@@ -83,12 +109,13 @@ describe('what is right', () => {
       if (row.name === 'statusFd') continue;
       const values = row.type.startsWith('enum') ? (row.values ?? []) : [undefined];
       for (const word of values) {
-        let given = good[`${call} ${row.name}`] ?? good[row.name] ?? good[row.type] ?? word;
+        let given =
+          goodByName[`${call} ${row.name}`] ?? goodByName[row.name] ?? good[row.type] ?? word;
         if (row.type === 'enum[]') given = [word];
         const others = Object.entries(company[row.name] ?? {}).filter(([name]) =>
           optionsOf(call).some((other) => other.name === name),
         );
-        const options = { ...Object.fromEntries(others), [row.name]: given };
+        const options = { ...needed[call], ...Object.fromEntries(others), [row.name]: given };
         expect(validateOptions(call, options), row.name).toHaveProperty(row.name);
       }
     }
@@ -220,6 +247,9 @@ describe('wrong JavaScript types', () => {
     'joinedNamespace[]': Array.isArray,
     'inheritedFd[]': Array.isArray,
     address: (candidate) => typeof candidate === 'string',
+    ip: (candidate) => typeof candidate === 'string',
+    host: (candidate) => typeof candidate === 'string',
+    function: (candidate) => typeof candidate === 'function',
     signal: () => false,
     criu: () => false,
     hooks: isRecord,
@@ -231,7 +261,7 @@ describe('wrong JavaScript types', () => {
     (call, name, row) => {
       for (const candidate of everything) {
         if (fits[row.type]?.(candidate)) continue;
-        const error = refusal(call, { [name]: candidate });
+        const error = refusal(call, { ...needed[call], [name]: candidate });
         expect(error).toBeInstanceOf(TypeError);
         expect(error.code).toBe(type);
         expect(error.message).toContain(name);
@@ -393,7 +423,7 @@ describe('unknown options', () => {
     ['dump', 'timeout', 'did you mean timeoutMs?'],
     ['dump', 'manageCgroups', 'did you mean manageCgroupsMode?'],
     ['dump', 'preDump', 'it is an option of checkpoint'],
-    ['dump', 'criu', 'it is an option of checkpoint'],
+    ['dump', 'criu', 'it is an option of checkpoint and restoreContainer'],
     ['preDump', 'lazyPages', 'it is an option of checkpoint and dump'],
     ['dump', 'preDumpMode', 'it is an option of checkpoint and preDump'],
   ])('%s %s: %s', (call, name, hint) => {
@@ -418,6 +448,24 @@ describe('unknown options', () => {
   });
 });
 
+describe('addresses of what serves', () => {
+  test.each<[Call, Record<string, unknown>, string, string]>([
+    ['startPageServer', {}, type, 'an IP address for address but received undefined'],
+    ['startPageServer', { address: 'a-host' }, value, "'a-host'"],
+    ['startPageServer', { address: '10.0.0' }, value, "'10.0.0'"],
+    ['startPageServer', { address: '' }, value, 'the address is empty'],
+    ['startPageServer', { address: '::1', port: -1 }, value, 'from 0 to 65535 for port'],
+    ['startLazyPages', {}, type, 'for address but received undefined'],
+    ['startLazyPages', { address: 'a host', port: 27 }, value, "'a host'"],
+    ['startLazyPages', { address: 'a-host' }, type, 'for port but received undefined'],
+    ['startLazyPages', { address: 'a-host', port: 0 }, value, 'from 1 to 65535 for port'],
+  ])('%s %j', (call, options, code, says) => {
+    const error = refusal(call, options);
+    expect(error.code).toBe(code);
+    expect(error.message).toContain(says);
+  });
+});
+
 describe('contradictions', () => {
   const server = '10.0.0.1:27';
   test.each<[Call, Record<string, unknown>, string[]]>([
@@ -434,6 +482,11 @@ describe('contradictions', () => {
     ['dump', { statusFd: 1 }, ['statusFd 1', 'lazyPages']],
     ['dump', { statusFd: 1, lazyPages: false }, ['statusFd 1', 'lazyPages']],
     ['dump', { lazyPages: true }, ['lazyPages', 'pageServer']],
+    ['dump', { onStatusReady() {} }, ['onStatusReady', 'lazyPages']],
+    ['dump', { tls: true }, ['tls', 'pageServer']],
+    ['dump', { pageServer: server, tlsCert: '/cert.pem' }, ['tlsCert', 'tls']],
+    ['dump', { pageServer: server, tlsNoCnVerify: true }, ['tlsNoCnVerify', 'tls']],
+    ['startPageServer', { address: '10.0.0.1', tlsKey: '/key.pem' }, ['tlsKey', 'tls']],
     ['dump', { lazyPages: true, pageServer: 'a-host:27' }, ["'a-host'", 'IP address']],
     ['dump', { lazyPages: true, pageServer: '[fe80::1%lo]:27' }, ['fe80::1%lo', 'IP address']],
     ['dump', { freezer: 'cgroup' }, ['freezer', 'freezeCgroup']],
@@ -452,6 +505,9 @@ describe('contradictions', () => {
     ['dump', { leaveRunning: false, leaveStopped: true }],
     ['dump', { freezer: 'ptrace', freezeCgroup: '/sys/fs/cgroup/x' }],
     ['dump', { lazyPages: true, pageServer: server, leaveRunning: true }],
+    ['dump', { pageServer: server, tls: true, tlsCert: '/cert.pem', tlsNoCnVerify: true }],
+    ['dump', { tls: false, tlsNoCnVerify: false }],
+    ['startPageServer', { address: '::1', port: 0, tls: true }],
     ['dump', { tcpEstablished: true, networkLock: 'skip' }],
   ])('%s %j is none', (call, options) => {
     expect(validateOptions(call, options)).toMatchObject(options['pageServer'] ? {} : options);

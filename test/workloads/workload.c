@@ -585,6 +585,60 @@ static void run_change(long mebibytes, double percent, const char *path)
 	}
 }
 
+/* Splitmix64: no two pages are alike, and none can be told from another. */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+	return x ^ (x >> 31);
+}
+
+/*
+ * State that a migration must not change: MEBIBYTES of numbers that are known beforehand. A tick is
+ * a line "<number> <CLOCK_MONOTONIC in us>" in LOG after one page anywhere was looked at. When there
+ * is a file LOG.check, all of it is, and LOG.verdict says "intact" or what is wrong.
+ */
+static void run_state(long mebibytes, const char *log)
+{
+	size_t count = ((size_t)mebibytes << 20) / sizeof(uint64_t), page = 4096 / sizeof(uint64_t);
+	uint64_t *words = mmap(NULL, count * sizeof(*words), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char path[4096], line[64];
+	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	if (words == MAP_FAILED || fd < 0)
+		fail(log);
+	for (size_t i = 0; i < count; i++)
+		words[i] = mix(i);
+	ready("ready\n");
+	for (uint64_t number = 1;; number++) {
+		size_t at = mix(number) % (count / page) * page, wrong = 0;
+
+		if (words[at] != mix(at))
+			exit(3);
+		snprintf(path, sizeof(path), "%s.check", log);
+		if (!access(path, F_OK) && !unlink(path)) {
+			for (size_t i = 0; i < count; i++)
+				wrong += words[i] != mix(i);
+			snprintf(path, sizeof(path), "%s.verdict", log);
+			int verdict = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+			if (wrong)
+				dprintf(verdict, "%zu of %zu words are wrong\n", wrong, count);
+			else
+				dprintf(verdict, "intact\n");
+			close(verdict);
+		}
+		int length = snprintf(line, sizeof(line), "%llu %lld\n", (unsigned long long)number,
+				      (long long)now_us());
+
+		if (write(fd, line, length) != length)
+			fail("write");
+		usleep(2000);
+	}
+}
+
 static void run_watch(const char *path)
 {
 	int fd = inotify_init1(0);
@@ -717,6 +771,8 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "change"))
 		run_change(atol(argument(argc, argv, 3)), atof(argument(argc, argv, 4)),
 			   argument(argc, argv, 5));
+	if (!strcmp(mode, "state"))
+		run_state(atol(argument(argc, argv, 3)), argument(argc, argv, 4));
 	if (!strcmp(mode, "watch"))
 		run_watch(argument(argc, argv, 3));
 	if (!strcmp(mode, "mounts"))

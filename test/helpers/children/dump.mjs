@@ -1,7 +1,7 @@
 // @ts-check
 // A Node process that dumps and does something at the moment when criu writes memory pages.
-// argv: pid or container id, options as JSON, then what: wait, exit, exit-serving (after half a
-// second), sigkill, kill-criu, stop-criu, terminate.
+// argv: pid or container id, options as JSON, then what: wait, exit, sigkill, kill-criu, stop-criu,
+// terminate; exit-serving and sigkill-serving half a second later.
 // Prints one line of JSON with what came of it.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,6 +71,10 @@ if (what === 'terminate') {
   if (what === 'exit-serving') {
     await sleep(500);
     process.exit(3);
+  }
+  if (what === 'sigkill-serving') {
+    await sleep(500);
+    process.kill(process.pid, 'SIGKILL');
   }
   if (what !== 'wait') await pagesAreWritten();
   if (what === 'exit') {

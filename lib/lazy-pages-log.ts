@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+/** How many memory pages the restored tasks have and lack. */
+export interface LazyPagesProgress {
+  /** All; 0 before a restore has begun. */
+  total: number;
+  served: number;
+  left: number;
+}
+
+const found = /Found (\d+) pages to be handled by UFFD/;
+const copied = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
+/** Of the kernel's notes for each program (getauxval), pairs of a type and a value. */
+const AT_PAGESZ = 6n;
+const pageSize = ((): number => {
+  const notes = readFileSync('/proc/self/auxv');
+  const pairs = Array.from({ length: notes.length / 16 }, (_, index) => index * 16);
+  const at = pairs.find((offset) => notes.readBigUInt64LE(offset) === AT_PAGESZ);
+  return at === undefined ? 4096 : Number(notes.readBigUInt64LE(at + 8));
+})();
+
+/** Counts in the growing log of a lazy-pages daemon, which tells its progress nowhere else. */
+export class LazyPagesLog {
+  readonly #path: string;
+  #offset = 0;
+  #rest = '';
+  #progress: LazyPagesProgress = { total: 0, served: 0, left: 0 };
+  /** One at a time. */
+  #reading: Promise<unknown> = Promise.resolve();
+  #isFinished = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** What the log says up to now. */
+  async read(): Promise<LazyPagesProgress> {
+    const reading = this.#reading.then(() => (this.#isFinished ? undefined : this.#readOn()));
+    this.#reading = reading.catch(() => {});
+    await reading;
+    return { ...this.#progress };
+  }
+
+  /** Reads it to its end; afterwards it is not looked at again. */
+  async finish(): Promise<void> {
+    await this.read().catch(() => {});
+    this.#isFinished = true;
+  }
+
+  async #readOn(): Promise<void> {
+    const file = await open(this.#path, 'r').catch(() => undefined);
+    if (!file) return;
+    try {
+      for await (const text of file.createReadStream({
+        encoding: 'latin1',
+        start: this.#offset,
+        autoClose: false,
+      })) {
+        this.#offset += (text as string).length;
+        this.#count(text as string);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  #count(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    let { total, served } = this.#progress;
+    for (const line of lines) {
+      total += Number(found.exec(line)?.[1] ?? 0);
+      served += Number(copied.exec(line)?.[1] ?? 0) / pageSize;
+    }
+    this.#progress = { total, served, left: Math.max(0, total - served) };
+  }
+}

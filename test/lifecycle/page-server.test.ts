@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { run, until } from '../helpers/exec.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { listeners } from '../helpers/network.js';
+import { projectRoot } from '../helpers/paths.js';
+import { isAlive } from '../helpers/process.js';
+import { useScope } from '../helpers/scope.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build'));
+
+test.each([
+  ['sigkill', null, 'SIGKILL'],
+  ['exit', 3, null],
+  ['terminate', 0, null],
+])('%s in the middle of a transfer: no criu stays, nothing listens', async (what, code, signal) => {
+  const program = join(projectRoot, 'test/helpers/children/page-server.mjs');
+  const imagePath = join(await scope.directory(), 'received');
+  const outcome = await run(process.execPath, [program, imagePath, what]);
+  expect(outcome).toMatchObject({ code, signal, stderr: '' });
+  const { port, criu } = JSON.parse(outcome.stdout) as { port: number; criu: number };
+  await until('criu is gone', () => !isAlive(criu));
+  expect(listeners(port)).toEqual([]);
+});
