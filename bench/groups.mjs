@@ -3,10 +3,21 @@ import { concurrency } from './rows/concurrency.mjs';
 import { containers } from './rows/containers.mjs';
 import { eventloop } from './rows/eventloop.mjs';
 import { memory } from './rows/memory.mjs';
+import { migration } from './rows/migration.mjs';
 import { node } from './rows/node.mjs';
 import { processes } from './rows/processes.mjs';
 import { restore } from './rows/restore.mjs';
 import { scale } from './rows/scale.mjs';
 
 /** @type {readonly import('./lib/result.mjs').Group[]} in the order in which they run */
-export const groups = [containers, processes, node, concurrency, eventloop, restore, memory, scale];
+export const groups = [
+  containers,
+  processes,
+  node,
+  concurrency,
+  eventloop,
+  restore,
+  memory,
+  scale,
+  migration,
+];

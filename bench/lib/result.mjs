@@ -31,7 +31,14 @@ import { median } from './statistics.mjs';
  */
 
 /**
+ * Figures side by side that are no ways to do the same thing; the first row is the head.
+ *
+ * @typedef {readonly (readonly string[])[]} Table
+ */
+
+/**
  * @typedef {object} Result
+ * @property {Table} [table]
  * @property {readonly Chart[]} charts
  * @property {readonly Target[]} targets
  * @property {readonly string[]} [notes]

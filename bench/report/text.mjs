@@ -77,8 +77,11 @@ export function targetTable(targets) {
  * @param {string} title
  * @param {Result} result
  */
-export function groupText(title, { charts, targets, notes = [] }) {
+export function groupText(title, { table, charts, targets, notes = [] }) {
   const lines = [title, '='.repeat(title.length)];
+  if (table) {
+    lines.push('', ...columns(table));
+  }
   for (const chart of charts) {
     const [head = '', ...rest] = columns(tableOf(chart));
     lines.push('', head, ...rest);
