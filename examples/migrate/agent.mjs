@@ -75,15 +75,22 @@ const calls = {
       server.close();
       const tar = spawn('tar', ['-x', '-C', parent], { stdio: ['pipe', 'ignore', 'inherit'] });
       const ended = once(tar, 'exit');
-      await pipeline(socket, tar.stdin);
-      if ((await ended)[0] !== 0) throw new Error('tar could not unpack the images');
+      // tar ends with the archive, which may be before the last padding.
+      tar.stdin.on('error', () => {});
+      socket.on('error', () => tar.stdin.destroy());
+      socket.pipe(tar.stdin);
+      const [code] = await ended;
+      socket.resume();
+      if (code !== 0) throw new Error('tar could not unpack the images');
     };
     runInBackground('receive', unpack());
     return /** @type {import('node:net').AddressInfo} */ (server.address()).port;
   },
   async send(address, port, parent, name) {
     const tar = spawn('tar', ['-c', '-C', parent, name], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(tar, 'exit');
     await pipeline(tar.stdout, connect(port, address));
+    if ((await ended)[0] !== 0) throw new Error('tar could not pack the images');
   },
 };
 

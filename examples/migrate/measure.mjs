@@ -49,6 +49,12 @@ async function measure() {
 
 const before = readFileSync(pipeSize, 'utf8');
 if (Number(before) < neededPipeSize) writeFileSync(pipeSize, String(neededPipeSize));
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    writeFileSync(pipeSize, before);
+    process.exit(1); // the hosts end with us
+  });
+}
 try {
   process.stdout.write(`${JSON.stringify(await measure())}\n`);
 } finally {
