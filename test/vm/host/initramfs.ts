@@ -14,7 +14,11 @@ type Kernel = NonNullable<ReturnType<typeof findKernel>>;
 const guestRoot = '/libcriu';
 
 /** Whatever the tests, CRIU and the runtimes start. */
-const programs = ['runc', 'crun', 'nft', 'iptables', 'ip', 'tar', 'gzip', 'setpriv'];
+const programs = [
+  ...['runc', 'crun', 'nft', 'iptables', 'ip', 'tar', 'gzip', 'setpriv'],
+  // Of the migration's hosts.
+  ...['tc', 'unshare', 'mount'],
+];
 /** Other names of the same program. */
 const aliases: Readonly<Record<string, readonly string[]>> = {
   iptables: ['iptables-restore', 'iptables-save', 'ip6tables-restore', 'ip6tables-save'],
@@ -30,6 +34,7 @@ const modules = [
   'nft_compat',
   'overlay',
   'raw_diag',
+  'sch_tbf',
   'tcp_diag',
   'tun',
   'udp_diag',
@@ -138,7 +143,7 @@ async function addModules(system: FileTree, { directory: kernel, version }: Kern
 
 async function addPackage(system: FileTree): Promise<void> {
   const add = (path: string): Promise<void> => system.add(inGuest(path), path);
-  for (const name of ['package.json', 'dist', 'test/workloads']) {
+  for (const name of ['package.json', 'dist', 'examples', 'test/workloads']) {
     await add(resolve(projectRoot, name));
   }
   const built = resolve(projectRoot, 'build/Release');
