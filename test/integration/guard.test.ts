@@ -15,6 +15,7 @@ import { type Container, startContainer, uniqueId } from '../helpers/container.j
 import { sleep, until } from '../helpers/exec.js';
 import { firewallRules } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
+import { useLargePipes } from '../helpers/network.js';
 import { distIndex } from '../helpers/paths.js';
 import { freePort } from '../helpers/port.js';
 import {
@@ -169,6 +170,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
   });
 
   test('while lazy pages are served', async () => {
+    useLargePipes(scope);
     const serving = { lazyPages: true, pageServer: `127.0.0.1:${await freePort()}` };
     const child = await startVictim([container, container.path('lazy'), 'statusReady', serving]);
     await isHeld(child);
