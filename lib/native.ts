@@ -67,7 +67,7 @@ export interface NativeOutcome {
   version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
   features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
   /** Notifications, with milliseconds since the start. */
-  events: { name: string; at: number }[];
+  events: { name: string; at: number; pid: number }[];
   /** Milliseconds since the start; undefined where it did not come to that. */
   timeline: {
     workerReady?: number;

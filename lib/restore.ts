@@ -15,6 +15,7 @@ import {
   type OutputDirectory,
   openImages,
 } from './images-directory.js';
+import { killLeftovers, nowInTicks } from './leftovers.js';
 import type { Installation } from './locate.js';
 import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
 import type { RestoreOptions } from './option-types.js';
@@ -142,7 +143,7 @@ async function restoreInTurn(
       spares: criu.spares,
     };
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline.signal);
-    const outcome = await restoreOnceFree(request, native, hooks, place);
+    const outcome = await restoreOnceFree(request, native, hooks, images, place);
     const { pid } = outcome;
     return {
       pid,
@@ -168,16 +169,21 @@ async function restoreOnceFree(
   request: RestoreRequest,
   native: NativeRequest,
   hooks: HookRunner,
+  images: OutputDirectory,
   place: OutputDirectory,
 ): Promise<Outcome> {
   const { deadline } = request;
   const patience = performance.now() + reapingMs;
   for (;;) {
     deadline.check('request');
+    const since = nowInTicks();
     const outcome = await runNative(native, hooks, deadline.signal);
     if (outcome.success) return outcome;
-    // CRIU has killed it, and we are the parent.
-    if (outcome.pid > 0 && isOurs(outcome.pid)) await nativeAddon().waitForChild(outcome.pid, true);
+    // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
+    const ended = outcome.replied
+      ? [outcome.pid]
+      : await killLeftovers(images.file('pstree.img'), outcome, since);
+    for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
     const error = await failure(request, outcome, place);
     const pid = takenPid(error);
     if (pid === undefined) throw error;

@@ -407,7 +407,7 @@ void Operation::Answer(uint64_t number, Verdict verdict) {
 }
 
 bool Operation::DoOurPart(const Notification& notification) {
-  outcome_.events.push_back({notification.script, Now()});
+  outcome_.events.push_back({notification.script, Now(), notification.pid});
   if (notification.script == "status-ready" && !WriteStatus()) return false;
   if (notification.script == "network-lock" || notification.script == "query-ext-files") {
     // By now CRIU is connected; a page server that vanishes must not hold the tasks up.

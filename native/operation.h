@@ -56,6 +56,7 @@ struct Timeline {
 struct Event {
   std::string name;
   double at = 0;
+  int pid = 0;  // of the root task, where CRIU tells it
 };
 
 // How an operation ended, as plain data.

@@ -211,6 +211,7 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
     auto event = Napi::Object::New(env);
     event["name"] = outcome.events[i].name;
     event["at"] = outcome.events[i].at;
+    event["pid"] = outcome.events[i].pid;
     events[i] = event;
   }
   object["events"] = events;

@@ -3,30 +3,15 @@
 // argv: pid or container id, options as JSON, then what: wait, exit, sigkill, kill-criu, stop-criu,
 // terminate; exit-serving and sigkill-serving half a second later.
 // Prints one line of JSON with what came of it.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checkpoint, dump } from '../../../dist/index.js';
+import { criuPids } from './criu-pids.mjs';
 
 const [target = '', text = '{}', what = 'wait'] = process.argv.slice(2);
 const options = JSON.parse(text);
-
-/** Children of this process that are criu and not ended. */
-function criuPids() {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-        const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        return stat.includes('(criu)') && fields[0] !== 'Z' && Number(fields[1]) === process.pid;
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
 
 async function pagesAreWritten() {
   const pages = join(options.imagePath, 'pages-1.img');

@@ -1,0 +1,37 @@
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+
+const commonMagic = 0x54564319;
+const pstreeMagic = 0x50273030;
+const pidField = 1;
+
+/**
+ * The pids of the content of a `pstree.img` file, the root's first, as the tasks see them.
+ *
+ * @throws Error when it is not one, or is cut short.
+ */
+export function decodePids(file: Uint8Array): number[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (file.byteLength < 8) throw new Error('pstree.img is cut short');
+  if (view.getUint32(0, true) !== commonMagic || view.getUint32(4, true) !== pstreeMagic) {
+    throw new Error('not a pstree image');
+  }
+  const pids: number[] = [];
+  for (let at = 8; at < file.byteLength; ) {
+    const start = at + 4;
+    const end = start <= file.byteLength ? start + view.getUint32(at, true) : Infinity;
+    if (end > file.byteLength) throw new Error('pstree.img is cut short');
+    pids.push(pidOf(file.subarray(start, end)));
+    at = end;
+  }
+  return pids;
+}
+
+function pidOf(message: Uint8Array): number {
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === pidField && type === WireType.Varint) return reader.uint32();
+    reader.skip(type, field);
+  }
+  throw new Error('pstree.img has a task without a pid');
+}

@@ -1,0 +1,98 @@
+import { join, resolve } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { type Outcome, run, until } from '../helpers/exec.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { projectRoot } from '../helpers/paths.js';
+import { allProcesses, isAlive, startWorkload } from '../helpers/process.js';
+import { dumpAway, restoreOk } from '../helpers/restored.js';
+import { useScope } from '../helpers/scope.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc'));
+
+const script = resolve(projectRoot, 'test/helpers/children/restore.mjs');
+
+interface Images {
+  imagePath: string;
+  /** Of the root, and the session of all. */
+  pid: number;
+}
+
+async function imagesOfTree(): Promise<Images> {
+  const ring = await startWorkload(scope, ['ring', join(await scope.directory(), 'log'), 5]);
+  return { imagePath: await dumpAway(scope, ring), pid: ring.pid };
+}
+
+function restoreIn(images: Images, options: object): Promise<Outcome> {
+  const given = JSON.stringify({ imagePath: images.imagePath, ...options });
+  return run(process.execPath, [script, given]);
+}
+
+/** Those that are there and not dead, which on some machines nobody reaps. */
+function tasksOf({ pid }: Images): number {
+  return allProcesses().filter((task) => task.session === pid && isAlive(task.pid)).length;
+}
+
+async function nothingIsLeft(images: Images): Promise<void> {
+  await until('nothing of the tasks is left', () => tasksOf(images) === 0);
+}
+
+async function allGoOn(images: Images): Promise<void> {
+  await until('all tasks go on', () => tasksOf(images) === 5);
+  process.kill(images.pid, 'SIGKILL');
+  await nothingIsLeft(images);
+}
+
+test.each(['sigkill', 'exit'])(
+  '%s of the Node process before the last veto: nothing is left',
+  async (how) => {
+    for (const restoreSibling of [false, true]) {
+      const images = await imagesOfTree();
+      await restoreIn(images, { when: 'postRestore', how, restoreSibling });
+      await nothingIsLeft(images);
+    }
+  },
+);
+
+test.each(['sigkill', 'exit'])('%s of the Node process behind it: the tasks go on', async (how) => {
+  for (const restoreSibling of [false, true]) {
+    const images = await imagesOfTree();
+    await restoreIn(images, { when: 'preResume', how, restoreSibling });
+    await allGoOn(images);
+  }
+});
+
+test.each(['preRestore', 'postRestore', 'preResume'])(
+  'SIGKILL of criu at %s: ERR_CRIU_DIED, and nothing is left',
+  async (when) => {
+    for (const restoreSibling of [false, true]) {
+      const images = await imagesOfTree();
+      const { stdout } = await restoreIn(images, { when, how: 'kill-criu', restoreSibling });
+      expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_CRIU_DIED' });
+      expect(tasksOf(images)).toBe(0);
+    }
+  },
+);
+
+test('SIGKILL of criu at any moment: restored, or nothing is left', async () => {
+  for (let ms = 1; ms <= 10; ms++) {
+    const images = await imagesOfTree();
+    const { stdout } = await restoreIn(images, { when: ms, how: 'kill-criu' });
+    const { pid, code } = JSON.parse(stdout) as { pid?: number; code?: string };
+    if (code === undefined) {
+      expect(pid).toBe(images.pid);
+      await allGoOn(images);
+    } else {
+      expect(code).toBe('ERR_CRIU_DIED');
+      expect(tasksOf(images)).toBe(0);
+    }
+  }
+});
+
+test('after a criu that has died the same images are restored', async () => {
+  const images = await imagesOfTree();
+  const options = { when: 'postRestore', how: 'kill-criu', restoreSibling: true };
+  await restoreIn(images, options);
+  await restoreOk(scope, images.imagePath);
+  expect(tasksOf(images)).toBe(5);
+});
