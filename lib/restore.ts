@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +9,7 @@ import type { Deadline } from './deadline.js';
 import { failure, type Outcome, requireRoot, runNative } from './dump.js';
 import { CriuError, invalidArgValue } from './errors.js';
 import { HookRunner, restoreHooks } from './hooks.js';
+import { decodePids } from './images/pstree.js';
 import { decodeRestoreStats, type RestoreStats } from './images/stats.js';
 import {
   checkDirectory,
@@ -163,7 +165,7 @@ async function restoreInTurn(
 
 /**
  * Restores; a pid that is only taken by a process that is gone, and that nobody has reaped yet, is
- * waited for, as right after a dump.
+ * waited for, as right after a dump. That of the root beforehand, for each request calls the hooks.
  */
 async function restoreOnceFree(
   request: RestoreRequest,
@@ -174,6 +176,8 @@ async function restoreOnceFree(
 ): Promise<Outcome> {
   const { deadline } = request;
   const patience = performance.now() + reapingMs;
+  const root = await rootPid(images.file('pstree.img'));
+  if (root !== undefined) await holderOf(root, patience, deadline.signal);
   for (;;) {
     deadline.check('request');
     const since = nowInTicks();
@@ -190,6 +194,12 @@ async function restoreOnceFree(
     const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
   }
+}
+
+/** Undefined of a tree with a pid namespace of its own, and where only CRIU can say what is wrong. */
+async function rootPid(pstree: string): Promise<number | undefined> {
+  const [root] = await readFile(pstree).then(decodePids, () => []);
+  return root === 1 ? undefined : root;
 }
 
 /** The pid that CRIU could not have because there is such a process or thread. */

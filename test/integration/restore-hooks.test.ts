@@ -1,9 +1,17 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CriuError, type HookEvent, type RestoreHooks } from '../helpers/api.js';
+import { Criu, CriuError, type HookEvent, type RestoreHooks } from '../helpers/api.js';
 import { sleep, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
-import { isAlive, processState, startWorkload } from '../helpers/process.js';
+import {
+  allProcesses,
+  isAlive,
+  processState,
+  startShell,
+  startWorkload,
+  workloadBinary,
+} from '../helpers/process.js';
 import { dumpAway, restoreFails, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
 
@@ -51,6 +59,27 @@ test('hooks of a restore are called in order, with the pid where there is one', 
   for (const [index, time] of times.slice(1).entries()) {
     expect(time).toBeGreaterThanOrEqual((times[index] ?? 0) + 10);
   }
+});
+
+test('a root that nobody has reaped yet is waited for before a hook is called', async () => {
+  const ready = join(await scope.directory(), 'ready');
+  const parent = await startShell(scope, `setsid ${await workloadBinary()} ${ready} idle & wait`);
+  const { pid } = await until('the workload is ready', () =>
+    existsSync(ready) ? allProcesses().find((one) => one.parent === parent.pid) : undefined,
+  );
+  process.kill(parent.pid, 'SIGSTOP');
+  const imagePath = join(await scope.directory(), 'images');
+  await new Criu().dump(pid, { imagePath });
+  expect(processState(pid)?.state).toBe('Z');
+  const reached: string[] = [];
+  const restored = restoreOk(scope, imagePath, {
+    hooks: everywhere((event) => reached.push(event.stage)),
+  });
+  await sleep(100);
+  expect(reached).toEqual([]);
+  process.kill(parent.pid, 'SIGCONT');
+  await restored;
+  expect(reached.filter((stage) => stage === 'preRestore')).toHaveLength(1);
 });
 
 describe('a veto of a restore', () => {
