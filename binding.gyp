@@ -86,6 +86,22 @@
       ],
     },
     {
+      # Preloaded into criu: native/preload/empty_conntrack.cc.
+      'target_name': 'criu_empty_conntrack',
+      'type': 'shared_library',
+      'product_prefix': '',
+      'product_extension': 'so',
+      'product_dir': '<(PRODUCT_DIR)',
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_conntrack.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden', '-fstack-protector-strong'],
+      'ldflags': ['-Wl,-z,relro,-z,now', '-Wl,--as-needed'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+      ],
+    },
+    {
       # The tar that comes first in the PATH of criu: native/tar/main.cc. It has a directory of its
       # own, because everything in that directory comes first.
       'target_name': 'criu_tar',

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { withDeadline } from './deadline.js';
 import { type DumpResult, runDump } from './dump.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
+import { criuEnvironment } from './environment.js';
 import { CriuError, invalidArgType, invalidArgValue } from './errors.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js';
@@ -344,22 +345,6 @@ export function defaultCriu(): Criu {
   shared ??= new Criu();
   return shared;
 }
-
-/**
- * What criu needs of our environment: nothing that a caller set for Node (LD_PRELOAD) reaches it.
- *
- * @param firstInPath - A directory whose programs criu is to prefer.
- */
-export function criuEnvironment(firstInPath?: string): string[] {
-  const { PATH = systemPath, HOME, CRIU_CONFIG_FILE, CRIU_LIBS_DIR } = process.env;
-  const path = firstInPath === undefined ? PATH : `${firstInPath}:${PATH}`;
-  return Object.entries({ PATH: path, HOME, CRIU_CONFIG_FILE, CRIU_LIBS_DIR }).flatMap(
-    ([name, value]) => (value === undefined ? [] : [`${name}=${value}`]),
-  );
-}
-
-/** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
-const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function checkCount(
   name: string,

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { CriuFeatures } from './criu.js';
-import { criuEnvironment } from './criu.js';
 import type { Deadline } from './deadline.js';
+import { criuEnvironment } from './environment.js';
 import { CriuError, invalidArgValue } from './errors.js';
 import { dumpHooks, HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
@@ -26,7 +26,6 @@ import {
   type NativeOutcome,
   type NativeRequest,
   nativeAddon,
-  nativeTarDirectory,
 } from './native.js';
 import type { DumpOptions } from './option-types.js';
 import { networkLocks, toFields } from './options/fields.js';
@@ -332,7 +331,7 @@ async function nativeRequest(
   return {
     verb: preDump ? 'preDump' : 'dump',
     ...installation,
-    environment: criuEnvironment(options.tar === 'native' ? nativeTarDirectory() : undefined),
+    environment: criuEnvironment(options),
     fields: all,
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
     ...(config === undefined ? {} : { config }),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Criu, criuEnvironment } from './criu.js';
+import type { Criu } from './criu.js';
+import { criuEnvironment } from './environment.js';
 import { abortError, CriuError } from './errors.js';
 import type { Installation } from './locate.js';
 import { excerpt, readExcerpt } from './log.js';

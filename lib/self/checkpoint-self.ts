@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { type Criu, criuEnvironment, defaultCriu } from '../criu.js';
+import { type Criu, defaultCriu } from '../criu.js';
 import { type Deadline, withDeadline } from '../deadline.js';
 import { failure, requireRoot, runNative } from '../dump.js';
+import { criuEnvironment } from '../environment.js';
 import { CriuError } from '../errors.js';
 import { dumpHooks, HookRunner } from '../hooks.js';
 import { type DumpStats, decodeDumpStats } from '../images/stats.js';

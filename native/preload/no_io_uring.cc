@@ -8,8 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdarg>
-#include <cstdlib>
-#include <cstring>
+
+#include "hide_from_children.h"
 
 namespace {
 
@@ -17,17 +17,6 @@ using Syscall = long (*)(long, ...);
 
 // Found anew by whoever comes first: all find the same. A local one would need libstdc++.
 Syscall next = nullptr;
-
-// For the program alone: those that it starts are none of our business. We come first in the list.
-__attribute__((constructor)) void HideFromChildren() {
-  const char* list = getenv("LD_PRELOAD");  // NOLINT(concurrency-mt-unsafe): before any thread
-  const char* rest = list == nullptr ? nullptr : strchr(list, ' ');
-  if (rest == nullptr) {
-    unsetenv("LD_PRELOAD");  // NOLINT(concurrency-mt-unsafe)
-  } else {
-    setenv("LD_PRELOAD", rest + 1, 1);  // NOLINT(concurrency-mt-unsafe)
-  }
-}
 
 }  // namespace
 

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -12,12 +14,12 @@ import { type CheckpointOptions, Criu, checkpoint } from '../helpers/api.js';
 import { dumpOk, fieldsReceived } from '../helpers/attempt.js';
 import { type Container, startContainer } from '../helpers/container.js';
 import { CriuLog } from '../helpers/criu-log.js';
-import { runOk, until } from '../helpers/exec.js';
+import { runOk, sleep, until } from '../helpers/exec.js';
 import { decodeCgroups, decodeImage } from '../helpers/image.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary, projectRoot } from '../helpers/paths.js';
-import { startWorkload } from '../helpers/process.js';
+import { allProcesses, startWorkload, tracesOf } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
@@ -124,6 +126,63 @@ optionTest('criu', 'is the CRIU that is asked', async () => {
   const container = await startContainer(scope, idle);
   const fields = await fieldsReceived(scope, (criu) => checkpointOk(container, { criu }));
   expect(fields['pid']).toEqual([String(container.pid)]);
+});
+
+/** Of NFNL_SUBSYS_CTNETLINK, as the kernel's headers number them. */
+const conntrackMessages: Record<string, string> = {
+  '01': 'IPCTNL_MSG_CT_GET',
+  '07': 'IPCTNL_MSG_CT_GET_UNCONFIRMED',
+};
+
+/** Which lists of connections the criu that waits for the next dump asks the kernel for in it. */
+async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
+  const output = join(await scope.directory(), 'trace');
+  const waiting = (): number[] =>
+    allProcesses()
+      .filter((one) => one.parent === process.pid && one.name === 'criu' && one.state === 'S')
+      .map(({ pid }) => pid);
+  const spare = await until('a spare criu is there, and its predecessor gone', async () => {
+    const [pid, ...others] = waiting();
+    await sleep(50);
+    return others.length === 0 && waiting().join() === String(pid) ? pid : undefined;
+  });
+  const args = ['-f', '-qq', '-p', String(spare), '-e', 'trace=sendmsg', '-e', 'signal=none'];
+  const strace = spawn('strace', [...args, '-o', output], { stdio: 'ignore' });
+  const gone = once(strace, 'exit');
+  await until('strace is attached', () => tracesOf(spare).tracer > 0);
+  await dump();
+  await gone;
+  const messages = readFileSync(output, 'utf8').matchAll(/nlmsg_type=0x1(\d\d)\b/g);
+  return [...messages].map(([, type = '']) => conntrackMessages[type] ?? type);
+}
+
+optionTest('conntrack', 'a table without connections of the container is not read', async () => {
+  const container = await startContainer(scope, idle);
+  const save = async (options: CheckpointOptions = {}): Promise<[string[], string[]]> => {
+    // So that the spare is one for the same settings.
+    await checkpointOk(container, options);
+    let imagePath = '';
+    const lists = await listsAskedFor(async () => {
+      ({ imagePath } = await checkpointOk(container, options));
+    });
+    return [lists, readdirSync(imagePath).filter((name) => /^netns-(ct|exp)-/.test(name))];
+  };
+  const all = ['IPCTNL_MSG_CT_GET', 'IPCTNL_MSG_CT_GET'];
+  const none = ['IPCTNL_MSG_CT_GET_UNCONFIRMED', 'IPCTNL_MSG_CT_GET_UNCONFIRMED'];
+  expect(await save()).toEqual([none, []]);
+  expect(await save({ conntrack: 'always' })).toEqual([all, []]);
+
+  await runOk('nsenter', [
+    ...['-n', '-t', String(container.pid), 'bash', '-c'],
+    `ip link set lo up
+     nft 'add table ip t
+          add chain ip t c { type filter hook output priority 0; }
+          add rule ip t c ct state new accept'
+     echo >/dev/udp/127.0.0.1/9`,
+  ]);
+  const [lists, images] = await save();
+  expect(lists).toEqual(all);
+  expect(images).toContainEqual(expect.stringMatching(/^netns-ct-/));
 });
 
 optionTest('profile', 'fast sets what is not given', async () => {
