@@ -274,7 +274,10 @@ Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
     FinishWithFailure();
     return {};
   }
-  std::array<pollfd, 3> fds{{{criu_, POLLIN, 0}, {cancel_.fd(), POLLIN, 0}, {output_, POLLIN, 0}}};
+  std::array<pollfd, 4> fds{{{criu_, POLLIN, 0},
+                             {cancel_.fd(), POLLIN, 0},
+                             {output_, POLLIN, 0},
+                             {ended_, POLLIN, 0}}};
   int patience_ms = -1;  // -1 until it is cancelled
   for (;;) {
     const int ready = poll(fds.data(), fds.size(), patience_ms);
@@ -298,9 +301,11 @@ Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
       }
       if (cancel_.level() != CancelSwitch::Level::kNone) patience_ms = kGraceMs;
     }
-    if (fds[0].revents == 0) continue;
+    // What it said before its end may have come after poll() had looked at its socket.
+    const bool has_ended = fds[3].revents != 0 && poll(fds.data(), 1, 0) == 0;
+    if (fds[0].revents == 0 && !has_ended) continue;
     UniqueFd passed;
-    auto message = Receive(criu_, &passed);
+    auto message = has_ended ? std::nullopt : Receive(criu_, &passed);
     auto response = message ? ParseResponse(*message) : std::nullopt;
     if (!response) {
       FinishWithFailure();

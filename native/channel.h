@@ -86,9 +86,9 @@ class Channel {
  public:
   using Notify = std::function<Verdict(const Notification&)>;
 
-  // `criu` and `output` stay the worker's. `library` is our end of the socket libcriu talks to.
-  Channel(int criu, int output, UniqueFd library, const CancelSwitch& cancel)
-      : criu_(criu), output_(output), library_(std::move(library)), cancel_(cancel) {}
+  // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu talks to.
+  Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
+      : criu_(criu), ended_(ended), output_(output), library_(std::move(library)), cancel_(cancel) {}
 
   // `extra` is appended to the request's options, `notify` called for each notification.
   // `interrupt` is called when the request is cancelled meanwhile and CRIU has sent nothing that
@@ -109,6 +109,7 @@ class Channel {
   void FinishWithFailure();
 
   int criu_;
+  int ended_;
   int output_;
   UniqueFd library_;
   const CancelSwitch& cancel_;

@@ -150,7 +150,8 @@ void Operation::RunRequest(Worker* worker) {
   }
   UniqueFd ours(pair[0]);
   UniqueFd theirs(pair[1]);
-  Channel channel(worker->socket().get(), worker->output().get(), std::move(ours), cancel_);
+  Channel channel(worker->socket().get(), worker->ended(), worker->output().get(), std::move(ours),
+                  cancel_);
 
   std::optional<Freezer> freezer;
   if (!request_.freezer_path.empty() && cancel_.level() == CancelSwitch::Level::kNone) {
@@ -392,11 +393,14 @@ Verdict Operation::AskJavaScript(const Notification& notification, const Worker&
 // or criu is gone. The cancel switch stays readable until the channel's own loop drains it.
 // NOLINTNEXTLINE(google-runtime-int): as poll() has it
 bool Operation::WaitFor(int fd, short events, const Worker& worker) const {
-  std::array<pollfd, 3> fds{
-      {{fd, events, 0}, {cancel_.fd(), POLLIN, 0}, {worker.socket().get(), POLLRDHUP, 0}}};
+  std::array<pollfd, 4> fds{{{fd, events, 0},
+                             {cancel_.fd(), POLLIN, 0},
+                             {worker.socket().get(), POLLRDHUP, 0},
+                             {worker.ended(), POLLIN, 0}}};
   while (poll(fds.data(), fds.size(), -1) < 0) {  // EINTR
   }
-  return cancel_.level() == CancelSwitch::Level::kNone && fds[2].revents == 0;
+  return cancel_.level() == CancelSwitch::Level::kNone && fds[2].revents == 0 &&
+         fds[3].revents == 0;
 }
 
 void Operation::Answer(uint64_t number, Verdict verdict) {

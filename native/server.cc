@@ -7,12 +7,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 #include <utility>
 
 #include "guard.h"
 #include "keep_alive.h"
-#include "spawn.h"
 #include "thread.h"
 #include "userfaults.h"
 
@@ -81,9 +79,10 @@ void Server::Run() {
   } catch (const std::exception& error) {
     outcome_.failure = Failure("spawn", 0, error.what());
   }
-  if (pid_ < 0) return;
-  outcome_.exit = WaitFor(pid_);
-  Guard::Get().Forget(pid_);
+  const pid_t pid = criu_.pid();
+  if (pid < 0) return;
+  outcome_.exit = criu_.Reap();
+  Guard::Get().Forget(pid);
   DrainOutput();
 }
 
@@ -99,16 +98,19 @@ void Server::StartCriu(const UniqueFd& channel) {
   for (int number = kFirstHeld; const auto& held : request_.held) {
     settings.descriptors.emplace_back(held.get(), number++);
   }
-  pid_ = Spawn(settings);
+  criu_ = Child(settings);
   output_ = std::move(reader);
   outcome_.started = true;
-  Guard::Get().WatchServing(pid_, {});
+  Guard::Get().WatchServing(criu_.pid(), {});
 }
 
-// Until it closes its output, which it does when it ends.
+// Until it closes its output, which it does when it ends, or has ended and something that it had
+// started has its output.
 void Server::Attend() {
-  std::array<pollfd, 3> fds{
-      {{output_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}, {status_.get(), POLLIN, 0}}};
+  std::array<pollfd, 4> fds{{{output_.get(), POLLIN, 0},
+                             {stop_.get(), POLLIN, 0},
+                             {status_.get(), POLLIN, 0},
+                             {criu_.ended(), POLLIN, 0}}};
   for (;;) {
     if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
     if (fds[2].revents != 0) {
@@ -121,6 +123,7 @@ void Server::Attend() {
       DrainOutput();
       if ((fds[0].revents & POLLHUP) != 0) return;
     }
+    if (fds[3].revents != 0) return;
   }
 }
 
@@ -129,14 +132,14 @@ bool Server::ObeyStop() {
   eventfd_t ignored = 0;
   eventfd_read(stop_.get(), &ignored);
   const std::lock_guard lock(mutex_);
-  if (!forced_ && ServesFaults(pid_)) {
+  if (!forced_ && ServesFaults(criu_.pid())) {
     is_spared_ = true;
     over_.notify_all();
     return false;
   }
   // It has nothing to undo, and cannot be in the middle of what must not be cut short.
   outcome_.stopped = true;
-  kill(pid_, SIGKILL);
+  criu_.Kill();
   return true;
 }
 

@@ -14,7 +14,7 @@
 #include "failure.h"
 #include "listener.h"
 #include "unique_fd.h"
-#include "worker.h"
+#include "child.h"
 
 namespace criu_node {
 
@@ -76,7 +76,7 @@ class Server : public std::enable_shared_from_this<Server> {
   UniqueFd stop_;  // an eventfd
   UniqueFd status_;
   UniqueFd output_;
-  pid_t pid_ = -1;
+  Child criu_;
   ServeOutcome outcome_;
 
   std::mutex mutex_;

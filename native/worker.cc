@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <iterator>
 #include <utility>
 
@@ -96,33 +94,14 @@ void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   for (int number = kFirstInherited; const int fd : extras.inherited) {
     spawn.descriptors.emplace_back(fd, number++);
   }
-  pid_ = Spawn(spawn);
+  child_ = Child(spawn);
   socket_ = std::move(pair.ours);
   output_ = std::move(output);
 }
 
-void Worker::Kill() const {
-  if (pid_ > 0) kill(pid_, SIGKILL);
-}
-
 ExitStatus Worker::Reap() {
   socket_.Reset();
-  if (pid_ >= 0) status_ = WaitFor(std::exchange(pid_, -1));
-  return status_;
-}
-
-ExitStatus WaitFor(pid_t pid) {
-  ExitStatus ended;
-  int status = 0;
-  pid_t result = 0;
-  do {
-    result = waitpid(pid, &status, 0);
-  } while (result < 0 && errno == EINTR);
-  if (result == pid) {
-    if (WIFEXITED(status)) ended.code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);
-  }
-  return ended;
+  return child_.Reap();
 }
 
 }  // namespace criu_node

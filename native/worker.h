@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "child.h"
 #include "unique_fd.h"
 
 namespace criu_node {
@@ -28,15 +29,6 @@ struct WorkerExtras {
   [[nodiscard]] bool none() const { return inherited.empty() && !joins_session && !is_detached; }
 };
 
-// How a process ended: one of the two is set.
-struct ExitStatus {
-  int code = 0;
-  int signal = 0;
-};
-
-// Waits for a child of ours to end, and reaps it.
-ExitStatus WaitFor(pid_t pid);
-
 // One `criu swrk` process and our end of the socket to it, or a connection to a service. It serves
 // one request and ends when the socket closes.
 //
@@ -54,13 +46,15 @@ class Worker {
   Worker& operator=(Worker&&) = delete;
 
   // -1 of a service and of one that is detached: its process is not ours.
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return child_.pid(); }
+  // See Child::ended().
+  [[nodiscard]] int ended() const { return child_.ended(); }
   [[nodiscard]] const UniqueFd& socket() const { return socket_; }
   // What criu prints to its stdout and stderr; never blocks.
   [[nodiscard]] const UniqueFd& output() const { return output_; }
 
   // For one that has no request and so nothing to lose.
-  void Kill() const;
+  void Kill() const { child_.Kill(); }
 
   // Closes the socket and waits for the process to end. Exactly once; later calls tell the same.
   ExitStatus Reap();
@@ -70,10 +64,9 @@ class Worker {
   void StartDetached(const WorkerSettings& settings);
   void Connect(const std::string& service);
 
-  pid_t pid_ = -1;
+  Child child_;
   UniqueFd socket_;
   UniqueFd output_;
-  ExitStatus status_;
 };
 
 }  // namespace criu_node

@@ -178,9 +178,10 @@ describe('spare workers', () => {
     await spareCount(1);
     const [spare = 0] = spares();
     const environment = readFileSync(`/proc/${spare}/environ`, 'utf8').split('\0').filter(Boolean);
-    const names = environment.map((entry) => entry.split('=')[0]);
-    for (const name of names) {
-      expect(['PATH', 'HOME', 'CRIU_CONFIG_FILE', 'CRIU_LIBS_DIR']).toContain(name);
+    for (const entry of environment) {
+      const [name, value] = entry.split('=');
+      if (name === 'LD_PRELOAD') expect(value).toMatch(/^\S+\/criu_empty_conntrack\.so$/);
+      else expect(['PATH', 'HOME', 'CRIU_CONFIG_FILE', 'CRIU_LIBS_DIR']).toContain(name);
     }
     const status = readFileSync(`/proc/${spare}/status`, 'utf8');
     const mask = (name: string): bigint =>

@@ -16,3 +16,13 @@ export function criuPids() {
     })
     .map(Number);
 }
+
+export function killCriu() {
+  for (const pid of criuPids()) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checkpoint, dump } from '../../../dist/index.js';
-import { criuPids } from './criu-pids.mjs';
+import { criuPids, killCriu } from './criu-pids.mjs';
 
 const [target = '', text = '{}', what = 'wait'] = process.argv.slice(2);
 const options = JSON.parse(text);
@@ -70,7 +70,7 @@ if (what === 'terminate') {
     report({ dying: criuPids() });
     process.kill(process.pid, 'SIGKILL');
   }
-  if (what === 'kill-criu') for (const pid of criuPids()) process.kill(pid, 'SIGKILL');
+  if (what === 'kill-criu') killCriu();
   if (what === 'stop-criu') {
     const stopped = criuPids();
     for (const pid of stopped) process.kill(pid, 'SIGSTOP');
