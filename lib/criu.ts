@@ -44,6 +44,8 @@ const newKernel = { major: 6, minor: 13 };
 /** Knowledge of one criu program on this kernel, for as long as the file stays the same. */
 interface Known {
   version: Promise<CriuVersion>;
+  /** Rejects when it is too old. */
+  usable?: Promise<void>;
   features?: Promise<CriuFeatures>;
   nftables?: Promise<boolean>;
 }
@@ -218,22 +220,9 @@ export class Criu {
         spares: this.spares,
       });
     }
-    const version = await this.#known(installation).version;
-    const shown = `${version.major}.${version.minor}`;
-    if (older(version, oldest)) {
-      throw new CriuError(
-        'ERR_CRIU_TOO_OLD',
-        `criu ${shown} at ${installation.binary} is too old: 3.16 or newer is needed`,
-      );
-    }
-    const kernel = release();
-    const [major = 0, minor = 0] = kernel.split('.').map(Number);
-    if (!older({ major, minor }, newKernel) && older(version, oldestOnNewKernels)) {
-      throw new CriuError(
-        'ERR_CRIU_TOO_OLD',
-        `criu ${shown} at ${installation.binary} is too old for kernel ${kernel}: 4.1 or newer is needed`,
-      );
-    }
+    const entry = this.#known(installation);
+    entry.usable ??= entry.version.then((version) => checkVersion(version, installation));
+    await entry.usable;
     return installation;
   }
 
@@ -315,9 +304,9 @@ export class Criu {
 
   #known({ binary, service }: Installation): Known {
     const path = service ?? binary;
-    const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+    const file = statSync(path, { throwIfNoEntry: false });
     if (!file) throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu at ${path}`);
-    const key = `${path} ${file.dev} ${file.ino} ${file.mtimeNs} ${file.size}`;
+    const key = `${path} ${file.dev} ${file.ino} ${file.mtimeMs} ${file.size}`;
     let entry = known.get(key);
     if (!entry) {
       const version = this.#ask('version').then(({ version }) => ({
@@ -333,6 +322,21 @@ export class Criu {
       version.catch(() => known.delete(key));
     }
     return entry;
+  }
+}
+
+function checkVersion(version: CriuVersion, { binary }: Installation): void {
+  const criu = `criu ${version.major}.${version.minor} at ${binary}`;
+  if (older(version, oldest)) {
+    throw new CriuError('ERR_CRIU_TOO_OLD', `${criu} is too old: 3.16 or newer is needed`);
+  }
+  const kernel = release();
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  if (!older({ major, minor }, newKernel) && older(version, oldestOnNewKernels)) {
+    throw new CriuError(
+      'ERR_CRIU_TOO_OLD',
+      `${criu} is too old for kernel ${kernel}: 4.1 or newer is needed`,
+    );
   }
 }
 

@@ -11,7 +11,8 @@ export interface Bounds {
 export class Deadline {
   readonly #operation: string;
   readonly #bounds: Bounds;
-  readonly #controller = new AbortController();
+  /** Made when somebody wants it: it would be a large part of what a small dump costs. */
+  #controller: AbortController | undefined;
 
   /** Use {@link withDeadline}. */
   constructor(operation: string, bounds: Bounds) {
@@ -19,8 +20,15 @@ export class Deadline {
     this.#bounds = bounds;
   }
 
+  /** Whether the operation can be given up at all. */
+  get isBounded(): boolean {
+    const { signal, timeoutMs } = this.#bounds;
+    return signal !== undefined || timeoutMs !== undefined;
+  }
+
   /** Aborted when the operation is given up. */
   get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
     return this.#controller.signal;
   }
 
@@ -31,15 +39,18 @@ export class Deadline {
    * @returns what takes timer and listener away, when the operation is over.
    */
   start(): () => void {
+    if (!this.isBounded) return () => {};
     const { signal, timeoutMs } = this.#bounds;
-    const abort = (): void => this.#controller.abort(signal?.reason);
+    const controller = new AbortController();
+    this.#controller = controller;
+    const abort = (): void => controller.abort(signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     const timer =
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => {
-            this.#controller.abort(new DOMException(`${timeoutMs} ms are over`, 'TimeoutError'));
+            controller.abort(new DOMException(`${timeoutMs} ms are over`, 'TimeoutError'));
           }, timeoutMs);
     return () => {
       clearTimeout(timer);
@@ -49,7 +60,7 @@ export class Deadline {
 
   /** Throws when the operation has been given up. */
   check(stage: string): void {
-    if (this.signal.aborted) throw this.error(stage);
+    if (this.isBounded && this.signal.aborted) throw this.error(stage);
   }
 
   /**
@@ -63,7 +74,7 @@ export class Deadline {
     step: Promise<T>,
     undo: (value: T) => unknown = () => {},
   ): Promise<T> {
-    const { signal } = this;
+    if (!this.isBounded) return step;
     let gaveUp = false;
     let giveUp = (): void => {};
     const givenUp = new Promise<never>((_resolve, reject) => {
@@ -73,14 +84,13 @@ export class Deadline {
         reject(this.error(stage));
       };
     });
-    if (signal.aborted) giveUp();
-    else signal.addEventListener('abort', giveUp, { once: true });
+    const callOff = this.whenGivenUp(() => giveUp());
     try {
       // By race(): through it the stack of what the step throws leads on to the caller.
       const value = await Promise.race([givenUp, step]);
       return gaveUp ? await givenUp : value;
     } finally {
-      signal.removeEventListener('abort', giveUp);
+      callOff();
     }
   }
 
@@ -90,9 +100,23 @@ export class Deadline {
    * @returns a function that ends the turn.
    */
   async enter(queue: Queue): Promise<() => void> {
+    if (!this.isBounded) return queue.enter();
     return queue.enter(this.signal).catch(() => {
       throw this.error('queued');
     });
+  }
+
+  /**
+   * Has `giveUp` called when the operation is given up; at once when it has been.
+   *
+   * @returns what calls that off.
+   */
+  whenGivenUp(giveUp: () => void): () => void {
+    if (!this.isBounded) return () => {};
+    const { signal } = this;
+    if (signal.aborted) giveUp();
+    else signal.addEventListener('abort', giveUp, { once: true });
+    return () => signal.removeEventListener('abort', giveUp);
   }
 
   /** The error of the operation, given up at this stage. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readlinkSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { CriuFeatures } from './criu.js';
 import type { Deadline } from './deadline.js';
@@ -11,6 +11,7 @@ import { CriuError, invalidArgValue } from './errors.js';
 import { dumpHooks, HookRunner } from './hooks.js';
 import { type DumpStats, decodeDumpStats } from './images/stats.js';
 import {
+  adoptFresh,
   type CheckedDirectory,
   checkDirectory,
   checkParentPath,
@@ -22,6 +23,7 @@ import type { Installation } from './locate.js';
 import { excerpt, readExcerpt } from './log.js';
 import { MemoryTracking } from './memory-tracking.js';
 import {
+  type FreshDirectory,
   type NativeOperation,
   type NativeOutcome,
   type NativeRequest,
@@ -127,15 +129,21 @@ async function dumpInTurn(
     MemoryTracking.of(request.pid, request.preDump, options),
   );
   await deadline.bound('listen', checkListening(options));
-  const { images, checkedWork } = await openImages(options, deadline);
+  const fresh = freshDirectory(request, tracking);
+  // A directory that does not answer holds up what makes it.
+  const direct =
+    fresh && !deadline.isBounded
+      ? await dumpIntoFresh(request, installation, fresh, start)
+      : undefined;
+  const { images, checkedWork } = direct ?? (await openImages(request, fresh));
   let work: OutputDirectory | undefined;
   try {
-    let outcome: Outcome;
+    let outcome = direct?.outcome;
     try {
       work = checkedWork && (await deadline.bound('directory', checkedWork.open(), undo));
       if (tracking) await images.write(...tracking.imageFile);
       await tracking?.begin();
-      outcome = await dumpInto(request, installation, images, work, start);
+      outcome ??= await dumpInto(request, installation, { images, ...(work && { work }) }, start);
       if (!outcome.success) {
         const error = await failure(request, outcome, work ?? images);
         if (mayBeAllThatIsLeft(request, outcome)) throw keepImages(error, images);
@@ -167,18 +175,50 @@ async function dumpInTurn(
   }
 }
 
-/** Opens the images directory, once the work directory, which is opened after it, is known to be good. */
+/** Where the images go. */
+interface Opened {
+  images: OutputDirectory;
+  /** The work directory, which is opened after it, known to be good. */
+  checkedWork?: CheckedDirectory;
+}
+
+/** The images directory, if one that does not exist yet is all that is needed. */
+function freshDirectory(
+  { options, imageFiles = [] }: DumpRequest,
+  tracking: MemoryTracking | undefined,
+): FreshDirectory | undefined {
+  if (options.workPath !== undefined || tracking) return undefined;
+  return { path: resolve(options.imagePath), files: imageFiles };
+}
+
+/**
+ * Has the images directory made on the way to CRIU.
+ *
+ * @returns undefined, with nothing touched, when it cannot be.
+ */
+async function dumpIntoFresh(
+  request: DumpRequest,
+  installation: Installation,
+  fresh: FreshDirectory,
+  start: number,
+): Promise<(Opened & { outcome: Outcome }) | undefined> {
+  const outcome = await dumpInto(request, installation, { fresh }, start);
+  const { imagesFd } = outcome;
+  return imagesFd === undefined ? undefined : { images: adoptFresh(fresh, imagesFd), outcome };
+}
+
 async function openImages(
-  { imagePath, workPath, overwrite, logFile }: DumpRequest['options'],
-  deadline: Deadline,
-): Promise<{ images: OutputDirectory; checkedWork?: CheckedDirectory }> {
+  { options, deadline }: DumpRequest,
+  fresh: FreshDirectory | undefined,
+): Promise<Opened> {
+  const { imagePath, workPath, overwrite, logFile } = options;
   const bound = <T>(step: Promise<T>, undone?: (value: T) => unknown): Promise<T> =>
     deadline.bound('directory', step, undone);
-  const fresh =
-    workPath === undefined
-      ? await bound(openFresh('imagePath', imagePath), (directory) => directory && undo(directory))
-      : undefined;
-  if (fresh) return { images: fresh };
+  if (fresh && deadline.isBounded) {
+    const step = openFresh({ ...fresh, files: [] });
+    const images = await bound(step, (directory) => directory && undo(directory));
+    if (images) return { images };
+  }
   const existing = overwrite === true ? 'replace' : overwrite === 'reuse' ? 'reuse' : 'refuse';
   const checkedImages = await bound(checkDirectory('imagePath', imagePath, existing, [logFile]));
   const checkedWork =
@@ -207,24 +247,27 @@ export interface Outcome extends NativeOutcome {
   veto: HookRunner['veto'];
 }
 
+/** Where CRIU is to write: a directory that is still to be made, or what has been opened. */
+interface Place {
+  fresh?: FreshDirectory;
+  images?: OutputDirectory;
+  work?: OutputDirectory;
+}
+
 /** Has CRIU write the images; throws only when it was not asked. */
 async function dumpInto(
   request: DumpRequest,
   installation: Installation,
-  images: OutputDirectory,
-  work: OutputDirectory | undefined,
+  place: Place,
   start: number,
 ): Promise<Outcome> {
-  const { deadline } = request;
-  for (const [name, content] of request.imageFiles ?? []) await images.write(name, content);
-  const native = await deadline.bound(
-    'request',
-    nativeRequest(request, installation, images, work),
-  );
+  const { deadline, imageFiles = [] } = request;
+  for (const file of imageFiles) await place.images?.write(...file);
+  const native = await deadline.bound('request', nativeRequest(request, installation, place));
   const frozenFirst = native.freezerPath !== undefined;
   const { hooks = {} } = request.options;
-  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline.signal);
-  return runNative(native, runner, deadline.signal, () => tellReady(request));
+  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
+  return runNative(native, runner, deadline, () => tellReady(request));
 }
 
 /** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
@@ -312,14 +355,18 @@ async function checkListening({ lazyPages, pageServer }: DumpOptions): Promise<v
 async function nativeRequest(
   request: DumpRequest,
   installation: Installation,
-  images: OutputDirectory,
-  work: OutputDirectory | undefined,
+  { fresh, images, work }: Place,
 ): Promise<NativeRequest> {
   const { criu, pid, preDump, options, fields, freezer, postDumpFile } = request;
+  const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
+  const hasNftables = locksNetwork && (await criu.hasNftables(installation));
   const all: CriuFields = {
-    images_dir_fd: images.fd,
     pid,
-    ...(await defaultNetworkLock(request, installation)),
+    ...(images ? { images_dir_fd: images.fd } : {}),
+    // The same lock as by iptables, 50 ms faster. In our own network namespace iptables locks only
+    // the connections that are dumped, so that there is nothing to do for most trees, while
+    // nftables would still make a table.
+    ...(hasNftables ? { network_lock: networkLocks.nftables } : {}),
     ...fields,
     ...toFields(options),
     ...(work ? { work_dir_fd: work.fd } : {}),
@@ -333,10 +380,12 @@ async function nativeRequest(
     ...installation,
     environment: criuEnvironment(options),
     fields: all,
+    ...(fresh ? { images: fresh } : {}),
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
     ...(config === undefined ? {} : { config }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
     spares: criu.spares,
+    goesOn: !locksNetwork && goesOn(request),
     ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
     ...(cgroup && !byPtrace && !preDump
@@ -366,19 +415,12 @@ async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<str
   return `${asked}\naddress ${address}\n`;
 }
 
-/**
- * nftables where CRIU and the kernel have it: the same lock as by iptables, 50 ms faster. In our own
- * network namespace iptables locks only the connections that are dumped, so that there is nothing
- * to do for most trees, while nftables would still make a table.
- */
-async function defaultNetworkLock(
-  { criu, pid, options }: DumpRequest,
-  installation: Installation,
-): Promise<CriuFields> {
-  const locks = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
-  return locks && (await criu.hasNftables(installation))
-    ? { network_lock: networkLocks.nftables }
-    : {};
+/** Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. */
+function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
+  const { hooks, freezeCgroup, lazyPages, pageServer, configFile } = options;
+  const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile];
+  const isPlain = special.every((one) => one === undefined) && lazyPages !== true;
+  return isPlain && !preDump && !deadline.isBounded;
 }
 
 function networkOf(process: number | 'self'): string | undefined {
@@ -395,11 +437,11 @@ function tellReady({ options, statusReady }: DumpRequest): void {
   queueMicrotask(() => options.onStatusReady?.());
 }
 
-/** Runs the request until CRIU answers; the signal has CRIU roll back. */
+/** Runs the request until CRIU answers; the deadline has CRIU roll back. */
 export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
-  signal: AbortSignal,
+  deadline: Deadline,
   tell: () => void = () => {},
 ): Promise<Outcome> {
   const ask = hooks.ask((...answer) => running.answer(...answer));
@@ -407,12 +449,11 @@ export async function runNative(
     { ...native, asked: hooks.asked },
     (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
   );
-  signal.addEventListener('abort', running.cancel);
-  if (signal.aborted) running.cancel();
+  const callOff = deadline.whenGivenUp(running.cancel);
   try {
     return { ...(await running.done), veto: hooks.veto };
   } finally {
-    signal.removeEventListener('abort', running.cancel);
+    callOff();
   }
 }
 

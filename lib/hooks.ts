@@ -1,3 +1,4 @@
+import type { Deadline } from './deadline.js';
 import { invalidArgType, invalidArgValue } from './errors.js';
 import type { NativeAsk, NativeOperation } from './native.js';
 import { nearest } from './options/suggest.js';
@@ -172,20 +173,20 @@ export class HookRunner {
   readonly #hooks: Readonly<Record<string, Handler | undefined>>;
   readonly #start: number;
   readonly #frozenFromStart: boolean;
-  readonly #signal: AbortSignal;
+  readonly #deadline: Deadline;
 
   constructor(
     set: HookSet<string>,
     hooks: Hooks | RestoreHooks,
     start: number,
     frozenFromStart: boolean,
-    signal: AbortSignal,
+    deadline: Deadline,
   ) {
     this.#set = set;
     this.#hooks = hooks as Readonly<Record<string, Handler | undefined>>;
     this.#start = start;
     this.#frozenFromStart = frozenFromStart;
-    this.#signal = signal;
+    this.#deadline = deadline;
     this.asked = Object.entries(set.scripts)
       .filter(([name]) => this.#hooks[name])
       .map(([, script]) => script);
@@ -213,7 +214,7 @@ export class HookRunner {
       ...(fd === undefined ? {} : { fd }),
       elapsedMs: performance.now() - this.#start,
       frozen: this.#frozenFromStart || !this.#set.running.includes(stage),
-      signal: this.#signal,
+      signal: this.#deadline.signal,
     });
     if (stage !== 'queryExtFiles' || result === undefined) return [];
     if (!Array.isArray(result) || !result.every((key) => typeof key === 'string')) {

@@ -14,7 +14,7 @@ import {
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from './errors.js';
-import { nativeAddon } from './native.js';
+import { type FreshDirectory, nativeAddon } from './native.js';
 
 /** What a dump writes, besides its log. */
 const written =
@@ -279,14 +279,16 @@ async function listing(path: string): Promise<Listing> {
  *
  * @returns undefined, with nothing touched, when it is not that case, or there is a fault to be told.
  */
-export async function openFresh(
-  option: string,
-  path: string,
-): Promise<OutputDirectory | undefined> {
-  const absolute = resolve(path);
-  if (!(await nativeAddon().makeDirectory(absolute))) return undefined;
-  const fd = await openDirectory(option, absolute);
-  return inPlace({ absolute, real: absolute }, fd, undefined, absolute);
+export async function openFresh(directory: FreshDirectory): Promise<OutputDirectory | undefined> {
+  const fd = await nativeAddon().makeDirectory(directory);
+  return fd === undefined ? undefined : adoptFresh(directory, fd);
+}
+
+/** A directory that the addon has made. */
+export function adoptFresh({ path }: FreshDirectory, fd: number): OutputDirectory {
+  // In a worker thread Node.js warns of descriptors that it closes and has not opened.
+  const close = (): void => nativeAddon().closeDescriptor(fd);
+  return inPlace({ absolute: path, real: path }, fd, undefined, path, close);
 }
 
 async function openInPlace(
@@ -306,8 +308,9 @@ function inPlace(
   fd: number,
   before: Listing | undefined,
   made: string | undefined,
+  closeFd: () => void = () => closeSync(fd),
 ): OutputDirectory {
-  const opened = output(absolute, real, fd);
+  const opened = output(absolute, real, fd, closeFd);
   return {
     ...opened,
     keepsLogs: true,
@@ -396,6 +399,7 @@ function output(
   path: string,
   real: string,
   fd: number,
+  closeFd: () => void = () => closeSync(fd),
 ): Pick<OutputDirectory, 'path' | 'fd' | 'file' | 'write' | 'close'> {
   let isOpen = true;
   const file = (name: string): string => join(isOpen ? `/proc/self/fd/${fd}` : real, name);
@@ -413,7 +417,7 @@ function output(
     },
     // Of a directory nothing is left to be written, so this waits for nobody.
     close: () => {
-      if (isOpen) closeSync(fd);
+      if (isOpen) closeFd();
       isOpen = false;
     },
   };

@@ -5,6 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { CriuError } from './errors.js';
 import type { CriuFields } from './request.js';
 
+/** A directory (0700) that is to be made in one that exists. */
+export interface FreshDirectory {
+  /** Absolute. */
+  path: string;
+  /** Written into it, 0600: [name, content]. */
+  files: readonly (readonly [string, string])[];
+}
+
 /** What the addon takes for one request to CRIU. */
 export interface NativeRequest {
   verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore' | 'dumpSelf';
@@ -17,6 +25,8 @@ export interface NativeRequest {
   /** All that criu gets to see, as `NAME=value`. */
   environment: readonly string[];
   fields: CriuFields;
+  /** Made for the images, in place of the field `images_dir_fd`; when it cannot be, CRIU is not asked. */
+  images?: FreshDirectory;
   /** Duplicated; one NUL byte is written at `status-ready`. */
   statusFd?: number;
   /** Notifications that are put to `start`'s second argument before CRIU is answered. */
@@ -32,6 +42,8 @@ export interface NativeRequest {
   freezerVersion?: 1 | 2;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
   joinsSession?: boolean;
+  /** CRIU need not wait for us at its notifications. Only for `dump`. */
+  goesOn?: boolean;
   /** Spare workers to have ready when this is over. */
   spares?: number;
 }
@@ -40,9 +52,11 @@ export interface NativeRequest {
 export interface NativeOutcome {
   success: boolean;
   cancelled: boolean;
+  /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
+  imagesFd?: number;
   /** CRIU was handed a cgroup that we had frozen. */
   froze: boolean;
-  /** `spawn`, `request`, `freeze`, or the last notification. */
+  /** `directory`, `spawn`, `request`, `freeze`, or the last notification. */
   stage: string;
   /** The content of `stats-dump` or `stats-restore`; empty when there is none. */
   stats: Buffer;
@@ -168,8 +182,13 @@ export interface NativeAddon {
   hasNftables(): boolean;
   /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
   resolveInRoot(root: string, paths: readonly string[]): Promise<(string | undefined)[]>;
-  /** Makes a directory (0700); false, with nothing made, when it is there, its parent is not, or a link is on the way. */
-  makeDirectory(path: string): Promise<boolean>;
+  /**
+   * Makes it, and gives its descriptor; none, with nothing made, when it is there, its parent is not,
+   * a link is on the way, or a file cannot be written.
+   */
+  makeDirectory(directory: FreshDirectory): Promise<number | undefined>;
+  /** Closes a descriptor that the addon has lent us. */
+  closeDescriptor(fd: number): void;
   /** Swaps two paths in one step. */
   exchange(first: string, second: string): void;
 }

@@ -144,7 +144,7 @@ async function restoreInTurn(
       joinsSession: options.shellJob === true,
       spares: criu.spares,
     };
-    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline.signal);
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, images, place);
     const { pid } = outcome;
     return {
@@ -181,7 +181,7 @@ async function restoreOnceFree(
   for (;;) {
     deadline.check('request');
     const since = nowInTicks();
-    const outcome = await runNative(native, hooks, deadline.signal);
+    const outcome = await runNative(native, hooks, deadline);
     if (outcome.success) return outcome;
     // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
     const ended = outcome.replied

@@ -21,6 +21,7 @@
 #include "request_reader.h"
 #include "resolve.h"
 #include "server.h"
+#include "unique_fd.h"
 #include "worker_pool.h"
 
 static_assert(__cplusplus >= 202002L);
@@ -60,6 +61,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("exchange", &Addon::ExchangePaths),
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
                              InstanceMethod("makeDirectory", &Addon::MakeDirectory),
+                             InstanceMethod("closeDescriptor", &Addon::CloseDescriptor),
                          });
     // Runs before Node's own hook of the mailbox's thread-safe function: last in, first out.
     env.AddCleanupHook([this] { TearDown(); });
@@ -294,12 +296,24 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value MakeDirectory(const Napi::CallbackInfo& info) {
-    auto path = ReadValue<std::string>(info[0], "path");
-    return Aside(info.Env(), [path = std::move(path)] {
-      return [made = MakeFreshDirectory(path)](Napi::Env env) -> Napi::Value {
-        return Napi::Boolean::New(env, made);
+    auto directory = ReadFreshDirectory(ReadValue<Napi::Object>(info[0], "directory"));
+    return Aside(info.Env(), [this, directory = std::move(directory)] {
+      auto made = std::make_shared<UniqueFd>(MakeFreshDirectory(directory));
+      return [this, made = std::move(made)](Napi::Env env) -> Napi::Value {
+        return made->valid() ? Napi::Number::New(env, Lend(made.get())) : env.Undefined();
       };
     });
+  }
+
+  // To JavaScript, until it says that it has done with it, or the environment ends.
+  int Lend(UniqueFd* descriptor) {
+    const int fd = descriptor->get();
+    lent_[fd] = std::move(*descriptor);
+    return fd;
+  }
+
+  void CloseDescriptor(const Napi::CallbackInfo& info) {
+    lent_.erase(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
   }
 
   // A promise of what `work` finds out on a thread of its own, which may wait for a file system.
@@ -338,6 +352,7 @@ class Addon : public Napi::Addon<Addon> {
     if (node.empty()) return;
     UnrefWhenIdle(env);
     node.mapped().deferred.Resolve(WriteOutcome(env, outcome));
+    if (outcome.images) Lend(outcome.images.get());
   }
 
   void TearDown() {
@@ -353,6 +368,7 @@ class Addon : public Napi::Addon<Addon> {
   std::map<uint64_t, Pending> pending_;
   std::map<uint64_t, Pledge> aside_;
   std::map<uint64_t, Serving> serving_;
+  std::map<int, UniqueFd> lent_;
   uint64_t last_id_ = 0;
 };
 

@@ -42,6 +42,9 @@ constexpr uint64_t kTypeNotify = 6;
 
 constexpr size_t kKeptOutput = 64UL * 1024;
 
+// The notifications of a dump, and some more.
+constexpr int kAnswersAhead = 8;
+
 // What CRIU does between two notifications takes a few milliseconds, but for the freezing, the
 // memory and the archives of tmpfs mounts.
 constexpr int kGraceMs = 20;
@@ -204,7 +207,9 @@ std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   ssize_t length = 0;
   do {
     length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  } while (length < 0 && errno == EINTR);
+    // ECONNRESET is told once, before what came ahead of it: the other side has gone without
+    // reading all of ours.
+  } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
   if (length <= 0) return std::nullopt;
   wire::Bytes message(static_cast<size_t>(length));
   iovec data{.iov_base = message.data(), .iov_len = message.size()};
@@ -268,16 +273,18 @@ void Channel::DrainOutput() {
   }
 }
 
-Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
+Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
                    const std::function<void()>& interrupt) {
   if (!ForwardRequest(extra)) {
     FinishWithFailure();
     return {};
   }
-  std::array<pollfd, 4> fds{{{criu_, POLLIN, 0},
-                             {cancel_.fd(), POLLIN, 0},
-                             {output_, POLLIN, 0},
-                             {ended_, POLLIN, 0}}};
+  int answered_ahead = 0;
+  if (goes_on) {
+    while (answered_ahead < kAnswersAhead && Answer({})) ++answered_ahead;
+  }
+  std::array<pollfd, 4> fds{
+      {{criu_, POLLIN, 0}, {cancel_.fd(), POLLIN, 0}, {output_, POLLIN, 0}, {ended_, POLLIN, 0}}};
   int patience_ms = -1;  // -1 until it is cancelled
   for (;;) {
     const int ready = poll(fds.data(), fds.size(), patience_ms);
@@ -316,7 +323,12 @@ Reply Channel::Run(const wire::Bytes& extra, const Notify& notify,
         response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
       }
       const bool may_ask = cancel_.level() == CancelSwitch::Level::kNone;
-      Answer(may_ask ? notify(response->notification) : Verdict::Veto());
+      const Verdict verdict = may_ask ? notify(response->notification) : Verdict::Veto();
+      if (answered_ahead > 0) {
+        --answered_ahead;
+      } else {
+        Answer(verdict);
+      }
       continue;
     }
     // libcriu looks into `dump` without asking whether it is there.

@@ -86,14 +86,22 @@ class Channel {
  public:
   using Notify = std::function<Verdict(const Notification&)>;
 
-  // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu talks to.
+  // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu
+  // talks to.
   Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
-      : criu_(criu), ended_(ended), output_(output), library_(std::move(library)), cancel_(cancel) {}
+      : criu_(criu),
+        ended_(ended),
+        output_(output),
+        library_(std::move(library)),
+        cancel_(cancel) {}
 
   // `extra` is appended to the request's options, `notify` called for each notification.
   // `interrupt` is called when the request is cancelled meanwhile and CRIU has sent nothing that
   // could be refused for a while, and then again and again; at once when it is abandoned.
-  Reply Run(const wire::Bytes& extra, const Notify& notify, const std::function<void()>& interrupt);
+  // With `goes_on` the answer to a notification is known beforehand, and criu finds it without
+  // waiting for this thread; what `notify` says is of no interest then.
+  Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
+            const std::function<void()>& interrupt);
 
   // What criu printed so far, the last 64 KiB of it.
   [[nodiscard]] const std::string& printed() const { return printed_; }

@@ -72,6 +72,7 @@ void Operation::Start(Ask ask, Done done) {
       }
       const WorkerPool::Retirement retirement(std::move(self->worker_));
       done(std::move(self->outcome_));
+      if (self->library_.joinable()) self->library_.join();
     }
     self->Prepare();
     const std::lock_guard lock(self->mutex_);
@@ -115,8 +116,22 @@ void Operation::RunAlone() {
   Run();
 }
 
+// False when it cannot be made like this: nothing has been touched then.
+bool Operation::MakeImages() {
+  if (!request_.images) return true;
+  Enter("directory");
+  UniqueFd images = MakeFreshDirectory(*request_.images);
+  if (!images.valid()) return false;
+  Option& option = request_.options.emplace_back();
+  option.row = FindOption("images_dir_fd");
+  option.value = static_cast<int64_t>(images.get());
+  outcome_.images = std::make_shared<UniqueFd>(std::move(images));
+  return true;
+}
+
 void Operation::Run() {
   try {
+    if (!MakeImages()) return;
     StartRelay();
     Enter("spawn");
     worker_ = request_.extras.none() ? WorkerPool::Get().Take(request_.worker)
@@ -143,7 +158,7 @@ void Operation::RunRequest(Worker* worker) {
   PointToConfig();
   // When it would stop for us, we stand still already.
   const bool notifies = request_.verb != Verb::kDumpSelf;
-  const CriuOptions options(request_.library, request_.options, notifies);
+  const CriuOptions& options = options_.emplace(request_.library, request_.options, notifies);
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     throw Failure::System("request", "cannot make a socket pair");
@@ -168,12 +183,12 @@ void Operation::RunRequest(Worker* worker) {
   const Unwatch unwatch(worker->pid());
   // libcriu closes this descriptor itself.
   request_.library->set_service_fd(options.get(), theirs.get());
-  std::thread library = StartThread("libcriu", [this, &options] { CallLibrary(options.get()); });
+  library_ = StartThread("libcriu", [this, opts = options.get()] { CallLibrary(opts); });
   theirs.Release();
   try {
     outcome_.timeline.sent = Now();
     outcome_.reply = channel.Run(
-        options.extra(),
+        options.extra(), request_.goes_on,
         [this, worker](const Notification& notice) { return OnNotification(notice, *worker); },
         [this, worker] { Interrupt(*worker); });
   } catch (const Failure& failure) {
@@ -181,9 +196,8 @@ void Operation::RunRequest(Worker* worker) {
   } catch (const std::exception& error) {
     outcome_.failure = Failure("request", 0, error.what());
   }
-  channel.HangUp();  // whatever happened, libcriu's call returns
+  channel.HangUp();  // whatever happened, libcriu's call returns; nobody has to wait for that
   outcome_.timeline.replied = Now();
-  library.join();
 
   // CRIU restores the frozen state that it found, so thawing comes after its last word; and when
   // there was none, after its end.

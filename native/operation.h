@@ -9,11 +9,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "channel.h"
 #include "criu_options.h"
 #include "failure.h"
+#include "fresh_directory.h"
 #include "libcriu.h"
 #include "network_lock.h"
 #include "page_relay.h"
@@ -33,13 +35,15 @@ struct Request {
   std::vector<Option> options;
   std::vector<UniqueFd> held;  // what criu opens as /proc/<our pid>/fd/N until it has answered
   UniqueFd status_fd;
-  std::set<std::string> asked;  // notifications that JavaScript has a say in
-  std::set<std::string> told;   // those that it is only told of
-  std::string config;           // text of a CRIU configuration file that exists in memory only
-  std::string post_dump_file;   // made empty at `post-dump`
+  std::set<std::string> asked;           // notifications that JavaScript has a say in
+  std::set<std::string> told;            // those that it is only told of
+  std::optional<FreshDirectory> images;  // to be made, in place of the option images_dir_fd
+  std::string config;          // text of a CRIU configuration file that exists in memory only
+  std::string post_dump_file;  // made empty at `post-dump`
   std::string freezer_path;
   int freezer_version = 0;
-  size_t spares = 0;  // workers to have ready when this is over
+  bool goes_on = false;  // at each notification: nobody has a say in it
+  size_t spares = 0;     // workers to have ready when this is over
 };
 
 // Milliseconds since the operation began; negative when it did not come to that.
@@ -68,9 +72,10 @@ struct Outcome {
   bool froze = false;              // CRIU was handed a cgroup that we had frozen
   Reply reply;
   ExitStatus exit;
-  std::string stats;    // the content of stats-dump or stats-restore
-  std::string warning;  // what went wrong after CRIU had succeeded
-  std::string printed;  // criu's stdout and stderr
+  std::shared_ptr<UniqueFd> images;  // that was to be made; none when it could not be
+  std::string stats;                 // the content of stats-dump or stats-restore
+  std::string warning;               // what went wrong after CRIU had succeeded
+  std::string printed;               // criu's stdout and stderr
   std::vector<Event> events;
   Timeline timeline;
 };
@@ -105,6 +110,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
  private:
   void Run();
+  bool MakeImages();
   void RunAlone();
   void Prepare() const;
   void RunRequest(Worker* worker);
@@ -141,6 +147,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   bool ended_wait_ = false;
   NetworkLock network_;
   std::unique_ptr<PageRelay> relay_;  // of a lazy dump
+  std::optional<CriuOptions> options_;
+  std::thread library_;  // in libcriu's call, with options_
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

@@ -137,12 +137,21 @@ Request ReadRequest(const Napi::Object& object) {
   for (auto& script : Read<std::vector<std::string>>(object, "told", {})) {
     request.told.insert(std::move(script));
   }
+  if (object.Has("images")) {
+    request.images = ReadFreshDirectory(Read<Napi::Object>(object, "images"));
+  }
   request.config = Read<std::string>(object, "config", "");
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
   request.freezer_path = Read<std::string>(object, "freezerPath", "");
+  request.goes_on = Read<bool>(object, "goesOn", false);
   request.spares = static_cast<size_t>(Read<int64_t>(object, "spares", 0));
   request.freezer_version = static_cast<int>(Read<int64_t>(object, "freezerVersion", 0));
   return request;
+}
+
+FreshDirectory ReadFreshDirectory(const Napi::Object& object) {
+  return {.path = Read<std::string>(object, "path"),
+          .files = ReadPairs(Read<Napi::Array>(object, "files"), "files")};
 }
 
 ServeRequest ReadServeRequest(const Napi::Object& object) {
@@ -176,6 +185,7 @@ Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome) {
 Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   auto object = Napi::Object::New(env);
   object["success"] = outcome.success;
+  if (outcome.images) object["imagesFd"] = outcome.images->get();
   object["cancelled"] = outcome.cancelled;
   object["froze"] = outcome.froze;
   object["warning"] = outcome.warning;

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include "fresh_directory.h"
 #include "operation.h"
 #include "server.h"
 
@@ -14,6 +15,9 @@ Request ReadRequest(const Napi::Object& object);
 
 // The members of it that say which criu is used.
 WorkerSettings ReadWorkerSettings(const Napi::Object& object);
+
+// A directory that is to be made.
+FreshDirectory ReadFreshDirectory(const Napi::Object& object);
 
 // The same for a criu that serves; what it is to listen on is listened on here.
 ServeRequest ReadServeRequest(const Napi::Object& object);

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "child.h"
 #include "failure.h"
 #include "listener.h"
 #include "unique_fd.h"
-#include "child.h"
 
 namespace criu_node {
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/prctl.h>
 
 #include <csignal>
 #include <system_error>
@@ -35,9 +36,11 @@ template <typename Body>
 std::thread StartThread(const char* name, Body body) {
   const SignalBlock block;  // inherited by the new thread
   try {
-    std::thread thread(std::move(body));
-    pthread_setname_np(thread.native_handle(), name);
-    return thread;
+    return std::thread([name, body = std::move(body)]() mutable {
+      // By itself: another thread would have to open a file in /proc for that.
+      prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
+      body();
+    });
   } catch (const std::system_error& error) {
     throw Failure("spawn", error.code().value(), "cannot start a thread");
   }

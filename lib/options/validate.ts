@@ -131,8 +131,9 @@ function profileOf(name: unknown): Readonly<Record<string, string | number>> {
 }
 
 function refuseUnknown(call: Call, name: string): void {
-  const names = optionsOf(call).map((row) => row.name);
-  if (names.includes(name)) return;
+  const rows = optionsOf(call);
+  if (rows.some((row) => row.name === name)) return;
+  const names = rows.map((row) => row.name);
   const elsewhere = optionTable.find((row) => row.name === name)?.calls;
   const meant = nearest(name, names);
   let reason: string | undefined;

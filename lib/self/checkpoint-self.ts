@@ -150,8 +150,8 @@ async function save(
         fields: { ...toFields(options), ...directoryField(images, takesPath) },
         spares: criu.spares,
       },
-      new HookRunner(dumpHooks, {}, 0, false, deadline.signal),
-      deadline.signal,
+      new HookRunner(dumpHooks, {}, 0, false, deadline),
+      deadline,
     );
     if (!outcome.success) throw await failure(request, outcome, images);
     const { restored } = outcome;

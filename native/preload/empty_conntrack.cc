@@ -1,7 +1,7 @@
-// Preloaded into criu: for a network namespace it asks the kernel twice for all tracked connections,
-// and each time the kernel walks the table of the whole host, of 262144 buckets on most, with the
-// tasks frozen. Where the namespace has none, which the kernel tells at once, criu is given the same
-// empty answer without a walk.
+// Preloaded into criu: for a network namespace it asks the kernel twice for all tracked
+// connections, and each time the kernel walks the table of the whole host, of 262144 buckets on
+// most, with the tasks frozen. Where the namespace has none, which the kernel tells at once, criu
+// is given the same empty answer without a walk.
 
 #include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>

@@ -5,10 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
-namespace {
-
 // For the program alone: those that it starts are none of our business. We come first in the list.
-__attribute__((constructor)) void HideFromChildren() {
+__attribute__((constructor)) inline void HideFromChildren() {
   const char* list = getenv("LD_PRELOAD");  // NOLINT(concurrency-mt-unsafe): before any thread
   const char* rest = list == nullptr ? nullptr : strchr(list, ' ');
   if (rest == nullptr) {
@@ -17,5 +15,3 @@ __attribute__((constructor)) void HideFromChildren() {
     setenv("LD_PRELOAD", rest + 1, 1);  // NOLINT(concurrency-mt-unsafe)
   }
 }
-
-}  // namespace

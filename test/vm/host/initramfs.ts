@@ -147,7 +147,8 @@ async function addPackage(system: FileTree): Promise<void> {
     await add(resolve(projectRoot, name));
   }
   const built = resolve(projectRoot, 'build/Release');
-  for (const name of ['criu_guard', 'tar-first']) await add(join(built, name));
+  for (const name of ['criu_guard', 'criu_empty_conntrack.so', 'tar-first'])
+    await add(join(built, name));
   const addon = join(built, 'criu_native.node');
   await system.addBinary(inGuest(addon), addon);
   for (const path of runtimeModules()) await add(path);
