@@ -12,17 +12,13 @@ const workerStartMs = 50;
 
 /**
  * Ways to dump one process that runs on, with the same options: log level 4, a fresh directory,
- * which is made inside of what is measured except for the program, which does not make it.
+ * which is made inside of what is measured except for the program, which does not make it. It is on
+ * a tmpfs: a disk would be busy with the images of the rounds before, which takes longer than a dump.
  *
  * @param {Context} context
  * @param {number} pid
- * @param {string} [directory] for the images
  */
-export function dumpsOf(
-  { libcriu, harness, installation, directory: disk },
-  pid,
-  directory = disk,
-) {
+export function dumpsOf({ libcriu, harness, installation, memoryDirectory: directory }, pid) {
   const { binary } = installation;
   /** @param {string} imagePath */
   const command = (imagePath) => {

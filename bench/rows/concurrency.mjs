@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { freshPath } from '../lib/context.mjs';
+import { busyMs } from '../lib/processor.mjs';
 import { runRounds } from '../lib/rounds.mjs';
 import { median } from '../lib/statistics.mjs';
 import { startWorkload } from '../lib/workload.mjs';
@@ -38,7 +39,7 @@ export const concurrency = {
      * @param {string[]} directories
      */
     const dump = async (criu, pid, directories) => {
-      const imagePath = freshPath(context.directory);
+      const imagePath = freshPath(context.memoryDirectory);
       directories.push(imagePath);
       try {
         await criu.dump(pid, { imagePath, leaveRunning: true });
@@ -60,13 +61,15 @@ export const concurrency = {
       measure: async () => {
         /** @type {string[]} */
         const directories = [];
+        const busy = busyMs();
         const start = performance.now();
         await work((pid) => dump(criu, pid, directories));
         const ms = performance.now() - start;
+        const core = (busyMs() - busy) / count;
         for (const directory of directories) {
           await rm(directory, { recursive: true, force: true });
         }
-        return { throughput: (count / ms) * 1000 };
+        return { throughput: (count / ms) * 1000, wall: ms / count, core };
       },
     });
     /** @param {(pid: number) => Promise<void>} dumpOne */
@@ -85,6 +88,13 @@ export const concurrency = {
     );
     /** @param {string} name */
     const throughput = (name) => samples.of(name, 'throughput');
+    /** @param {string} figure */
+    const single = (figure) => {
+      const values = samples.of(names.single, figure);
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const cores = availableParallelism();
+    const most = (cores * single('wall')) / single('core');
     return {
       charts: [
         {
@@ -105,6 +115,9 @@ export const concurrency = {
           unit: 'x',
           atLeast: 1.8,
         },
+      ],
+      notes: [
+        `One at a time a dump takes ${single('wall').toFixed(1)} ms, in which the cores are busy for ${single('core').toFixed(1)} ms with it and with the start of the next worker: ${cores} cores have room for ${most.toFixed(2)} times as many.`,
       ],
     };
   },

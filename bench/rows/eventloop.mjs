@@ -35,7 +35,7 @@ export const eventloop = {
     const directories = [];
     /** @param {number} pid */
     const dump = (pid) => {
-      const imagePath = freshPath(context.directory);
+      const imagePath = freshPath(context.memoryDirectory);
       directories.push(imagePath);
       return context.libcriu.dump(pid, { imagePath, leaveRunning: true });
     };
@@ -49,7 +49,7 @@ export const eventloop = {
      * @param {number} index
      */
     const foreignDump = (harness, index) => {
-      const imagePath = freshPath(context.directory);
+      const imagePath = freshPath(context.memoryDirectory);
       directories.push(imagePath);
       return harness.command('dump', 'fork', pids[index] ?? 0, imagePath);
     };

@@ -51,7 +51,7 @@ export const memory = {
         return { ms, bandwidth: (mebibytes / ms) * 1000 };
       },
     });
-    const dumps = dumpsOf(context, pid, context.memoryDirectory);
+    const dumps = dumpsOf(context, pid);
     const samples = await runRounds(
       [
         variant(names.ours, dumps.ours),

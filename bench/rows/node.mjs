@@ -79,7 +79,7 @@ export const node = {
 
     /** @param {typeof small} dump */
     const by = (dump) => async () => ({
-      ms: await withImages(context.directory, (imagePath) => dump(pid, imagePath)),
+      ms: await withImages(context.memoryDirectory, (imagePath) => dump(pid, imagePath)),
     });
     const samples = await runRounds(
       [

@@ -13,7 +13,7 @@ export const scale = {
     const variants = [];
     for (const children of [100, 1000]) {
       const pid = await startWorkload(context, scope, 'children', children);
-      const dumps = dumpsOf(context, pid, context.memoryDirectory);
+      const dumps = dumpsOf(context, pid);
       variants.push({
         name: `${children} children`,
         measure: async () => ({ ms: await dumps.ours() }),
