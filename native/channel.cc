@@ -58,6 +58,10 @@ bool Send(int socket, std::span<const uint8_t> message) {
   return result == static_cast<ssize_t>(message.size());
 }
 
+// Of receiving. ECONNRESET is told once, ahead of what came before: the other side has gone without
+// reading all of ours.
+bool MeansAgain(int error) { return error == EINTR || error == ECONNRESET; }
+
 UniqueFd PassedDescriptor(msghdr* header) {
   const cmsghdr* control = CMSG_FIRSTHDR(header);
   if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
@@ -207,9 +211,7 @@ std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   ssize_t length = 0;
   do {
     length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-    // ECONNRESET is told once, before what came ahead of it: the other side has gone without
-    // reading all of ours.
-  } while (length < 0 && (errno == EINTR || errno == ECONNRESET));
+  } while (length < 0 && MeansAgain(errno));
   if (length <= 0) return std::nullopt;
   wire::Bytes message(static_cast<size_t>(length));
   iovec data{.iov_base = message.data(), .iov_len = message.size()};
@@ -221,7 +223,7 @@ std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   header.msg_controllen = control.size();
   do {
     length = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (length < 0 && errno == EINTR);
+  } while (length < 0 && MeansAgain(errno));
   if (length < 0) return std::nullopt;
   UniqueFd came = PassedDescriptor(&header);
   if (passed != nullptr) *passed = std::move(came);
