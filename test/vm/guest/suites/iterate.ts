@@ -1,30 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IterationRound, iterate } from '../../../helpers/api.js';
 import { until } from '../../../helpers/exec.js';
 import { isAlive } from '../../../helpers/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
+import { mebibyte, pageSize, pagesBytes, pagesOnDisk } from '../pages.js';
 import { restoreProcess } from '../restore.js';
 import type { Suite } from '../suite.js';
-
-const mebibyte = 1024 * 1024;
-const pageSize = 4096;
-
-/** Bytes of memory in a round's images. */
-function pagesBytes(imagePath: string): number {
-  return pagesFiles(imagePath).reduce((sum, file) => sum + statSync(file).size, 0);
-}
-
-/** Bytes of memory that they take on disk. */
-function pagesOnDisk(imagePath: string): number {
-  return pagesFiles(imagePath).reduce((sum, file) => sum + statSync(file).blocks * 512, 0);
-}
-
-function pagesFiles(imagePath: string): string[] {
-  const names = readdirSync(imagePath).filter((name) => /^pages-\d+\.img$/.test(name));
-  return names.map((name) => join(imagePath, name));
-}
 
 /** 1 % of 256 MiB changes between rounds: each after the first writes that, and some of its own. */
 function assertRoundsOfOnePercent(rounds: readonly IterationRound[]): void {

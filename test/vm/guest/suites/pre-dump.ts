@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkpoint, dump, preDump } from '../../../helpers/api.js';
+import {
+  checkpoint,
+  dump,
+  type PageServerHandle,
+  preDump,
+  startPageServer,
+} from '../../../helpers/api.js';
 import type { Container } from '../../../helpers/container.js';
 import { runOk } from '../../../helpers/exec.js';
 import { distCli } from '../../../helpers/paths.js';
 import { isAlive } from '../../../helpers/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
+import { mebibyte, pagesBytes, pagesOnDisk } from '../pages.js';
 import { restoreProcess } from '../restore.js';
 import type { Suite } from '../suite.js';
 
@@ -35,6 +42,11 @@ async function assertBadParent(
   assert.ok(!existsSync(imagePath));
   assert.ok(isAlive(pid));
 }
+
+const addressOf = ({ address, port }: PageServerHandle): { address: string; port: number } => ({
+  address,
+  port,
+});
 
 export const title = 'pre-dump';
 
@@ -88,6 +100,40 @@ export const suite: Suite = {
     await libcriu(container, '--parent-path', '../1', '--image-path', path('final'));
     assert.equal(await container.status(), undefined);
     await container.restore(path('final'));
+    assert.equal(await memory.checksum(), sum);
+  },
+
+  'page servers take a chain, and autoDedup frees in the parent what comes anew': async (scope) => {
+    const { workload, memory } = await changingProcess(scope, 32, 25);
+    const directory = await scope.directory();
+    const received = (round: number): string => join(directory, 'received', String(round));
+    const sent = (round: number): string => join(directory, 'sent', String(round));
+    const address = '127.0.0.1';
+
+    const first = await startPageServer({ imagePath: received(1), address });
+    await preDump(workload.pid, { imagePath: sent(1), pageServer: addressOf(first) });
+    await first.finished;
+    assert.ok(pagesOnDisk(received(1)) >= 32 * mebibyte);
+    assert.equal(pagesBytes(sent(1)), 0);
+
+    const sum = await memory.change();
+    const chain = { parentPath: '../1' };
+    const settings = { imagePath: received(2), address, autoDedup: true, ...chain };
+    const second = await startPageServer(settings);
+    await dump(workload.pid, { imagePath: sent(2), pageServer: addressOf(second), ...chain });
+    await second.finished;
+    assert.equal(pagesBytes(sent(2)), 0);
+    const written = pagesBytes(received(2));
+    assert.ok(written >= 8 * mebibyte && written < 9 * mebibyte, `${written} bytes came anew`);
+    const all = pagesOnDisk(received(1)) + pagesOnDisk(received(2));
+    assert.ok(all < 33 * mebibyte, `${all} bytes in both`);
+
+    // All but the memory has stayed with the sender.
+    for (const name of readdirSync(sent(2))) {
+      const target = join(received(2), name);
+      if (!existsSync(target)) cpSync(join(sent(2), name), target, { verbatimSymlinks: true });
+    }
+    await restoreProcess(scope, workload, received(2));
     assert.equal(await memory.checksum(), sum);
   },
 
