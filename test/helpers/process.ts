@@ -2,22 +2,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { access, mkdir, readFile, rename } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { runOk, until } from './exec.js';
 import { projectRoot } from './paths.js';
 import type { Scope } from './scope.js';
 
 /** The static binary of `test/workloads/NAME.c`, compiled once for each version of its source. */
 export async function workloadBinary(name: string = 'workload'): Promise<string> {
-  const source = resolve(projectRoot, `test/workloads/${name}.c`);
-  const hash = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16);
-  const directory = resolve(projectRoot, 'node_modules/.cache/libcriu-test');
-  const binary = resolve(directory, `${name}-${hash}`);
+  const directory = resolve(projectRoot, 'test/workloads');
+  const source = join(directory, `${name}.c`);
+  const text = [source, join(directory, 'common.h')].map((file) => readFileSync(file, 'utf8'));
+  const hash = createHash('sha256').update(text.join('')).digest('hex').slice(0, 16);
+  const cache = resolve(projectRoot, 'node_modules/.cache/libcriu-test');
+  const binary = resolve(cache, `${name}-${hash}`);
   try {
     await access(binary);
     return binary;
   } catch {
-    await mkdir(directory, { recursive: true });
+    await mkdir(cache, { recursive: true });
   }
   // Under another name first: another test file may be compiling it too.
   const draft = `${binary}.${process.pid}`;

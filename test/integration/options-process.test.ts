@@ -225,9 +225,10 @@ optionTest('configFile', 'overrides the request', async () => {
   expect(files).toContain('filelocks.img');
 });
 
-optionTest('freezeCgroup', 'its tasks are frozen, dumped and thawed', async () => {
+/** A process alone in a cgroup of the freezer. */
+async function startInFreezer(): Promise<{ pid: number; group: string }> {
   const { pid } = await startWorkload(scope, ['idle']);
-  const group = `/sys/fs/cgroup/freezer/libcriu-test-${process.pid}`;
+  const group = `/sys/fs/cgroup/freezer/libcriu-test-${pid}`;
   mkdirSync(group);
   scope.defer(async () => {
     writeFileSync('/sys/fs/cgroup/freezer/cgroup.procs', String(pid));
@@ -238,6 +239,11 @@ optionTest('freezeCgroup', 'its tasks are frozen, dumped and thawed', async () =
     rmdirSync(group);
   });
   writeFileSync(join(group, 'cgroup.procs'), String(pid));
+  return { pid, group };
+}
+
+optionTest('freezeCgroup', 'its tasks are frozen, dumped and thawed', async () => {
+  const { pid, group } = await startInFreezer();
   const { log } = await dumpOk(scope, pid, { freezeCgroup: group });
   expect(log.text).toContain(`freezing cgroup ${group}`);
   expect(readFileSync(join(group, 'freezer.state'), 'utf8').trim()).toBe('THAWED');
@@ -246,18 +252,7 @@ optionTest('freezeCgroup', 'its tasks are frozen, dumped and thawed', async () =
 });
 
 optionTest('freezer', 'ptrace leaves the cgroup out', async () => {
-  const { pid } = await startWorkload(scope, ['idle']);
-  const group = `/sys/fs/cgroup/freezer/libcriu-test-p-${process.pid}`;
-  mkdirSync(group);
-  scope.defer(async () => {
-    writeFileSync('/sys/fs/cgroup/freezer/cgroup.procs', String(pid));
-    await until(
-      'the cgroup is empty',
-      () => readFileSync(join(group, 'cgroup.procs'), 'utf8') === '',
-    );
-    rmdirSync(group);
-  });
-  writeFileSync(join(group, 'cgroup.procs'), String(pid));
+  const { pid, group } = await startInFreezer();
   const { log } = await dumpOk(scope, pid, { freezeCgroup: group, freezer: 'ptrace' });
   expect(log.text).not.toContain('freezing cgroup');
   const both = await dumpOk(scope, pid, { freezeCgroup: group, freezer: 'cgroup' });

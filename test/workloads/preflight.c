@@ -6,20 +6,14 @@
  * READY-FILE is created at the start and holds a line when the situation is there: "ready", or what
  * the mode reports. "fd:N" stands for an open descriptor.
  */
-#define _GNU_SOURCE
+#include "common.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
@@ -33,34 +27,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-static int ready_fd = -1;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "preflight: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void ready(const char *format, ...)
-{
-	va_list args;
-
-	if (ready_fd < 0)
-		return;
-	va_start(args, format);
-	vdprintf(ready_fd, format, args);
-	va_end(args);
-	close(ready_fd);
-	ready_fd = -1;
-}
-
-static void sleep_forever(void)
-{
-	for (;;)
-		pause();
-}
 
 static void ready_and_sleep(const char *what, int result)
 {
@@ -370,19 +336,11 @@ static void run_watch(const char *path)
 
 int main(int argc, char **argv)
 {
-	const char *mode = argc > 2 ? argv[2] : "";
+	const char *mode = argument(argc, argv, 2);
 	const char *first = argc > 3 ? argv[3] : "";
 	const char *second = argc > 4 ? argv[4] : "";
 
-	signal(SIGHUP, SIG_IGN);
-	if (argc > 1 && sscanf(argv[1], "fd:%d", &ready_fd) == 1) {
-		if (fcntl(ready_fd, F_SETFD, FD_CLOEXEC))
-			fail("fcntl");
-	} else if (argc > 1) {
-		ready_fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (ready_fd < 0)
-			fail(argv[1]);
-	}
+	begin(argv[1]);
 	if (!strcmp(mode, "idle")) {
 		ready("ready\n");
 		sleep_forever();

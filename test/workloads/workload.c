@@ -7,20 +7,14 @@
  * READY-FILE is created at the start and holds "ready" (or what the mode reports, a port for
  * instance) when the resource is in place. "-" for none, "fd:N" for an open descriptor.
  */
-#define _GNU_SOURCE
+#include "common.h"
+
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -31,44 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
-
-static int ready_fd = -1;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "workload: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-/* The descriptor is closed before the word counts as written: it must not be in the dump. */
-static void ready(const char *format, ...)
-{
-	va_list args;
-
-	if (ready_fd < 0)
-		return;
-	va_start(args, format);
-	vdprintf(ready_fd, format, args);
-	va_end(args);
-	close(ready_fd);
-	ready_fd = -1;
-}
-
-static void sleep_forever(void)
-{
-	for (;;)
-		pause();
-}
-
-static const char *argument(int argc, char **argv, int index)
-{
-	if (index >= argc) {
-		fprintf(stderr, "workload: argument %d is missing\n", index);
-		exit(2);
-	}
-	return argv[index];
-}
 
 static int64_t now_us(void)
 {
@@ -712,16 +668,7 @@ int main(int argc, char **argv)
 {
 	const char *mode = argument(argc, argv, 2);
 
-	/* A workload outlives its terminal, not its test: the test kills it by its pid. */
-	signal(SIGHUP, SIG_IGN);
-	if (sscanf(argv[1], "fd:%d", &ready_fd) == 1) {
-		if (fcntl(ready_fd, F_SETFD, FD_CLOEXEC))
-			exit(1);
-	} else if (strcmp(argv[1], "-")) {
-		ready_fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		if (ready_fd < 0)
-			fail(argv[1]);
-	}
+	begin(argv[1]);
 	if (!strcmp(mode, "idle")) {
 		ready("ready\n");
 		sleep_forever();
