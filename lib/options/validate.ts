@@ -21,7 +21,7 @@ import { checkAddress, type PageServer, parsePageServer } from './page-server.js
 import { nearest } from './suggest.js';
 import {
   type Call,
-  defaultOf,
+  defaultsOf,
   type OptionRow,
   type OptionType,
   optionsOf,
@@ -77,14 +77,17 @@ export function validateOptions<C extends Call>(call: C, options: unknown = {}):
     throw invalidArgType('options', 'an object', options);
   }
   for (const name in options) refuseUnknown(call, name);
+  const rows = optionsOf(call);
   const given: Record<string, unknown> = {};
-  for (const { name } of optionsOf(call)) {
-    given[name] = (options as Readonly<Record<string, unknown>>)[name];
+  for (const { name } of rows) {
+    const { [name]: value } = options as Readonly<Record<string, unknown>>;
+    if (value !== undefined) given[name] = value;
   }
   const profile = profileOf(given['profile']);
+  const defaults = defaultsOf(call);
   const valid: Record<string, unknown> = {};
-  for (const row of optionsOf(call)) {
-    const { [row.name]: value = profile[row.name] ?? defaultOf(row, call) } = given;
+  for (const row of rows) {
+    const { [row.name]: value = profile[row.name] ?? defaults[row.name] } = given;
     if (value !== undefined || required[call]?.includes(row.name)) {
       valid[row.name] = validators[row.type](row.name, value, row);
     }
