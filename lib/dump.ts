@@ -444,12 +444,13 @@ export async function runNative(
   deadline: Deadline,
   tell: () => void = () => {},
 ): Promise<Outcome> {
-  const ask = hooks.ask((...answer) => running.answer(...answer));
-  const running: NativeOperation = nativeAddon().start(
+  const addon = nativeAddon();
+  const ask = hooks.ask((...answer) => addon.answer(running.id, ...answer));
+  const running: NativeOperation = addon.start(
     { ...native, asked: hooks.asked },
     (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
   );
-  const callOff = deadline.whenGivenUp(running.cancel);
+  const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
   try {
     return { ...(await running.done), veto: hooks.veto };
   } finally {

@@ -1,6 +1,6 @@
 import type { Deadline } from './deadline.js';
 import { invalidArgType, invalidArgValue } from './errors.js';
-import type { NativeAsk, NativeOperation } from './native.js';
+import type { NativeAnswer, NativeAsk } from './native.js';
 import { nearest } from './options/suggest.js';
 
 /** A moment of an operation at which CRIU stops and asks whether to go on. */
@@ -193,7 +193,7 @@ export class HookRunner {
   }
 
   /** The callback that puts CRIU's questions to the handlers. */
-  ask(answer: NativeOperation['answer']): NativeAsk {
+  ask(answer: NativeAnswer): NativeAsk {
     return (number, script, pid, fd) => {
       const [stage] = Object.entries(this.#set.scripts).find(([, one]) => one === script) ?? [];
       if (stage === undefined) return answer(number, true, []);

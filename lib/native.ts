@@ -96,13 +96,13 @@ export interface NativeOutcome {
 
 /** A request under way. */
 export interface NativeOperation {
+  id: number;
   /** Resolves in any case; rejects never. */
   done: Promise<NativeOutcome>;
-  /** CRIU is refused its next notification and rolls back. */
-  cancel: () => void;
-  /** Answers a question; `external` is more of what is outside, for `query-ext-files`. */
-  answer: (number: number, goOn: boolean, external: readonly string[]) => void;
 }
+
+/** Answers a question; `external` is more of what is outside, for `query-ext-files`. */
+export type NativeAnswer = (number: number, goOn: boolean, external: readonly string[]) => void;
 
 /** Puts a notification of CRIU to JavaScript; CRIU waits for the answer. `fd` is JavaScript's then. */
 export type NativeAsk = (
@@ -162,6 +162,10 @@ export interface NativeAddon {
   optionNames(): string[];
   /** Throws for a mistyped request, before anything is started. */
   start(request: NativeRequest, ask?: NativeAsk): NativeOperation;
+  /** CRIU is refused its next notification and rolls back; nothing when the operation is over. */
+  cancel(id: number): void;
+  /** See {@link NativeAnswer}; late answers are ignored. */
+  answer(id: number, ...answer: Parameters<NativeAnswer>): void;
   /**
    * Waits for a child of this process to end, and reaps it. Until then the event loop goes on, if it
    * is to be kept alive.

@@ -52,6 +52,8 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("loadLibrary", &Addon::LoadLibrary),
                              InstanceMethod("optionNames", &Addon::OptionNames),
                              InstanceMethod("start", &Addon::Start),
+                             InstanceMethod("cancel", &Addon::Cancel),
+                             InstanceMethod("answer", &Addon::Answer),
                              InstanceMethod("serve", &Addon::Serve),
                              InstanceMethod("prepare", &Addon::Prepare),
                              InstanceMethod("waitForChild", &Addon::WaitForChild),
@@ -140,19 +142,26 @@ class Addon : public Napi::Addon<Addon> {
 
     auto handle = Napi::Object::New(env);
     handle["done"] = pending->second.deferred.Promise();
-    handle["cancel"] = Napi::Function::New(
-        env, [weak = std::weak_ptr(operation)](const Napi::CallbackInfo& /*info*/) {
-          if (const auto alive = weak.lock()) alive->Cancel();
-        });
-    handle["answer"] =
-        Napi::Function::New(env, [weak = std::weak_ptr(operation)](const Napi::CallbackInfo& call) {
-          const auto alive = weak.lock();
-          if (!alive) return;
-          alive->Answer(static_cast<uint64_t>(ReadValue<int64_t>(call[0], "number")),
-                        {.go_on = ReadValue<bool>(call[1], "goOn"),
-                         .external = ReadValue<std::vector<std::string>>(call[2], "external")});
-        });
+    handle["id"] = Napi::Number::New(env, static_cast<double>(id));
     return handle;
+  }
+
+  // None once it is over: answers and second thoughts may come late.
+  std::shared_ptr<Operation> Find(const Napi::Value& id) {
+    const auto pending = pending_.find(static_cast<uint64_t>(ReadValue<int64_t>(id, "id")));
+    return pending == pending_.end() ? nullptr : pending->second.operation;
+  }
+
+  void Cancel(const Napi::CallbackInfo& info) {
+    if (const auto operation = Find(info[0])) operation->Cancel();
+  }
+
+  void Answer(const Napi::CallbackInfo& info) {
+    const auto operation = Find(info[0]);
+    if (!operation) return;
+    operation->Answer(static_cast<uint64_t>(ReadValue<int64_t>(info[1], "number")),
+                      {.go_on = ReadValue<bool>(info[2], "goOn"),
+                       .external = ReadValue<std::vector<std::string>>(info[3], "external")});
   }
 
   void Ask(Napi::Env env, uint64_t id, uint64_t number, const Notification& notification) {

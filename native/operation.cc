@@ -12,7 +12,6 @@
 #include <charconv>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 #include <utility>
 
 #include "activity.h"
@@ -22,7 +21,7 @@
 #include "interrupt.h"
 #include "keep_alive.h"
 #include "process_sockets.h"
-#include "thread.h"
+#include "thread_pool.h"
 #include "worker_pool.h"
 
 namespace criu_node {
@@ -61,7 +60,7 @@ class Unwatch {
 
 void Operation::Start(Ask ask, Done done) {
   ask_ = std::move(ask);
-  StartThread("criu-tap", [self = shared_from_this(), done = std::move(done)] {
+  ThreadPool::Get().Run("criu-tap", [self = shared_from_this(), done = std::move(done)] {
     {
       std::shared_lock active(Activity(), std::defer_lock);
       if (self->request_.verb == Verb::kDumpSelf) {
@@ -72,13 +71,13 @@ void Operation::Start(Ask ask, Done done) {
       }
       const WorkerPool::Retirement retirement(std::move(self->worker_));
       done(std::move(self->outcome_));
-      if (self->library_.joinable()) self->library_.join();
+      if (self->library_.valid()) self->library_.wait();
     }
     self->Prepare();
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
     self->over_.notify_all();
-  }).detach();
+  });
 }
 
 // The next operation's worker, when nobody waits for it.
@@ -183,7 +182,8 @@ void Operation::RunRequest(Worker* worker) {
   const Unwatch unwatch(worker->pid());
   // libcriu closes this descriptor itself.
   request_.library->set_service_fd(options.get(), theirs.get());
-  library_ = StartThread("libcriu", [this, opts = options.get()] { CallLibrary(opts); });
+  library_ =
+      ThreadPool::Get().RunAndTell("libcriu", [this, opts = options.get()] { CallLibrary(opts); });
   theirs.Release();
   try {
     outcome_.timeline.sent = Now();

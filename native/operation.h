@@ -4,12 +4,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "channel.h"
@@ -148,7 +148,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   NetworkLock network_;
   std::unique_ptr<PageRelay> relay_;  // of a lazy dump
   std::optional<CriuOptions> options_;
-  std::thread library_;  // in libcriu's call, with options_
+  std::future<void> library_;  // libcriu's call, with options_
   Outcome outcome_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <pthread.h>
 #include <sys/prctl.h>
 
 #include <csignal>
