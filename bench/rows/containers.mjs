@@ -30,7 +30,7 @@ const names = {
  */
 function leftRunning(context, container, checkpoint) {
   return () =>
-    withImages(context.directory, async (imagePath) => {
+    withImages(context.memoryDirectory, async (imagePath) => {
       await container.wake();
       try {
         container.resetPause();
@@ -98,7 +98,7 @@ function byUs(context, container, options = {}) {
 function killed(context, container, checkpoint) {
   return async () => {
     await container.start();
-    const wall = await withImages(context.directory, checkpoint);
+    const wall = await withImages(context.memoryDirectory, checkpoint);
     return { wall };
   };
 }

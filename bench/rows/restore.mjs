@@ -19,7 +19,7 @@ export const restore = {
     /** @param {(imagePath: string) => Promise<unknown>} checkpoint */
     const restored = (checkpoint) => async () => {
       await container.start();
-      const ms = await withImages(context.directory, async (imagePath) => {
+      const ms = await withImages(context.memoryDirectory, async (imagePath) => {
         await checkpoint(imagePath);
         return container.restore(imagePath);
       });
