@@ -417,9 +417,11 @@ async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<str
 
 /** Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. */
 function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
-  const { hooks, freezeCgroup, lazyPages, pageServer, configFile } = options;
+  const { hooks, freezeCgroup, lazyPages, pageServer, configFile, networkLock } = options;
   const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile];
   const isPlain = special.every((one) => one === undefined) && lazyPages !== true;
+  // What tables there are is noted before CRIU makes its own.
+  if (networkLock === 'nftables') return false;
   return isPlain && !preDump && !deadline.isBounded;
 }
 

@@ -22,18 +22,21 @@ export function nowInTicks(): number {
  *
  * @param pstree - Path of the image that names them.
  * @param since - When criu was asked: {@link nowInTicks}.
- * @returns those that were killed, the root first.
+ * @returns those that were killed.
  */
 export async function killLeftovers(
   pstree: string,
   outcome: NativeOutcome,
   since: number,
 ): Promise<number[]> {
-  const inImages = await readFile(pstree).then(decodePids, () => []);
+  const inImages = await readFile(pstree)
+    .then(decodePids)
+    .catch(() => []);
   // Of a tree with a pid namespace of its own only CRIU can tell the pid; the others die with it.
   const told = outcome.events.flatMap(({ pid = 0 }) => (pid > 0 ? pid : []));
   const pids = inImages[0] === 1 ? told : [...told, ...inImages];
-  const killed = new Set<number>();
+  // Those that had not left criu's process group have ended with it, and wait to be reaped.
+  const killed = new Set(pids.filter((pid) => (startOf(pid, true) ?? -1) >= since));
   // Until none is left, for they make each other.
   for (let look = 0; look < maxLooks; look++) {
     const found = pids.filter((pid) => (startOf(pid) ?? -1) >= since);
@@ -55,12 +58,12 @@ function kill(pid: number): void {
   }
 }
 
-/** Undefined of what is gone or dead. */
-function startOf(pid: number): number | undefined {
+/** Undefined of what is gone, and of what is not as dead as asked. */
+function startOf(pid: number, isDead: boolean = false): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+    return (fields[0] === 'Z' || fields[0] === 'X') === isDead ? Number(fields[19]) : undefined;
   } catch {
     return undefined;
   }

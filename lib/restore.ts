@@ -176,7 +176,7 @@ async function restoreOnceFree(
 ): Promise<Outcome> {
   const { deadline } = request;
   const patience = performance.now() + reapingMs;
-  const root = await rootPid(images.file('pstree.img'));
+  const root = await deadline.bound('directory', rootPid(images.file('pstree.img')));
   if (root !== undefined) await holderOf(root, patience, deadline.signal);
   for (;;) {
     deadline.check('request');
@@ -198,7 +198,9 @@ async function restoreOnceFree(
 
 /** Undefined of a tree with a pid namespace of its own, and where only CRIU can say what is wrong. */
 async function rootPid(pstree: string): Promise<number | undefined> {
-  const [root] = await readFile(pstree).then(decodePids, () => []);
+  const [root] = await readFile(pstree)
+    .then(decodePids)
+    .catch(() => []);
   return root === 1 ? undefined : root;
 }
 
