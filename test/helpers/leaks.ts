@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { run, sleep } from './exec.js';
+import { isDeepStrictEqual } from 'node:util';
+import { run, sleep, until } from './exec.js';
 import { allProcesses, type ProcessState } from './process.js';
 
 /** What this process and the machine hold at one moment. */
@@ -119,6 +120,20 @@ export async function takeHoldings(ignoredPids: readonly number[] = []): Promise
     cgroups: emptyCgroups(),
     rules: await firewallRules(),
   };
+}
+
+/**
+ * The same, once nothing comes or goes: while a spare is started, some of its descriptors are there
+ * and others are not.
+ */
+export async function settledHoldings(): Promise<Holdings> {
+  let last = await takeHoldings();
+  return until('nothing comes or goes', async () => {
+    await sleep(50);
+    const [before, now] = [last, await takeHoldings()];
+    last = now;
+    return isDeepStrictEqual(before, now) ? now : undefined;
+  });
 }
 
 /** What is there now and was not before, a line each. */

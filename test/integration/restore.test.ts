@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../helpers/exec.js';
-import { assertNoLeak, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import {
@@ -153,7 +153,7 @@ optionTest('restoreSibling', 'makes it a child, whose signal is told', async () 
   const idle = await startWorkload(scope, ['idle']);
   const imagePath = await dumpAway(scope, idle);
   await spareIsReady();
-  const before = await takeHoldings();
+  const before = await settledHoldings();
   const { pid, exited } = await restoreOk(scope, imagePath);
   expect(processState(pid)?.parent).toBe(process.pid);
   process.kill(pid, 'SIGTERM');
@@ -196,7 +196,7 @@ describe('a restore that fails', () => {
     await spareIsReady();
     unlinkSync(join(directory, 'log'));
     for (const restoreSibling of [false, true]) {
-      const before = await takeHoldings();
+      const before = await settledHoldings();
       const error = await restoreFails(imagePath, { restoreSibling });
       expect(error.code).toBe('ERR_CRIU_FAILED');
       expect(error.message).toMatch(/^CRIU failed to restore the process, at stage .*: .*log/);
