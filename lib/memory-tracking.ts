@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { invalidArgValue } from './errors.js';
 import type { CheckpointOptions, DumpOptions } from './option-types.js';
+import { parseProcessStat } from './process-stat.js';
 
 /** Written beside CRIU's images when memory is tracked: whose memory it is, and which save of it. */
 const recordName = 'libcriu.json';
@@ -188,8 +189,7 @@ async function parentDirectory(imagePath: string, parentPath: string): Promise<s
 async function identify(pid: number): Promise<Identity | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return undefined;
-  // The name in field 2 may hold blanks and parentheses.
-  const startTime = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  const { startTime } = parseProcessStat(stat);
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
   return { pid, startTime, boot: boot.trim() };
 }

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +7,7 @@ import { failure, type Outcome, requireRoot, runNative } from './dump.js';
 import { criuEnvironment } from './environment.js';
 import { CriuError, invalidArgValue } from './errors.js';
 import { HookRunner, restoreHooks } from './hooks.js';
-import { decodePids } from './images/pstree.js';
+import { pidsAmongOurs } from './images/pstree.js';
 import { decodeRestoreStats, type RestoreStats } from './images/stats.js';
 import {
   checkDirectory,
@@ -23,6 +21,7 @@ import { type NativeOutcome, type NativeRequest, nativeAddon } from './native.js
 import type { RestoreOptions } from './option-types.js';
 import { toFields } from './options/fields.js';
 import type { LogOptions } from './options/validate.js';
+import { readProcessStat } from './process-stat.js';
 
 /** What a restore has to tell. */
 export interface RestoreResult {
@@ -176,7 +175,8 @@ async function restoreOnceFree(
 ): Promise<Outcome> {
   const { deadline } = request;
   const patience = performance.now() + reapingMs;
-  const root = await deadline.bound('directory', rootPid(images.file('pstree.img')));
+  const pids = await deadline.bound('directory', pidsAmongOurs(images.file('pstree.img')));
+  const [root] = pids;
   if (root !== undefined) await holderOf(root, patience, deadline.signal);
   for (;;) {
     deadline.check('request');
@@ -184,9 +184,7 @@ async function restoreOnceFree(
     const outcome = await runNative(native, hooks, deadline);
     if (outcome.success) return outcome;
     // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
-    const ended = outcome.replied
-      ? [outcome.pid]
-      : await killLeftovers(images.file('pstree.img'), outcome, since);
+    const ended = outcome.replied ? [outcome.pid] : await killLeftovers(pids, outcome, since);
     for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
     const error = await failure(request, outcome, place);
     const pid = takenPid(error);
@@ -194,14 +192,6 @@ async function restoreOnceFree(
     const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
   }
-}
-
-/** Undefined of a tree with a pid namespace of its own, and where only CRIU can say what is wrong. */
-async function rootPid(pstree: string): Promise<number | undefined> {
-  const [root] = await readFile(pstree)
-    .then(decodePids)
-    .catch(() => []);
-  return root === 1 ? undefined : root;
 }
 
 /** The pid that CRIU could not have because there is such a process or thread. */
@@ -220,16 +210,10 @@ async function holderOf(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   for (;;) {
-    let stat: string;
-    try {
-      stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    } catch {
-      return undefined;
-    }
-    const [, name = '', state] = /^\d+ \((.*)\) (.)/s.exec(stat) ?? [];
-    const ends = state === 'Z' || state === 'X';
-    if (!ends || signal.aborted) return name;
-    if (performance.now() > patience) return `${name}, a zombie that nobody reaps`;
+    const stat = readProcessStat(pid);
+    if (stat === undefined) return undefined;
+    if (!stat.isDead || signal.aborted) return stat.name;
+    if (performance.now() > patience) return `${stat.name}, a zombie that nobody reaps`;
     await sleep(5);
   }
 }
@@ -265,13 +249,7 @@ function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildE
 }
 
 function isOurs(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(parent) === process.pid;
-  } catch {
-    return false;
-  }
+  return readProcessStat(pid)?.parent === process.pid;
 }
 
 async function exitOfChild(pid: number): Promise<ChildExit> {

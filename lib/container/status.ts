@@ -3,6 +3,7 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuError } from '../errors.js';
+import { type ProcessStat, parseProcessStat } from '../process-stat.js';
 import { type FreezerState, freezerStateV1, freezerStateV2 } from './cgroup.js';
 import type { Container, ContainerState, ContainerStatus } from './container.js';
 import type { Host } from './host.js';
@@ -36,8 +37,8 @@ export async function readStatus(container: ContainerState, host: Host): Promise
 export async function initIsAlive(container: ContainerState, host: Host): Promise<boolean> {
   const { initPid, initStartTime } = container;
   if (initPid <= 0) return false;
-  const stat = await processStat(initPid, host);
-  if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return false;
+  const stat = processStat(initPid, host);
+  if (stat === undefined || stat.isDead) return false;
   // crun did not always record a start time; runc always does.
   if (initStartTime === 0 && container.runtime === 'crun') return true;
   return stat.startTime === initStartTime;
@@ -113,20 +114,13 @@ async function hasExecFifo(container: ContainerState): Promise<boolean> {
   }
 }
 
-/** Fields 3 and 22 of `/proc/PID/stat`; `undefined` when there is no such process. */
-async function processStat(
-  pid: number,
-  host: Host,
-): Promise<{ state: string; startTime: number } | undefined> {
-  let text: string;
+/** Undefined when there is no such process. */
+function processStat(pid: number, host: Host): ProcessStat | undefined {
   try {
-    text = readFileSync(`${host.procRoot}/${pid}/stat`, 'utf8');
+    return parseProcessStat(readFileSync(`${host.procRoot}/${pid}/stat`, 'utf8'));
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
-  // Field 2 is the command's name, which may hold blanks and parentheses: count from the last one.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', startTime: Number(fields[19]) };
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
 const commonMagic = 0x54564319;
@@ -24,6 +25,17 @@ export function decodePids(file: Uint8Array): number[] {
     at = end;
   }
   return pids;
+}
+
+/**
+ * The pids that the tasks of a `pstree.img` had, and will have, in our pid namespace, the root's
+ * first. None of a tree with a pid namespace of its own, and where only CRIU can say what is wrong.
+ */
+export async function pidsAmongOurs(path: string): Promise<number[]> {
+  const pids = await readFile(path)
+    .then(decodePids)
+    .catch(() => []);
+  return pids[0] === 1 ? [] : pids;
 }
 
 function pidOf(message: Uint8Array): number {

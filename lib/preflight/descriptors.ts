@@ -1,3 +1,4 @@
+import { parseProcessStat } from '../process-stat.js';
 import { checkFile, type OpenFile } from './files.js';
 import type { Finding } from './finding.js';
 import { isRemote } from './mounts.js';
@@ -74,8 +75,8 @@ const exiting = 0x4;
 async function isEnding({ proc }: Scan, pid: number): Promise<boolean> {
   const stat = await proc.text(`${pid}/stat`);
   if (stat === undefined) return true;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return /[ZX]/.test(fields[0] ?? '') || (Number(fields[6]) & exiting) !== 0;
+  const { isDead, flags } = parseProcessStat(stat);
+  return isDead || (flags & exiting) !== 0;
 }
 
 function unsupported(pid: number, fd: number, link: string): Finding {

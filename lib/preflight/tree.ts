@@ -1,3 +1,4 @@
+import { parseProcessStat } from '../process-stat.js';
 import { type Budget, forEach, type Procfs } from './procfs.js';
 
 /** The namespaces that CRIU looks at, by the names of their files in `/proc/PID/ns`. */
@@ -80,21 +81,20 @@ async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task
     const text = await proc.text(`${pid}/task/${tid}/status`);
     if (text !== undefined) threads.push(readThread(Number(tid), text));
   });
-  // The name may hold anything, so the fields are counted from its closing parenthesis.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const { state, session, terminal } = parseProcessStat(stat);
   const field = (name: string): string => statusField(status, name);
   const inner = (name: string): number => Number(field(name).split(/\s+/).at(-1));
   const kib = (name: string): number => Number.parseInt(field(name) || '0', 10) * 1024;
   return {
     pid,
     name: field('Name'),
-    state: fields[0] ?? '?',
+    state,
     threads: threads.sort((a, b) => a.tid - b.tid),
     // Kernels before 4.1 have no such lines; there the numbers are ours.
     innerPid: inner('NSpid') || pid,
-    innerSession: field('NSsid') === '' ? Number(fields[3]) : inner('NSsid'),
-    session: Number(fields[3]),
-    terminal: deviceNumbers(Number(fields[4])),
+    innerSession: field('NSsid') === '' ? session : inner('NSsid'),
+    session,
+    terminal: deviceNumbers(terminal),
     uid: Number(field('Uid').split(/\s+/)[0]),
     permitted: BigInt(`0x${field('CapPrm') || '0'}`),
     privateBytes: kib('RssAnon') + kib('VmSwap'),
