@@ -28,8 +28,16 @@ export class Deadline {
 
   /** Aborted when the operation is given up. */
   get signal(): AbortSignal {
+    return this.#control().signal;
+  }
+
+  #control(): AbortController {
     this.#controller ??= new AbortController();
-    return this.#controller.signal;
+    return this.#controller;
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#control().abort(reason);
   }
 
   /**
@@ -39,18 +47,15 @@ export class Deadline {
    * @returns what takes timer and listener away, when the operation is over.
    */
   start(): () => void {
-    if (!this.isBounded) return () => {};
     const { signal, timeoutMs } = this.#bounds;
-    const controller = new AbortController();
-    this.#controller = controller;
-    const abort = (): void => controller.abort(signal?.reason);
+    const abort = (): void => this.#giveUp(signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     const timer =
       timeoutMs === undefined
         ? undefined
         : setTimeout(() => {
-            controller.abort(new DOMException(`${timeoutMs} ms are over`, 'TimeoutError'));
+            this.#giveUp(new DOMException(`${timeoutMs} ms are over`, 'TimeoutError'));
           }, timeoutMs);
     return () => {
       clearTimeout(timer);
@@ -60,7 +65,7 @@ export class Deadline {
 
   /** Throws when the operation has been given up. */
   check(stage: string): void {
-    if (this.isBounded && this.signal.aborted) throw this.error(stage);
+    if (this.#controller?.signal.aborted) throw this.error(stage);
   }
 
   /**
@@ -84,7 +89,7 @@ export class Deadline {
         reject(this.error(stage));
       };
     });
-    const callOff = this.whenGivenUp(() => giveUp());
+    const callOff = this.whenGivenUp(giveUp);
     try {
       // By race(): through it the stack of what the step throws leads on to the caller.
       const value = await Promise.race([givenUp, step]);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readlinkSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { CriuFeatures } from './criu.js';
 import type { Deadline } from './deadline.js';
@@ -188,7 +188,7 @@ function freshDirectory(
   tracking: MemoryTracking | undefined,
 ): FreshDirectory | undefined {
   if (options.workPath !== undefined || tracking) return undefined;
-  return { path: resolve(options.imagePath), files: imageFiles };
+  return { path: options.imagePath, files: imageFiles };
 }
 
 /**
@@ -415,14 +415,17 @@ async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<str
   return `${asked}\naddress ${address}\n`;
 }
 
-/** Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. */
+/**
+ * Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. With nftables it is
+ * noted which tables there are, before CRIU makes its own.
+ */
 function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
-  const { hooks, freezeCgroup, lazyPages, pageServer, configFile, networkLock } = options;
+  if (preDump || deadline.isBounded || options.lazyPages || options.networkLock === 'nftables') {
+    return false;
+  }
+  const { hooks, freezeCgroup, pageServer, configFile } = options;
   const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile];
-  const isPlain = special.every((one) => one === undefined) && lazyPages !== true;
-  // What tables there are is noted before CRIU makes its own.
-  if (networkLock === 'nftables') return false;
-  return isPlain && !preDump && !deadline.isBounded;
+  return special.every((one) => one === undefined);
 }
 
 function networkOf(process: number | 'self'): string | undefined {

@@ -308,7 +308,7 @@ function inPlace(
   fd: number,
   before: Listing | undefined,
   made: string | undefined,
-  closeFd: () => void = () => closeSync(fd),
+  closeFd?: () => void,
 ): OutputDirectory {
   const opened = output(absolute, real, fd, closeFd);
   return {

@@ -210,9 +210,6 @@ export function nativeAddon(): NativeAddon {
   return loaded;
 }
 
-/** Files that have been there: what is built stays. */
-const seen = new Set<string>();
-
 /**
  * The path of what is built beside the addon.
  *
@@ -222,10 +219,7 @@ export function nativeFile(name: string): string {
   nativeAddon();
   const addon = process.env['LIBCRIU_ADDON'] || loaded?.path || '';
   const file = join(dirname(resolve(addon)), name);
-  if (seen.has(file) || existsSync(file)) {
-    seen.add(file);
-    return file;
-  }
+  if (existsSync(file)) return file;
   throw new CriuError(
     'ERR_CRIU_ADDON_NOT_FOUND',
     `${name} has not been built: there is no ${file}`,
