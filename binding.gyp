@@ -69,37 +69,14 @@
     {
       # Preloaded into a Node.js that is to be checkpointed: native/preload/no_io_uring.cc.
       'target_name': 'criu_no_io_uring',
-      # In place of an addon's, which Node's own settings make of a module.
-      'type': 'shared_library',
-      'product_prefix': '',
-      'product_extension': 'so',
-      'product_dir': '<(PRODUCT_DIR)',
+      'includes': ['native/preload/preload.gypi'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_no_io_uring.map((name) => \'native/\' + name).join(\' \')")'],
-      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
-      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden', '-fstack-protector-strong'],
-      # It is loaded into programs of any kind, so it needs nothing but libc.
-      'ldflags': ['-Wl,-z,relro,-z,now', '-Wl,--as-needed'],
-      'libraries': ['-ldl'],
-      'conditions': [
-        ['OS!="linux"', {'type': 'none'}],
-        ['werror=="true"', {'cflags_cc': ['-Werror']}],
-      ],
     },
     {
       # Preloaded into criu: native/preload/empty_conntrack.cc.
       'target_name': 'criu_empty_conntrack',
-      'type': 'shared_library',
-      'product_prefix': '',
-      'product_extension': 'so',
-      'product_dir': '<(PRODUCT_DIR)',
+      'includes': ['native/preload/preload.gypi'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_conntrack.map((name) => \'native/\' + name).join(\' \')")'],
-      'cflags_cc!': ['-std=gnu++17', '-fno-rtti'],
-      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fvisibility=hidden', '-fstack-protector-strong'],
-      'ldflags': ['-Wl,-z,relro,-z,now', '-Wl,--as-needed'],
-      'conditions': [
-        ['OS!="linux"', {'type': 'none'}],
-        ['werror=="true"', {'cflags_cc': ['-Werror']}],
-      ],
     },
     {
       # The tar that comes first in the PATH of criu: native/tar/main.cc. It has a directory of its

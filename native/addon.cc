@@ -7,8 +7,6 @@
 #include <map>
 #include <memory>
 #include <shared_mutex>
-#include <system_error>
-#include <thread>
 
 #include "activity.h"
 #include "fresh_directory.h"
@@ -21,6 +19,7 @@
 #include "request_reader.h"
 #include "resolve.h"
 #include "server.h"
+#include "thread_pool.h"
 #include "unique_fd.h"
 #include "worker_pool.h"
 
@@ -261,8 +260,8 @@ class Addon : public Napi::Addon<Addon> {
       }
     };
     try {
-      std::thread(std::move(work)).detach();
-    } catch (const std::system_error&) {
+      ThreadPool::Get().Run("criu-prepare", std::move(work));
+    } catch (const Failure&) {
       // Likewise.
     }
   }
@@ -341,11 +340,11 @@ class Addon : public Napi::Addon<Addon> {
       });
     };
     try {
-      std::thread(std::move(body)).detach();
-    } catch (const std::system_error& error) {
+      ThreadPool::Get().Run("criu-aside", std::move(body));
+    } catch (const Failure& failure) {
       aside_.erase(id);
       UnrefWhenIdle(env);
-      throw ToError(env, Failure("spawn", error.code().value(), "cannot start a thread"));
+      throw ToError(env, failure);
     }
     return entry->second.deferred.Promise();
   }

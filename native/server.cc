@@ -11,7 +11,7 @@
 
 #include "guard.h"
 #include "keep_alive.h"
-#include "thread.h"
+#include "thread_pool.h"
 #include "userfaults.h"
 
 namespace criu_node {
@@ -36,13 +36,13 @@ Server::Server(ServeRequest request)
 
 void Server::Start(Ready ready, Done done) {
   ready_ = std::move(ready);
-  StartThread("criu-server", [self = shared_from_this(), done = std::move(done)] {
+  ThreadPool::Get().Run("criu-server", [self = shared_from_this(), done = std::move(done)] {
     self->Run();
     done(std::move(self->outcome_));
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
     self->over_.notify_all();
-  }).detach();
+  });
 }
 
 void Server::Stop(bool force) {

@@ -30,14 +30,18 @@ class SignalBlock {
   sigset_t before_{};
 };
 
+// The calling thread: another one would have to open a file in /proc for that. `name` is a literal.
+inline void NameThread(const char* name) {
+  prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
+}
+
 // Throws Failure (stage "spawn").
 template <typename Body>
 std::thread StartThread(const char* name, Body body) {
   const SignalBlock block;  // inherited by the new thread
   try {
     return std::thread([name, body = std::move(body)]() mutable {
-      // By itself: another thread would have to open a file in /proc for that.
-      prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
+      NameThread(name);
       body();
     });
   } catch (const std::system_error& error) {

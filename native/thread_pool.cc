@@ -1,7 +1,5 @@
 #include "thread_pool.h"
 
-#include <sys/prctl.h>
-
 #include <memory>
 #include <utility>
 
@@ -31,9 +29,7 @@ void ThreadPool::Run(const char* name, std::function<void()> work) {
       return;
     }
   }
-  StartThread(name, [this, name, work = std::move(work)]() mutable {
-    Serve(name, std::move(work));
-  }).detach();
+  StartThread(name, [this, work = std::move(work)]() mutable { Serve(std::move(work)); }).detach();
 }
 
 std::future<void> ThreadPool::RunAndTell(const char* name, std::function<void()> work) {
@@ -43,16 +39,15 @@ std::future<void> ThreadPool::RunAndTell(const char* name, std::function<void()>
   return told;
 }
 
-void ThreadPool::Serve(const char* name, std::function<void()> work) {
+void ThreadPool::Serve(std::function<void()> work) {
   Seat seat;
   for (;;) {
-    prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
     std::exchange(work, nullptr)();
     std::unique_lock lock(mutex_);
     if (waiting_.size() >= kMostWaiting) return;
     waiting_.push_back(&seat);
     seat.given.wait(lock, [&] { return seat.work != nullptr; });
-    name = seat.name;
+    NameThread(seat.name);
     work = std::exchange(seat.work, nullptr);
   }
 }

@@ -28,7 +28,7 @@ class ThreadPool {
     std::function<void()> work;  // none while it waits
     std::condition_variable given;
   };
-  void Serve(const char* name, std::function<void()> work);
+  void Serve(std::function<void()> work);
 
   std::mutex mutex_;
   std::vector<Seat*> waiting_;
