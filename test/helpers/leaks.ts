@@ -125,14 +125,23 @@ export async function takeHoldings(ignoredPids: readonly number[] = []): Promise
 /**
  * The same, once nothing comes or goes: while a spare is started, some of its descriptors are there
  * and others are not.
+ *
+ * @param isReady - Whether what there is to be is there.
  */
-export async function settledHoldings(): Promise<Holdings> {
-  let last = await takeHoldings();
+export async function settledHoldings(
+  ignoredPids: readonly number[] = [],
+  isReady: (holdings: Holdings) => boolean = () => true,
+): Promise<Holdings> {
+  let last = await takeHoldings(ignoredPids);
   return until('nothing comes or goes', async () => {
     await sleep(50);
-    const [before, now] = [last, await takeHoldings()];
+    const [before, now] = [last, await takeHoldings(ignoredPids)];
     last = now;
-    return isDeepStrictEqual(before, now) ? now : undefined;
+    const isSettled = isDeepStrictEqual(
+      [before.processes, before.descriptors],
+      [now.processes, now.descriptors],
+    );
+    return isSettled && isReady(now) ? now : undefined;
   });
 }
 

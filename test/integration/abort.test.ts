@@ -22,7 +22,7 @@ import {
 import { type Container, startContainer } from '../helpers/container.js';
 import { runOk, sleep, until } from '../helpers/exec.js';
 import { HttpLoad } from '../helpers/http-load.js';
-import { assertNoLeak, firewallRules, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, firewallRules, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { freePort } from '../helpers/port.js';
 import { processState, startWorkload, type Traces, tracesOf } from '../helpers/process.js';
@@ -113,7 +113,7 @@ describe.each([
 
   test(`is aborted at ${moments} moments of its dump: it serves on, and nothing is left`, async () => {
     await spareIsReady();
-    const held = await takeHoldings([target.pid]);
+    const held = await settledHoldings([target.pid]);
     const stages = new Set<string>();
     for (let round = 0; round < moments; round++) {
       const controller = new AbortController();

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Container, startContainer } from '../helpers/container.js';
-import { sleep, until } from '../helpers/exec.js';
+import { until } from '../helpers/exec.js';
 import { allProcesses, isAlive } from '../helpers/process.js';
 import type { Scope } from '../helpers/scope.js';
 
@@ -84,6 +84,4 @@ export function childrenNamed(name: string): number[] {
 /** Waits for the worker that each operation leaves for the next: what is there before counts. */
 export async function spareIsReady(): Promise<void> {
   await until('a spare worker is ready', () => childrenNamed('criu').length > 0);
-  // The last of our descriptors for it comes right after it.
-  await sleep(50);
 }

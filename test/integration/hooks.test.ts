@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CriuError, checkpoint, type HookEvent, type Hooks } from '../helpers/api.js';
 import { dumpOk } from '../helpers/attempt.js';
 import { type Container, startContainer } from '../helpers/container.js';
-import { assertNoLeak, firewallRules, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, firewallRules, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { startWorkload } from '../helpers/process.js';
@@ -102,7 +102,7 @@ describe('a veto', () => {
       const container = await startContainer(scope);
       await save(container, {}, { imagePath: container.path('warm-up') });
       await spareIsReady();
-      const held = await takeHoldings([container.pid]);
+      const held = await settledHoldings([container.pid]);
       const cause = new Error('not now');
       const reached: string[] = [];
       const hooks = Object.fromEntries(

@@ -19,8 +19,9 @@ import { decodeCgroups, decodeImage } from '../helpers/image.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary, projectRoot } from '../helpers/paths.js';
-import { allProcesses, startWorkload, tracesOf } from '../helpers/process.js';
+import { startWorkload, tracesOf } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
+import { childrenNamed } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() =>
@@ -137,14 +138,11 @@ const conntrackMessages: Record<string, string> = {
 /** Which lists of connections the criu that waits for the next dump asks the kernel for in it. */
 async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
   const output = join(await scope.directory(), 'trace');
-  const waiting = (): number[] =>
-    allProcesses()
-      .filter((one) => one.parent === process.pid && one.name === 'criu' && one.state === 'S')
-      .map(({ pid }) => pid);
   const spare = await until('a spare criu is there, and its predecessor gone', async () => {
-    const [pid, ...others] = waiting();
+    const [pid, ...others] = childrenNamed('criu');
     await sleep(50);
-    return others.length === 0 && waiting().join() === String(pid) ? pid : undefined;
+    const isAlone = others.length === 0 && childrenNamed('criu').join() === String(pid);
+    return isAlone ? pid : undefined;
   });
   const args = ['-f', '-qq', '-p', String(spare), '-e', 'trace=sendmsg', '-e', 'signal=none'];
   const strace = spawn('strace', [...args, '-o', output], { stdio: 'ignore' });

@@ -3,13 +3,12 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Criu, CriuError, dump, type PageServerOptions, startPageServer } from '../helpers/api.js';
 import { makeCertificates } from '../helpers/certificates.js';
-import { run, runOk, sleep, until } from '../helpers/exec.js';
+import { run, runOk, until } from '../helpers/exec.js';
 import { type Host, startHost } from '../helpers/host.js';
-import { assertNoLeak, type Holdings, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, type Holdings, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { allListeners, listeners } from '../helpers/network.js';
 import { optionTest } from '../helpers/option-test.js';
@@ -27,24 +26,14 @@ beforeEach(async () => {
   // The spare criu and the guard, which are kept, come with the first use.
   const { pid } = await startWorkload(scope, ['idle']);
   await dump(pid, { imagePath: join(await scope.directory(), 'first'), leaveRunning: true });
-  held = await settledHoldings();
+  // A page server has nothing to do with cgroups.
+  held = { ...(await settledHoldings([], isSpareThere)), cgroups: undefined };
   heard = allListeners();
 });
 
-/** When the criu of the first dump has ended, and the next one waits. */
-async function settledHoldings(): Promise<Holdings> {
-  let last = await takeHoldings();
-  return until('the spare is there', async () => {
-    await sleep(50);
-    const [before, now] = [last, await takeHoldings()];
-    last = now;
-    const isSettled =
-      now.processes.get('criu') === 1 &&
-      now.processes.get('criu_guard') === 1 &&
-      isDeepStrictEqual([before.processes, before.descriptors], [now.processes, now.descriptors]);
-    // A page server has nothing to do with cgroups.
-    return isSettled ? { ...now, cgroups: undefined } : undefined;
-  });
+/** The criu of the first dump has ended, and the next one waits. */
+function isSpareThere({ processes }: Holdings): boolean {
+  return processes.get('criu') === 1 && processes.get('criu_guard') === 1;
 }
 
 /** Nothing is left of a page server, and the source lives. */
