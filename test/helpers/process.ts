@@ -65,6 +65,16 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
+/**
+ * Waits until it is in a state: one that was let go runs for a moment before it sleeps or stops
+ * again. One that is still held never gets there.
+ *
+ * @param state - `S` asleep, `D` asleep uninterruptibly, `T` stopped.
+ */
+export async function reachesState(pid: number, state: 'S' | 'D' | 'T'): Promise<void> {
+  await until(`process ${pid} is in state ${state}`, () => processState(pid)?.state === state);
+}
+
 /** Every process of the machine at this moment. */
 export function allProcesses(): ProcessState[] {
   return readdirSync('/proc')

@@ -25,7 +25,13 @@ import { HttpLoad } from '../helpers/http-load.js';
 import { assertNoLeak, firewallRules, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { freePort } from '../helpers/port.js';
-import { processState, startWorkload, type Traces, tracesOf } from '../helpers/process.js';
+import {
+  processState,
+  reachesState,
+  startWorkload,
+  type Traces,
+  tracesOf,
+} from '../helpers/process.js';
 import { Scope, useScope } from '../helpers/scope.js';
 import { criuWriting, spareIsReady, startHeavyContainer } from './heavy-container.js';
 import { startSituation } from './preflight-workload.js';
@@ -297,7 +303,7 @@ describe('an abort while criu waits for a page server', () => {
     await sleep(200); // its buffers are full
     controller.abort();
     await ended;
-    expect(processState(pid)?.state).toBe('S');
+    await reachesState(pid, 'S');
     expect(tracesOf(pid)).toEqual(before);
   });
 
@@ -321,7 +327,7 @@ describe('an abort while criu waits for a page server', () => {
         timeoutMs: 300,
       }),
     ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'pre-dump' });
-    expect(processState(pid)?.state).toBe('S');
+    await reachesState(pid, 'S');
   });
 });
 
@@ -353,6 +359,6 @@ test('an abort while the tasks do not freeze', async () => {
     stage: 'pre-dump',
   });
   expect(performance.now() - begun).toBeLessThan(5_000);
-  expect(processState(pid)?.state).toBe('D');
+  await reachesState(pid, 'D');
   expect(tracesOf(pid).tracer).toBe(0);
 });

@@ -22,6 +22,7 @@ import {
   allProcesses,
   isAlive,
   processState,
+  reachesState,
   startWorkload,
   tracesOf,
 } from '../helpers/process.js';
@@ -245,7 +246,7 @@ test('kill -9 of the Node process, 20 times in the dump of a process: it goes on
     await sleep((fullMs * 0.8 * round) / 20);
     const inTime = tracerOf(pid) !== undefined;
     for (const started of await killVictim(child)) await isGone(started);
-    expect(processState(pid)?.state).toBe('S');
+    await reachesState(pid, 'S');
     expect(tracesOf(pid)).toEqual(before);
     // What criu had not finished it did not go on with.
     if (inTime && round < 10) expect(readdirSync(imagePath)).not.toContain('inventory.img');

@@ -15,7 +15,7 @@ import { dumpFails, dumpOk, fieldsReceived } from '../helpers/attempt.js';
 import { runOk, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
-import { isAlive, processState, startWorkload } from '../helpers/process.js';
+import { isAlive, reachesState, startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
@@ -144,7 +144,7 @@ optionTest(
 optionTest('leaveRunning', 'ends the process or leaves it running', async () => {
   const workload = await startWorkload(scope, ['idle']);
   await dumpOk(scope, workload.pid, { leaveRunning: true });
-  await until('the process sleeps', () => processState(workload.pid)?.state === 'S');
+  await reachesState(workload.pid, 'S');
   await dumpOk(scope, workload.pid, { leaveRunning: false });
   await workload.gone;
   expect(isAlive(workload.pid)).toBe(false);
@@ -153,9 +153,9 @@ optionTest('leaveRunning', 'ends the process or leaves it running', async () => 
 optionTest('leaveStopped', 'leaves the process stopped, to go on at SIGCONT', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   await dumpOk(scope, pid, { leaveRunning: false, leaveStopped: true });
-  await until('the process is stopped', () => processState(pid)?.state === 'T');
+  await reachesState(pid, 'T');
   process.kill(pid, 'SIGCONT');
-  await until('the process goes on', () => processState(pid)?.state === 'S');
+  await reachesState(pid, 'S');
 });
 
 optionTest('logLevel', 'says less at a lower level', async () => {
@@ -283,7 +283,7 @@ optionTest('signal', 'an abort rejects as Node does and the process goes on', as
   const cause = new Error('changed my mind');
   setTimeout(() => controller.abort(cause), 10);
   await expect(dumping).rejects.toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause });
-  await until('the process goes on', () => processState(pid)?.state === 'S');
+  await reachesState(pid, 'S');
 });
 
 // What follows has no effect that a dump would show (it is for restore, or for a parent image): that

@@ -22,7 +22,13 @@ import { startContainer } from '../helpers/container.js';
 import { type Outcome, run, runOk, sleep, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary, distCli, distIndex } from '../helpers/paths.js';
-import { isAlive, processState, startWorkload, workloadBinary } from '../helpers/process.js';
+import {
+  isAlive,
+  processState,
+  reachesState,
+  startWorkload,
+  workloadBinary,
+} from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 import { preflightBinary, startSituation } from './preflight-workload.js';
 
@@ -167,7 +173,7 @@ describe('tasks', () => {
 
   test('one in uninterruptible sleep, until its vfork child is done', async () => {
     const { pid } = await startSituation(scope, ['vfork']);
-    expect(processState(pid)?.state).toBe('D');
+    await reachesState(pid, 'D');
     await isFatal(pid, { code: 'task-uninterruptible', pid }, { timeoutMs: 1_000 });
   });
 
@@ -304,7 +310,7 @@ describe('descriptors', () => {
     });
     scope.defer(() => child.kill('SIGKILL'));
     const pid = child.pid ?? 0;
-    await until('it is up', () => processState(pid)?.state === 'S');
+    await reachesState(pid, 'S');
     await sleep(200);
     expect(obstacles(await explain(pid))).toEqual([]);
     await runOk('rm', [program]);

@@ -6,7 +6,13 @@ import { run, until } from '../helpers/exec.js';
 import { assertNoLeak, takeHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { allProcesses, isAlive, processState, startWorkload } from '../helpers/process.js';
+import {
+  allProcesses,
+  isAlive,
+  processState,
+  reachesState,
+  startWorkload,
+} from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
@@ -198,11 +204,11 @@ test('criu stopped for a while in mid-dump and continued: the dump succeeds', as
 test('a stopped process is dumped and stays stopped', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   process.kill(pid, 'SIGSTOP');
-  await until('the process is stopped', () => processState(pid)?.state === 'T');
+  await reachesState(pid, 'T');
   const imagePath = join(await scope.directory(), 'images');
   const { outcome } = await dumpInChild(pid, { imagePath, leaveRunning: true }, 'wait');
   expect(outcome).toMatchObject({ result: { pid } });
-  expect(processState(pid)?.state).toBe('T');
+  await reachesState(pid, 'T');
   process.kill(pid, 'SIGCONT');
   await runs(pid);
 });

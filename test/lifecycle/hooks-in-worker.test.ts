@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { run } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { isAlive, processState, startWorkload } from '../helpers/process.js';
+import { isAlive, reachesState, startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
@@ -26,7 +26,7 @@ test('a hook that ends its worker thread ends nothing else', async () => {
   const { code, stdout } = await run(process.execPath, ['--input-type=module', '-e', program]);
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'worker 3\n' });
   expect(isAlive(pid)).toBe(true);
-  expect(processState(pid)?.state).toBe('S');
+  await reachesState(pid, 'S');
 });
 
 test('timeoutMs bounds a hook that never settles, whatever the garbage collector does', async () => {
