@@ -6,6 +6,8 @@ import { goJson } from './go-json.js';
 import { reason } from './json-value.js';
 
 const maxOutput = 64 * 1024;
+/** For the output of a hook that failed, which something that it left running may hold open. */
+const outputMs = 1_000;
 
 /** The OCI state of a container that is no more, in its runtime's own form. */
 export function stoppedState(container: ContainerState): string {
@@ -84,7 +86,7 @@ async function runHook(hook: ContainerHook, stdin: string, cwd: string | undefin
       throw new Error(`hook ran past specified timeout of ${seconds}s`);
     }
     if (ended !== undefined) {
-      await Promise.race([Promise.all([stdout.ended, stderr.ended]), sleep(100)]);
+      await Promise.race([Promise.all([stdout.ended, stderr.ended]), sleep(outputMs)]);
       throw new Error(`${ended}, stdout: ${stdout.text()}, stderr: ${stderr.text()}`);
     }
   } finally {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { run, runOk, until } from './exec.js';
 import { freezerDirectory, freezerState, isRunning } from './freezer.js';
 import { environmentWithCriu } from './paths.js';
-import { isAlive, workloadBinary } from './process.js';
+import { isAlive, processState, reportIn, workloadBinary } from './process.js';
 import type { Scope } from './scope.js';
 
 /** The part of the OCI configuration that tests change. */
@@ -229,24 +229,32 @@ export async function startContainer(
     await container.runcOk('create', '-b', bundle, container.id);
   } else {
     await container.runcOk('run', '-d', '-b', bundle, container.id);
-    if (options.args === undefined) {
-      await until(
-        `container ${container.id} counts`,
-        async () => (await container.ticks()).length > 2,
-      );
-    }
+    await untilReady(container, options.args);
   }
   return container;
 }
 
-/** The largest time between two neighbouring ticks, in ms. */
-export function largestGapMs(ticks: readonly Tick[]): number {
-  let largest = 0;
-  for (const [index, tick] of ticks.entries()) {
-    const before = ticks[index - 1];
-    if (before !== undefined) largest = Math.max(largest, (tick.seconds - before.seconds) * 1000);
+/** The counter counts, and a workload that was given a file has written that it is ready. */
+async function untilReady(container: Container, args: readonly string[] = counter): Promise<void> {
+  const [program, readyFile = '-'] = args;
+  if (args === counter) {
+    await until(
+      `container ${container.id} counts`,
+      async () => (await container.ticks()).length > 2,
+    );
+  } else if (program === '/workload' && readyFile !== '-') {
+    const file = join(container.rootfs, readyFile);
+    await until(`the workload of ${container.id} is ready`, () => reportIn(file), 20_000);
+  } else {
+    // For a moment the process is still a runc that is about to become it.
+    const name = (): string => processState(container.pid)?.name ?? '';
+    await until(`${container.id} runs its program`, () => !name().startsWith('runc:['));
   }
-  return largest;
+}
+
+/** The times between neighbouring ticks, in ms. */
+export function gapsMs(ticks: readonly Tick[]): number[] {
+  return ticks.slice(1).map((tick, index) => (tick.seconds - (ticks[index]?.seconds ?? 0)) * 1000);
 }
 
 /** Numbers that are not the one before plus one: a process that was restored twice, or lost time. */

@@ -70,7 +70,7 @@ const patience = Number(process.env['LIBCRIU_TEST_PATIENCE'] ?? 1);
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 5_000,
+  timeoutMs = 10_000,
 ): Promise<T> {
   const limitMs = timeoutMs * patience;
   const deadline = Date.now() + limitMs;

@@ -162,19 +162,22 @@ function difference(before: Holdings, after: Holdings): string[] {
   return found;
 }
 
+/** Whether the worker that a dump leaves for the next is there, and no other. */
+export const hasSpare = ({ processes }: Holdings): boolean => processes.get('criu') === 1;
+
 /**
- * Fails when something is there that was not before. What is on its way out (a criu that is just
- * ending) gets a second for it.
+ * Fails when something is there that was not before, and stays: what is on its way out (a criu that
+ * is just ending) gets time for it.
  */
 export async function assertNoLeak(
   before: Holdings,
   ignoredPids: readonly number[] = [],
 ): Promise<void> {
-  const deadline = Date.now() + 1_000;
-  for (;;) {
-    const found = difference(before, await takeHoldings(ignoredPids));
-    if (found.length === 0) return;
-    if (Date.now() > deadline) throw new Error(`left behind:\n${found.join('\n')}`);
-    await sleep(20);
-  }
+  let found: string[] = [];
+  await until('nothing is left behind', async () => {
+    found = difference(before, await takeHoldings(ignoredPids));
+    return found.length === 0;
+  }).catch((error: unknown) => {
+    throw found.length > 0 ? new Error(`left behind:\n${found.join('\n')}`) : error;
+  });
 }

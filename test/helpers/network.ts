@@ -20,6 +20,16 @@ export function listeners(port: number): string[] {
 
 export const listens = (port: number) => (): boolean => listeners(port).length > 0;
 
+/** The flag of a Unix socket that somebody listens at, which is there after its file. */
+const acceptsConnections = ' 00010000 ';
+
+/** Whether somebody listens at a Unix socket. */
+export function listensAt(path: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.includes(acceptsConnections) && line.endsWith(` ${path}`));
+}
+
 /** An IPv4 address as the kernel writes it. */
 export function kernelAddress(address: string): string {
   const bytes = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));

@@ -75,6 +75,15 @@ export async function reachesState(pid: number, state: 'S' | 'D' | 'T'): Promise
   await until(`process ${pid} is in state ${state}`, () => processState(pid)?.state === state);
 }
 
+/** Its arguments, each ended by a zero byte; nothing when it is gone. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** Every process of the machine at this moment. */
 export function allProcesses(): ProcessState[] {
   return readdirSync('/proc')
@@ -162,7 +171,8 @@ export async function startNode(
   return { ...started, report };
 }
 
-async function reportIn(readyFile: string): Promise<string | undefined> {
+/** What a workload has written when it was ready; undefined before. */
+export async function reportIn(readyFile: string): Promise<string | undefined> {
   const text = await readFile(readyFile, 'utf8').catch(() => '');
   return text.endsWith('\n') ? text.trim() : undefined;
 }
@@ -191,18 +201,22 @@ export async function startWorkload(
   const kill = async (): Promise<void> => {
     // What a tracer holds cannot die: a criu that a failed test left behind goes first.
     const tracer = tracerOf(find());
-    if (tracer > 0) process.kill(tracer, 'SIGKILL');
+    if (tracer > 0 && isAlive(tracer)) process.kill(tracer, 'SIGKILL');
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       process.kill(-child.pid, 'SIGKILL');
     }
     await gone;
   };
   scope.defer(kill);
-  const report = await until(`workload ${args.join(' ')} is ready`, async () => {
-    if (child.exitCode !== null)
-      throw new Error(`workload ${args.join(' ')} ended: ${child.exitCode}`);
-    return reportIn(readyFile);
-  });
+  const report = await until(
+    `workload ${args.join(' ')} is ready`,
+    async () => {
+      if (child.exitCode !== null)
+        throw new Error(`workload ${args.join(' ')} ended: ${child.exitCode}`);
+      return reportIn(readyFile);
+    },
+    20_000,
+  );
   const pid = find();
   if (pid === undefined) throw new Error(`workload ${args.join(' ')} has no pid`);
   return { pid, report, child, gone, kill };

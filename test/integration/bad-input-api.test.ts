@@ -392,9 +392,21 @@ describe('the state of the container', () => {
 
   test('a second checkpoint of the same container at the same time', async () => {
     const names = ['first', 'second'];
+    // The one goes on when the other has been refused.
+    let refuse = (): void => {};
+    const isRefused = new Promise<void>((done) => {
+      refuse = done;
+    });
+    const hooks = { preDump: () => isRefused };
     const settled = await Promise.allSettled(
       names.map((name) =>
-        checkpoint(container.id, given({ imagePath: container.path(`place/${name}`) })),
+        checkpoint(
+          container.id,
+          given({ imagePath: container.path(`place/${name}`), hooks }),
+        ).catch((error: unknown) => {
+          refuse();
+          throw error;
+        }),
       ),
     );
     // Which of them is refused does not matter; it leaves nothing.

@@ -8,12 +8,14 @@ import { requireNeeds } from '../helpers/needs.js';
 import { nodeMajors, nodeProgram } from '../helpers/nodes.js';
 import { optionTest } from '../helpers/option-test.js';
 import { distCli, projectRoot } from '../helpers/paths.js';
-import { allProcesses, isAlive } from '../helpers/process.js';
+import { allProcesses, isAlive, type ProcessState } from '../helpers/process.js';
 import { restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'script'));
+// What is downloaded for them takes as long as the network does.
+beforeAll(() => Promise.all(nodeMajors.map(nodeProgram)), 600_000);
 
 const app = resolve(projectRoot, 'test/helpers/children/self.mjs');
 
@@ -148,12 +150,10 @@ optionTest('leaveRunning', 'the saved process goes on, too', async () => {
     'restored false with stats',
   ]);
   expect(await ask(port, '/cached')).toBe('warm');
-  const descendants = allProcesses().filter(({ parent }) => parent === pid);
-  // What is kept ready for the next operation, and nobody who is dead.
-  for (const { name, state } of descendants) {
-    expect(name).toMatch(/^criu/);
-    expect(state).not.toBe('Z');
-  }
+  const descendants = (): ProcessState[] => allProcesses().filter(({ parent }) => parent === pid);
+  await until('nobody dead is left', () => descendants().every(({ state }) => state !== 'Z'));
+  // What is kept ready for the next operation.
+  for (const { name } of descendants()) expect(name).toMatch(/^criu/);
   process.kill(pid, 'SIGKILL');
   await until('it is gone', () => !isAlive(pid));
   await restoreOk(scope, where.imagePath);

@@ -12,7 +12,7 @@ import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary } from '../helpers/paths.js';
 import { isAlive, startWorkload, tracesOf } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
-import { childrenNamed } from './heavy-container.js';
+import { childrenNamed, isGone, writesMemory } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc'));
@@ -48,7 +48,7 @@ async function outlivedCriu(): Promise<Outlived> {
   };
 }
 
-test.each<[string, (kill: () => void) => Hooks]>([
+test.each<[string, (kill: () => void, imagePath: string) => Hooks]>([
   [
     'while a hook is waited for',
     (kill) => ({
@@ -60,10 +60,11 @@ test.each<[string, (kill: () => void) => Hooks]>([
   ],
   [
     'while it saves memory',
-    (kill) => ({
+    (kill, imagePath) => ({
       queryExtFiles: () => {
-        setTimeout(kill, 10);
+        void until('criu writes memory', () => writesMemory(imagePath)).then(kill);
       },
+      postDump: () => new Promise(() => {}),
     }),
   ],
 ])('a dump, %s', async (_, hooksWith) => {
@@ -71,11 +72,11 @@ test.each<[string, (kill: () => void) => Hooks]>([
   const before = tracesOf(workload.pid);
   const { criu, sleeper, kill } = await outlivedCriu();
   const imagePath = join(await scope.directory(), 'images');
-  const hooks = hooksWith(kill);
+  const hooks = hooksWith(kill, imagePath);
   await expect(criu.dump(workload.pid, { imagePath, hooks })).rejects.toMatchObject({
     code: 'ERR_CRIU_DIED',
   });
-  expect(isAlive(sleeper())).toBe(false);
+  await isGone(sleeper());
   expect(tracesOf(workload.pid).tracer).toBe(before.tracer);
   expect(isAlive(workload.pid)).toBe(true);
 });
@@ -94,5 +95,5 @@ test('a page server, and its client is told', async () => {
   kill();
   await expect(server.finished).rejects.toMatchObject({ code: 'ERR_CRIU_DIED' });
   await closed;
-  expect(isAlive(sleeper())).toBe(false);
+  await isGone(sleeper());
 });

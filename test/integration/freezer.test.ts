@@ -19,6 +19,8 @@ const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'protoc'));
 
 const never = (): Promise<never> => new Promise(() => {});
+/** So that a dump which is to be hit on its way cannot end before. */
+const waitsAtTheEnd = { postDump: never };
 
 let images = 0;
 
@@ -75,7 +77,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
     'an abort while memory is written',
     async (container) => {
       const abort = new AbortController();
-      const options = into(container, { signal: abort.signal });
+      const options = into(container, { signal: abort.signal, hooks: waitsAtTheEnd });
       const aborted = expect(checkpoint(container.id, options)).rejects.toMatchObject({
         name: 'AbortError',
         code: 'ABORT_ERR',
@@ -90,7 +92,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
     async (container) => {
       const hooks = { postDump: never };
       await expect(
-        checkpoint(container.id, into(container, { hooks, timeoutMs: 1_000 })),
+        checkpoint(container.id, into(container, { hooks, timeoutMs: 2_000 })),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'post-dump' });
     },
   ],
@@ -111,7 +113,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
   [
     'SIGKILL of criu while it writes memory',
     async (container) => {
-      const options = into(container);
+      const options = into(container, { hooks: waitsAtTheEnd });
       const died = expect(checkpoint(container.id, options)).rejects.toMatchObject({
         code: 'ERR_CRIU_DIED',
       });
@@ -143,7 +145,7 @@ describe('what a checkpoint of a container leaves', () => {
     await container.pause();
     try {
       await end(container);
-      expect(container.freezer).toBe('FROZEN');
+      await until('it is frozen', () => container.freezer === 'FROZEN');
       expect(await container.status()).toBe('paused');
       const before = (await container.ticks()).length;
       await sleep(100);
@@ -159,7 +161,7 @@ describe('what a checkpoint of a container leaves', () => {
     for (let afterMs = 0; afterMs < 6; afterMs += 0.15) {
       const abort = new AbortController();
       const start = performance.now();
-      const options = into(container, { signal: abort.signal });
+      const options = into(container, { signal: abort.signal, hooks: waitsAtTheEnd });
       const ended = checkpoint(container.id, options).then(
         () => 'success',
         (error: Error) => error.name,

@@ -55,17 +55,21 @@ export function tracerOf(pid: number): number | undefined {
 const severalMebibytes = 8 << 20;
 
 /**
- * Waits until criu writes the memory of a heavy container, and gives criu's pid. Not before it is at
- * the large process: to be killed while it puts its code into one can be the end of that.
+ * Whether criu is at the memory of a large process. Before, while it puts its code into one, to be
+ * killed can be the end of that.
  */
+export function writesMemory(imagePath: string): boolean {
+  const names = existsSync(imagePath) ? readdirSync(imagePath) : [];
+  return names
+    .filter((name) => /^pages-\d+\.img$/.test(name))
+    .some((name) => statSync(join(imagePath, name)).size > severalMebibytes);
+}
+
+/** Waits until criu writes the memory of a heavy container, and gives criu's pid. */
 export async function criuWriting(container: Container, imagePath: string): Promise<number> {
-  return await until('criu writes memory pages', () => {
-    const names = existsSync(imagePath) ? readdirSync(imagePath) : [];
-    const sizes = names
-      .filter((name) => /^pages-\d+\.img$/.test(name))
-      .map((name) => statSync(join(imagePath, name)).size);
-    return sizes.some((size) => size > severalMebibytes) ? tracerOf(container.pid) : undefined;
-  });
+  return await until('criu writes memory pages', () =>
+    writesMemory(imagePath) ? tracerOf(container.pid) : undefined,
+  );
 }
 
 /** Waits until a process is gone, a dead one that nobody has reaped included. */
@@ -79,9 +83,4 @@ export function childrenNamed(name: string): number[] {
     .filter((state) => state.parent === process.pid && state.name === name)
     .filter(({ pid }) => isAlive(pid))
     .map(({ pid }) => pid);
-}
-
-/** Waits for the worker that each operation leaves for the next: what is there before counts. */
-export async function spareIsReady(): Promise<void> {
-  await until('a spare worker is ready', () => childrenNamed('criu').length > 0);
 }

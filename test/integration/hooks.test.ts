@@ -5,12 +5,11 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CriuError, checkpoint, type HookEvent, type Hooks } from '../helpers/api.js';
 import { dumpOk } from '../helpers/attempt.js';
 import { type Container, startContainer } from '../helpers/container.js';
-import { assertNoLeak, firewallRules, settledHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, firewallRules, hasSpare, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import { startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
-import { spareIsReady } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
@@ -101,8 +100,7 @@ describe('a veto', () => {
     async (stage) => {
       const container = await startContainer(scope);
       await save(container, {}, { imagePath: container.path('warm-up') });
-      await spareIsReady();
-      const held = await settledHoldings([container.pid]);
+      const held = await settledHoldings([container.pid], hasSpare);
       const cause = new Error('not now');
       const reached: string[] = [];
       const hooks = Object.fromEntries(

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, lchown, mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -49,10 +50,10 @@ async function mountTmpfs(options: string): Promise<string> {
 }
 
 /** The criu that is just ending may have its log open for another moment. */
-async function remountReadOnly(place: string): Promise<void> {
+async function remountReadOnly(place: string, options = 'remount,ro'): Promise<void> {
   await until(
     'the file system can be made read-only',
-    async () => (await run('mount', ['-o', 'remount,ro', place])).code === 0,
+    async () => (await run('mount', ['-o', options, place])).code === 0,
   );
 }
 
@@ -203,6 +204,7 @@ describe('overwrite: true', () => {
       reader.once('message', resolve);
       reader.once('error', reject);
     });
+    await once(reader, 'online');
     for (let round = 0; round < 20; round++) await dump(good, imagePath, { overwrite: true });
     reader.postMessage('stop');
     const { missing, seen } = (await told) as { missing: number; seen: number };
@@ -467,7 +469,7 @@ describe('file systems that do not take the images', () => {
     // The directory can be written to, the one that it is in cannot.
     await runOk('mount', ['--bind', imagePath, imagePath]);
     scope.defer(() => runOk('umount', ['-l', imagePath]));
-    await runOk('mount', ['-o', 'remount,bind,ro', place]);
+    await remountReadOnly(place, 'remount,bind,ro');
     const before = snapshotDirectory(imagePath);
     await expect(
       dump(pid, imagePath, { overwrite: true, leaveRunning: false }),

@@ -28,7 +28,13 @@ import { makeCertificates } from '../helpers/certificates.js';
 import { startContainer } from '../helpers/container.js';
 import { runOk, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
-import { allListeners, kernelAddress, listeners, useLargePipes } from '../helpers/network.js';
+import {
+  allListeners,
+  kernelAddress,
+  listeners,
+  listensAt,
+  useLargePipes,
+} from '../helpers/network.js';
 import { optionTest } from '../helpers/option-test.js';
 import { criuBinary } from '../helpers/paths.js';
 import { freePort } from '../helpers/port.js';
@@ -198,7 +204,7 @@ describe('an end before it is over', () => {
   });
 
   test('close waits for restored tasks to have their memory', async () => {
-    const lazy = await lazyDump({}, 256);
+    const lazy = await lazyDump({}, 512);
     await lazy.dumping.statusReady;
     const daemon = await daemonFor(lazy);
     restoreApart(lazy.imagePath, daemon.workPath);
@@ -278,7 +284,7 @@ describe('what goes wrong', () => {
       child.kill('SIGKILL');
       return ended;
     });
-    await until('the service listens', () => existsSync(service));
+    await until('the service listens', () => listensAt(service));
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(directory, 'images');
     await expect(
@@ -412,7 +418,7 @@ describe('what goes wrong', () => {
   });
 
   test('the daemon is killed in the middle of a transfer', async () => {
-    const lazy = await lazyDump({}, 256);
+    const lazy = await lazyDump({}, 512);
     await lazy.dumping.statusReady;
     const daemon = await daemonFor(lazy);
     restoreApart(lazy.imagePath, daemon.workPath);

@@ -40,11 +40,7 @@ const sizeOf = (directory: string): number =>
   readdirSync(directory).filter((name) => name.startsWith('pages-')).length;
 
 const memory = ['/workload', '/ready', 'memory', '32'];
-const withMemory = async (): Promise<Container> => {
-  const container = await startContainer(scope, { args: memory });
-  await until('the memory is there', () => existsSync(join(container.rootfs, 'ready')));
-  return container;
-};
+const withMemory = (): Promise<Container> => startContainer(scope, { args: memory });
 
 test('--page-server: the pages go to `criu page-server`', async () => {
   const container = await startContainer(scope);

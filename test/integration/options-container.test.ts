@@ -227,7 +227,7 @@ optionTest('tar', 'native archives the same files, and runc restores them', asyn
   const binary = join(directory, 'criu');
   writeFileSync(
     binary,
-    `#!/bin/sh\ncommand -v tar >"${directory}/tar"\nexec "${criuBinary}" "$@"\n`,
+    `#!/bin/sh\ncommand -v tar >>"${directory}/tar"\nexec "${criuBinary}" "$@"\n`,
     { mode: 0o755 },
   );
   const imagePath = container.path('native');

@@ -111,7 +111,7 @@ optionTest('evasiveDevices', 'a device node that another one hides fails without
   await runOk('mknod', [node, 'c', '1', '3']);
   const { pid } = await startWorkload(scope, ['hold', node]);
   await runOk('mount', ['-t', 'tmpfs', 'none', hidden]);
-  scope.defer(() => runOk('umount', [hidden]));
+  scope.defer(() => runOk('umount', ['--lazy', hidden]));
   await runOk('mknod', [node, 'c', '1', '3']);
   expect((await dumpFails(scope, pid)).message).toMatch(/Unaccessible path opened/);
   await dumpOk(scope, pid, { evasiveDevices: true });
@@ -128,7 +128,7 @@ optionTest(
     await link(join(visible, 'file'), join(hidden, 'file'));
     const { pid } = await startWorkload(scope, ['watch', join(hidden, 'file')]);
     await runOk('mount', ['-t', 'tmpfs', 'none', hidden]);
-    scope.defer(() => runOk('umount', [hidden]));
+    scope.defer(() => runOk('umount', ['--lazy', hidden]));
     // Not forced, CRIU stores a handle without a path, whatever paths it may scan.
     const unforced = await dumpOk(scope, pid, { irmapPaths: [visible] });
     expect(unforced.log.has(/irmap: Resolving/)).toBe(false);
@@ -265,9 +265,9 @@ optionTest(
   async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const fields = await fieldsReceived(scope, (criu) =>
-      dumpOk(scope, pid, { timeoutMs: 2_500 }, criu),
+      dumpOk(scope, pid, { timeoutMs: 59_500 }, criu),
     );
-    expect(fields['timeout']).toEqual(['3']);
+    expect(fields['timeout']).toEqual(['60']);
   },
 );
 
@@ -279,9 +279,13 @@ optionTest('signal', 'an abort rejects as Node does and the process goes on', as
   ).rejects.toMatchObject({ name: 'AbortError' });
   expect(existsSync(imagePath)).toBe(false);
   const controller = new AbortController();
-  const dumping = new Criu().dump(pid, { imagePath, signal: controller.signal });
   const cause = new Error('changed my mind');
-  setTimeout(() => controller.abort(cause), 10);
+  const hooks = {
+    preDump: () => {
+      setImmediate(() => controller.abort(cause));
+    },
+  };
+  const dumping = new Criu().dump(pid, { imagePath, signal: controller.signal, hooks });
   await expect(dumping).rejects.toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause });
   await reachesState(pid, 'S');
 });

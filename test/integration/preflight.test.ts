@@ -19,13 +19,16 @@ import { inspect } from '../../lib/preflight/inspect.js';
 import { Criu, CriuError, checkpoint, type DumpOptions } from '../helpers/api.js';
 import { dumpFails, dumpOk } from '../helpers/attempt.js';
 import { startContainer } from '../helpers/container.js';
-import { type Outcome, run, runOk, sleep, until } from '../helpers/exec.js';
+import { type Outcome, run, runOk, until } from '../helpers/exec.js';
+import { settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary, distCli, distIndex } from '../helpers/paths.js';
 import {
+  commandLine,
   isAlive,
   processState,
   reachesState,
+  startNode,
   startWorkload,
   workloadBinary,
 } from '../helpers/process.js';
@@ -85,6 +88,9 @@ async function rootDirectory(): Promise<string> {
   return root;
 }
 
+/** Of a container: a program that ends is a zombie for a moment, which is found. */
+const withoutChildren = ['/workload', '/ready', 'idle'];
+
 describe('nothing', () => {
   test('of a plain process, which is dumped', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
@@ -93,7 +99,7 @@ describe('nothing', () => {
   });
 
   test('of a plain container, which is checkpointed', async () => {
-    const container = await startContainer(scope);
+    const container = await startContainer(scope, { args: withoutChildren });
     const root = container.stateRoot;
     expect(await explain(container.id, { root })).toEqual([]);
     const imagePath = container.path('images');
@@ -143,6 +149,8 @@ describe('nothing', () => {
         .join(),
       readFileSync(`/proc/${pid}/maps`, 'utf8'),
     ];
+    await reachesState(pid, 'S');
+    await settledHoldings();
     const before = look();
     const open = readdirSync('/proc/self/fd').length;
     await explain(pid);
@@ -153,14 +161,13 @@ describe('nothing', () => {
   test('is stopped: a container counts on while it is looked at', async () => {
     const container = await startContainer(scope);
     const root = container.stateRoot;
-    const deadline = Date.now() + 500;
     const before = (await container.ticks()).length;
-    while (Date.now() < deadline) {
+    await until('it counts on meanwhile', async () => {
       await explain(container.id, { root });
       expect(container.freezer).toBe('THAWED');
       expect(processState(container.pid)?.state).not.toMatch(/[tT]/);
-    }
-    expect((await container.ticks()).length).toBeGreaterThan(before + 5);
+      return (await container.ticks()).length > before + 5;
+    });
   });
 });
 
@@ -215,7 +222,7 @@ describe('tasks', () => {
             other !== container.pid &&
             readableLink(`/proc/${other}/ns/pid`) ===
               readableLink(`/proc/${container.pid}/ns/pid`) &&
-            /sleep.1000/.test(readFileSync(`/proc/${other}/cmdline`, 'utf8')),
+            /sleep.1000/.test(commandLine(other)),
         ),
     );
     const findings = await explain(pid);
@@ -303,15 +310,7 @@ describe('descriptors', () => {
     const program = join(await scope.directory(), 'program');
     await copyFile(process.execPath, program);
     await chmod(program, 0o755);
-    const child = spawn(program, ['-e', 'setInterval(() => {}, 1000)'], {
-      detached: true,
-      stdio: 'ignore',
-      cwd: '/',
-    });
-    scope.defer(() => child.kill('SIGKILL'));
-    const pid = child.pid ?? 0;
-    await reachesState(pid, 'S');
-    await sleep(200);
+    const { pid } = await startNode(scope, 'setInterval(() => {}, 1000); ready("up")', program);
     expect(obstacles(await explain(pid))).toEqual([]);
     await runOk('rm', [program]);
     await isCured(pid, { code: 'file-unlinked', subject: program, option: 'ghostLimit' });
@@ -333,7 +332,7 @@ describe('descriptors', () => {
       numbers: [fd = -1],
     } = await startSituation(scope, ['hold', path]);
     await runOk('mount', ['-t', 'tmpfs', 'none', directory]);
-    scope.defer(() => runOk('umount', [directory]));
+    scope.defer(() => runOk('umount', ['--lazy', directory]));
     await writeFile(path, 'another');
     await isFatal(pid, { code: 'file-hidden', pid, fd, subject: path });
   });
@@ -355,7 +354,7 @@ describe('descriptors', () => {
     await runOk('mknod', [node, 'c', '1', '3']);
     const { pid } = await startWorkload(scope, ['hold', node]);
     await runOk('mount', ['-t', 'tmpfs', 'none', directory]);
-    scope.defer(() => runOk('umount', [directory]));
+    scope.defer(() => runOk('umount', ['--lazy', directory]));
     await runOk('mknod', [node, 'c', '1', '3']);
     await isCured(pid, { code: 'file-hidden', pid, fd: 4, option: 'evasiveDevices' });
   });
@@ -429,7 +428,8 @@ describe('sockets', () => {
     const path = join(await scope.directory(), 'socket');
     const server = await startSituation(scope, ['unix-server', path]);
     const client = await startSituation(scope, ['unix-client', path]);
-    await sleep(50);
+    const accepted = `/proc/${server.pid}/fd/3`;
+    await until('it is accepted', () => readableLink(accepted)?.startsWith('socket:'));
     for (const { pid } of [client, server]) {
       const found = await explain(pid);
       expect(found[0]).toMatchObject({ code: 'unix-external', pid });
@@ -571,6 +571,7 @@ describe('mounts', () => {
     const source = await scope.directory();
     await mkdir(join(source, 'below'));
     const container = await startContainer(scope, {
+      args: withoutChildren,
       configure: (config) => {
         config.linux['rootfsPropagation'] = 'private';
       },
@@ -617,6 +618,7 @@ describe('containers', () => {
     );
     expect(await once(runc, 'exit')).toEqual([0, null]);
     const { stateRoot: root, pid } = container;
+    await until('its program runs', () => processState(pid)?.name === 'sleep');
     const [finding] = await explain(container.id, { root });
     expect(finding).toMatchObject({
       code: 'file-outside',
@@ -648,12 +650,11 @@ describe('containers', () => {
     const configFile = join(await scope.directory(), 'criu.conf');
     await writeFile(configFile, 'file-locks\n');
     const container = await startContainer(scope, {
-      args: ['/workload', '-', 'lock', '/lock'],
+      args: ['/workload', '/ready', 'lock', '/lock'],
       configure: (config) => {
         config.annotations = { 'org.criu.config': configFile };
       },
     });
-    await sleep(200);
     const root = container.stateRoot;
     expect(await explain(container.id, { root })).toEqual([]);
     await checkpoint(container.id, {
@@ -818,7 +819,7 @@ describe('the command', () => {
   });
 
   test('looks at a container, and refuses what it does not understand', async () => {
-    const container = await startContainer(scope);
+    const container = await startContainer(scope, { args: withoutChildren });
     const { stateRoot, id } = container;
     expect(await runOk(process.execPath, [distCli, '--root', stateRoot, 'explain', id])).toBe('');
     for (const [args, sentence] of [
@@ -891,6 +892,6 @@ describe('processes that come and go', () => {
     const { pid } = await startWorkload(scope, ['children', 200]);
     const start = performance.now();
     expect(await explain(pid)).toEqual([]);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(performance.now() - start).toBeLessThan(15_000);
   });
 });

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, createReadStream, existsSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { allProcesses } from '../helpers/process.js';
+import { allProcesses, reportIn } from '../helpers/process.js';
 import { dumpAway, restoreFails, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
 
@@ -31,8 +31,8 @@ test("a shell's job goes on in the session and on the terminal of the shell", as
   const shell = resolve(projectRoot, 'test/helpers/children/shell-job.mjs');
   const { script, shown } = startOnTerminal(process.execPath, shell, join(directory, 'i'), report);
   const ended = new Promise((settle) => script.once('close', settle));
-  await until(`the job is back: ${shown()}`, () => existsSync(report), 20_000);
-  const { own, before, after } = JSON.parse(readFileSync(report, 'utf8')) as Record<
+  const text = await until('the job is back', () => reportIn(report), 20_000);
+  const { own, before, after } = JSON.parse(text) as Record<
     string,
     { group: string; session: string; terminal: string }
   >;

@@ -1,9 +1,9 @@
-import { readFileSync, unlinkSync } from 'node:fs';
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../helpers/exec.js';
-import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, hasSpare, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { optionTest } from '../helpers/option-test.js';
 import {
@@ -16,7 +16,6 @@ import {
 } from '../helpers/process.js';
 import { dumpAway, restoreFails, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
-import { spareIsReady } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
@@ -58,7 +57,10 @@ describe('what was dumped goes on', () => {
   test('ten threads', async () => {
     const file = join(await scope.directory(), 'counts');
     const threads = await startWorkload(scope, ['counters', file, 10]);
-    const counts = (): bigint[] => [...new BigUint64Array(readFileSync(file).buffer.slice(0, 80))];
+    const counts = (): bigint[] => {
+      const bytes = readFileSync(file);
+      return Array.from({ length: 10 }, (_, index) => bytes.readBigUInt64LE(index * 8));
+    };
     await until('all threads count', () => counts().every((count) => count > 2n));
     const imagePath = await dumpAway(scope, threads);
     const before = counts();
@@ -77,7 +79,7 @@ describe('what was dumped goes on', () => {
     await until('the number goes round', () => numbersIn(log).length > 3);
     expect(tree()).toBe(50);
     const imagePath = await dumpAway(scope, ring);
-    await until('the tree is gone', () => tree() === 0);
+    await until('the tree is gone', () => tree() === 0, 20_000);
     const before = numbersIn(log).length;
     await restoreOk(scope, imagePath);
     expect(tree()).toBe(50);
@@ -152,8 +154,7 @@ test('what is restored belongs to the init process unless told otherwise', async
 optionTest('restoreSibling', 'makes it a child, whose signal is told', async () => {
   const idle = await startWorkload(scope, ['idle']);
   const imagePath = await dumpAway(scope, idle);
-  await spareIsReady();
-  const before = await settledHoldings();
+  const before = await settledHoldings([], hasSpare);
   const { pid, exited } = await restoreOk(scope, imagePath);
   expect(processState(pid)?.parent).toBe(process.pid);
   process.kill(pid, 'SIGTERM');
@@ -189,14 +190,33 @@ describe('a restore that fails', () => {
     expect(isAlive(idle.pid)).toBe(true);
   });
 
+  test.each([
+    ['cut short', (image: Buffer) => image.subarray(0, -1)],
+    ['another file', () => Buffer.from('not an image')],
+  ])(
+    'because pstree.img is %s, which CRIU says, and the whole one is restored',
+    async (_, change) => {
+      const idle = await startWorkload(scope, ['idle']);
+      const imagePath = await dumpAway(scope, idle);
+      const file = join(imagePath, 'pstree.img');
+      const whole = readFileSync(file);
+      writeFileSync(file, change(whole));
+      const error = await restoreFails(imagePath);
+      expect(error).toMatchObject({ code: 'ERR_CRIU_FAILED', operation: 'restore' });
+      expect(error.log.join()).toMatch(/pstree|pb|[Mm]agic|image/i);
+      expect(processState(idle.pid)).toBeUndefined();
+      writeFileSync(file, whole);
+      await restoreOk(scope, imagePath);
+    },
+  );
+
   test('because a file is gone leaves nothing behind', async () => {
     const directory = await scope.directory();
     const holder = await startWorkload(scope, ['count', join(directory, 'log'), 5000]);
     const imagePath = await dumpAway(scope, holder);
-    await spareIsReady();
     unlinkSync(join(directory, 'log'));
     for (const restoreSibling of [false, true]) {
-      const before = await settledHoldings();
+      const before = await settledHoldings([], hasSpare);
       const error = await restoreFails(imagePath, { restoreSibling });
       expect(error.code).toBe('ERR_CRIU_FAILED');
       expect(error.message).toMatch(/^CRIU failed to restore the process, at stage .*: .*log/);

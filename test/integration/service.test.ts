@@ -8,8 +8,9 @@ import { beforeAll, expect, test } from 'vitest';
 import { Criu, CriuError, checkpoint } from '../helpers/api.js';
 import { startContainer } from '../helpers/container.js';
 import { until } from '../helpers/exec.js';
-import { assertNoLeak, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
+import { listensAt } from '../helpers/network.js';
 import { criuBinary } from '../helpers/paths.js';
 import { isAlive, startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
@@ -41,7 +42,7 @@ async function startService(
     child.kill('SIGKILL');
     await gone;
   });
-  await until('the service has its socket', () => existsSync(service));
+  await until('the service listens', () => listensAt(service));
   return { service, child, directory };
 }
 
@@ -110,7 +111,7 @@ test('failures, many dumps and leaks are as without a service', async () => {
   const locking = await startWorkload(scope, ['lock', join(directory, 'lock')]);
   const idle = await Promise.all([1, 2, 3, 4].map(() => startWorkload(scope, ['idle'])));
   await criu.dump(idle[0]?.pid ?? 0, { leaveRunning: true, imagePath: join(directory, 'first') });
-  const before = await takeHoldings([child.pid ?? 0]);
+  const before = await settledHoldings([child.pid ?? 0]);
   const error = await failureOf(criu.dump(locking.pid, { imagePath: join(directory, 'failing') }));
   expect(error).toMatchObject({ code: 'ERR_CRIU_FAILED', operation: 'dump' });
   expect(error.message).toMatch(/file.locks/);

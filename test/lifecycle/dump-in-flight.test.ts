@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { startContainer } from '../helpers/container.js';
 import { run, until } from '../helpers/exec.js';
-import { assertNoLeak, takeHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
 import {
@@ -76,7 +76,7 @@ test('a process ends by itself after a dump, quietly', async () => {
 });
 
 test('process.exit in mid-dump: exit code kept, the process goes on, no criu stays', async () => {
-  const held = await takeHoldings();
+  const held = await settledHoldings();
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { code, signal, stderr } = await dumpInChild(
@@ -94,7 +94,6 @@ test('process.exit in the checkpoint of a container: it is running and thawed af
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
-  await until('the memory is there', () => existsSync(join(container.rootfs, 'ready')));
   const { code, stderr } = await dumpInChild(
     container.id,
     { root: container.stateRoot, imagePath: container.path('images') },
@@ -155,7 +154,6 @@ test('SIGKILL of the Node process in the checkpoint of a container: it is thawed
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
-  await until('the memory is there', () => existsSync(join(container.rootfs, 'ready')));
   const options = { root: container.stateRoot, imagePath: container.path('images') };
   const { signal } = await dumpInChild(container.id, options, 'sigkill');
   expect(signal).toBe('SIGKILL');
@@ -182,7 +180,6 @@ test('SIGKILL of criu in the checkpoint of a container: ERR_CRIU_DIED, and it ru
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
-  await until('the memory is there', () => existsSync(join(container.rootfs, 'ready')));
   const { outcome } = await dumpInChild(
     container.id,
     { root: container.stateRoot, imagePath: container.path('images') },
@@ -217,7 +214,7 @@ test('several workers dump at the same time, each its own process', async () => 
   const workloads = await Promise.all([1, 2, 3, 4].map(() => startWorkload(scope, ['threads', 3])));
   const pids = workloads.map(({ pid }) => pid);
   const directory = await scope.directory();
-  const held = await takeHoldings();
+  const held = await settledHoldings();
   const { code, stdout, stderr } = await run(process.execPath, [
     child('workers.mjs'),
     directory,

@@ -20,7 +20,15 @@ interface Images {
 
 async function imagesOfTree(): Promise<Images> {
   const ring = await startWorkload(scope, ['ring', join(await scope.directory(), 'log'), 5]);
-  return { imagePath: await dumpAway(scope, ring), pid: ring.pid };
+  const images = { imagePath: await dumpAway(scope, ring), pid: ring.pid };
+  await pidsAreFree(images);
+  return images;
+}
+
+/** An init that takes its time leaves the dead there, and a restore waits a few seconds for them. */
+async function pidsAreFree({ pid }: Images): Promise<void> {
+  const isFree = (): boolean => allProcesses().every(({ session }) => session !== pid);
+  await until('the dead are reaped', isFree, 30_000);
 }
 
 function restoreIn(images: Images, options: object): Promise<Outcome> {
@@ -93,6 +101,7 @@ test('after a criu that has died the same images are restored', async () => {
   const images = await imagesOfTree();
   const options = { when: 'postRestore', how: 'kill-criu', restoreSibling: true };
   await restoreIn(images, options);
+  await pidsAreFree(images);
   await restoreOk(scope, images.imagePath);
   expect(tasksOf(images)).toBe(5);
 });

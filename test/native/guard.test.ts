@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { sleep, until } from '../helpers/exec.js';
+import { until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { isAlive } from '../helpers/process.js';
+import { isAlive, reachesState } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
 
 const addon = process.env['LIBCRIU_ADDON'];
@@ -33,8 +33,9 @@ class Guard {
   }
 
   async tell(message: string): Promise<void> {
-    this.child.stdin?.write(message);
-    await sleep(30);
+    await new Promise((done) => this.child.stdin?.write(message, done));
+    // It has taken it and waits for the next.
+    await reachesState(this.pid, 'S');
   }
 
   hangUp(): void {
@@ -82,10 +83,10 @@ test.each([1, 2] as const)(
     await guard.tell(`F${version} ${criu.pid} ${path}`);
     expect(state()).not.toBe(thawed);
     guard.hangUp();
-    await until('it is thawed', () => state() === thawed, 100);
+    await until('it is thawed', () => state() === thawed);
     // criu puts back what it was handed.
     await writeFile(file, version === 1 ? 'FROZEN' : '1');
-    await until('it is thawed again', () => state() === thawed, 100);
+    await until('it is thawed again', () => state() === thawed);
     expect(isAlive(guard.pid)).toBe(true);
     await criu.kill();
     expect(await guard.ended()).toEqual({ code: 0 });
@@ -106,7 +107,7 @@ test('thaws one that a hanging criu of another cgroup has nothing to do with', a
   await until('both are thawed', () => [first, second].every(({ state }) => state() === 'THAWED'));
   await writeFile(join(second.path, 'freezer.state'), 'FROZEN');
   await other.kill();
-  await until('the second is thawed again', () => second.state() === 'THAWED', 100);
+  await until('the second is thawed again', () => second.state() === 'THAWED');
   await hanging.kill();
   expect(await guard.ended()).toEqual({ code: 0 });
 });

@@ -17,10 +17,14 @@ export function criuPids() {
     .map(Number);
 }
 
-export function killCriu() {
-  for (const pid of criuPids()) {
+/**
+ * @param {readonly number[]} pids
+ * @param {NodeJS.Signals} name
+ */
+export function signal(pids, name) {
+  for (const pid of pids) {
     try {
-      process.kill(pid, 'SIGKILL');
+      process.kill(pid, name);
     } catch {
       // It has ended meanwhile.
     }

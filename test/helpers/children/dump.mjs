@@ -8,10 +8,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { checkpoint, dump } from '../../../dist/index.js';
-import { criuPids, killCriu } from './criu-pids.mjs';
+import { criuPids, signal } from './criu-pids.mjs';
 
 const [target = '', text = '{}', what = 'wait'] = process.argv.slice(2);
+const isProcess = /^\d+$/.test(target);
 const options = JSON.parse(text);
+// One whose end would show waits there, so that a machine that stands still cannot let it pass.
+if (what === 'kill-criu' || (!isProcess && /^(exit|sigkill)$/.test(what)))
+  options.hooks = { postDump: () => new Promise(() => {}) };
 
 async function pagesAreWritten() {
   const pages = join(options.imagePath, 'pages-1.img');
@@ -23,8 +27,7 @@ function report(outcome) {
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
 }
 
-const start = () =>
-  /^\d+$/.test(target) ? dump(Number(target), options) : checkpoint(target, options);
+const start = () => (isProcess ? dump(Number(target), options) : checkpoint(target, options));
 
 if (what === 'terminate') {
   const worker = new Worker(new URL('./dump-worker.mjs', import.meta.url), {
@@ -70,12 +73,12 @@ if (what === 'terminate') {
     report({ dying: criuPids() });
     process.kill(process.pid, 'SIGKILL');
   }
-  if (what === 'kill-criu') killCriu();
+  if (what === 'kill-criu') signal(criuPids(), 'SIGKILL');
   if (what === 'stop-criu') {
     const stopped = criuPids();
-    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    signal(stopped, 'SIGSTOP');
     await sleep(300);
-    for (const pid of stopped) process.kill(pid, 'SIGCONT');
+    signal(stopped, 'SIGCONT');
   }
   report(await dumping);
 }

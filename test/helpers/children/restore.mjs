@@ -3,14 +3,14 @@
 // a hook's name or milliseconds, how: sigkill, exit, kill-criu; the others are restore's).
 // Prints one line of JSON with what came of it.
 import { restore } from '../../../dist/index.js';
-import { killCriu } from './criu-pids.mjs';
+import { criuPids, signal } from './criu-pids.mjs';
 
 const { imagePath, when, how, ...options } = JSON.parse(process.argv[2] ?? '{}');
 
 function act() {
   if (how === 'sigkill') process.kill(process.pid, 'SIGKILL');
   if (how === 'exit') process.exit(3);
-  if (how === 'kill-criu') killCriu();
+  if (how === 'kill-criu') signal(criuPids(), 'SIGKILL');
 }
 
 const hooks =

@@ -7,7 +7,7 @@ import { rememberWhatIsThere } from './leftovers.js';
 import { loadSuites, type Suite } from './suite.js';
 
 /** What a hanging test may cost the others. */
-const testTimeoutMs = 60_000;
+const testTimeoutMs = 150_000;
 
 async function main(): Promise<void> {
   await rememberWhatIsThere();

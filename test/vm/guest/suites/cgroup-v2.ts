@@ -181,6 +181,7 @@ export const suite: Suite = {
       stdio: 'ignore',
     });
     const status = JSON.parse(readFileSync(join(root, id, 'status'), 'utf8')) as { pid: number };
+    await until('its program runs', () => processState(status.pid)?.name === 'workload');
     const { path: cgroup } = freezerDirectory(status.pid);
     const imagePath = join(directory, 'left');
     const { containerId } = await checkpoint(id, { root, imagePath, leaveRunning: true });

@@ -11,7 +11,7 @@ export const suite: Suite = {
     async () => {
       const program = join(projectRoot, 'examples/migrate/measure.mjs');
       const args = ['--net', process.execPath, program, 'pre-copy', '32', '1gbit'];
-      const text = await runOk('unshare', args, { timeoutMs: 55_000 });
+      const text = await runOk('unshare', args, { timeoutMs: 140_000 });
       const { downtimeMs, totalMs } = JSON.parse(text) as Record<string, number>;
       assert.ok(Number(downtimeMs) > 0 && Number(totalMs) > Number(downtimeMs) / 2, text);
     },
