@@ -115,14 +115,16 @@ function headersEnvironment() {
  *
  * @param {{sanitize?: string, configureOnly?: boolean, logFile?: string}} [options]
  */
-export async function buildWithCmake({ sanitize = '', configureOnly = false, logFile } = {}) {
-  const command = configureOnly ? 'configure' : 'compile';
+export async function buildWithCmake({ sanitize = 'OFF', configureOnly = false, logFile } = {}) {
   const args = ['-d', 'native', '-O', 'build-cmake', '--debug', `--CDSANITIZE=${sanitize}`];
-  await run(tool('cmake-js'), [command, ...args], {
-    cwd: root,
-    env: headersEnvironment(),
-    logFile,
-  });
+  // `compile` alone leaves a directory as it was configured before, with another sanitizer perhaps.
+  for (const command of configureOnly ? ['configure'] : ['configure', 'compile']) {
+    await run(tool('cmake-js'), [command, ...args], {
+      cwd: root,
+      env: headersEnvironment(),
+      logFile,
+    });
+  }
 }
 
 /**
