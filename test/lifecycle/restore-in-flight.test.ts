@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { type Outcome, run, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { allProcesses, isAlive, startWorkload } from '../helpers/process.js';
+import { allProcesses, isAlive, type ProcessState, startWorkload } from '../helpers/process.js';
 import { dumpAway, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
 
@@ -16,11 +17,14 @@ interface Images {
   imagePath: string;
   /** Of the root, and the session of all. */
   pid: number;
+  /** What they write to as long as all of them run. */
+  log: string;
 }
 
 async function imagesOfTree(): Promise<Images> {
-  const ring = await startWorkload(scope, ['ring', join(await scope.directory(), 'log'), 5]);
-  const images = { imagePath: await dumpAway(scope, ring), pid: ring.pid };
+  const log = join(await scope.directory(), 'log');
+  const ring = await startWorkload(scope, ['ring', log, 5]);
+  const images = { imagePath: await dumpAway(scope, ring), pid: ring.pid, log };
   await pidsAreFree(images);
   return images;
 }
@@ -37,17 +41,19 @@ function restoreIn(images: Images, options: object): Promise<Outcome> {
 }
 
 /** Those that are there and not dead, which on some machines nobody reaps. */
-function tasksOf({ pid }: Images): number {
-  return allProcesses().filter((task) => task.session === pid && isAlive(task.pid)).length;
+function tasksOf({ pid }: Images): ProcessState[] {
+  return allProcesses().filter((task) => task.session === pid && isAlive(task.pid));
 }
 
 async function nothingIsLeft(images: Images): Promise<void> {
-  await until('nothing of the tasks is left', () => tasksOf(images) === 0);
+  await until('nothing of the tasks is left', () => tasksOf(images).length === 0);
 }
 
 async function allGoOn(images: Images): Promise<void> {
-  await until('all tasks go on', () => tasksOf(images) === 5);
-  process.kill(images.pid, 'SIGKILL');
+  const { size } = statSync(images.log);
+  await until('all tasks go on', () => statSync(images.log).size > size);
+  expect(tasksOf(images)).toHaveLength(5);
+  process.kill(-images.pid, 'SIGKILL');
   await nothingIsLeft(images);
 }
 
@@ -77,7 +83,7 @@ test.each(['preRestore', 'postRestore', 'preResume'])(
       const images = await imagesOfTree();
       const { stdout } = await restoreIn(images, { when, how: 'kill-criu', restoreSibling });
       expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_CRIU_DIED' });
-      expect(tasksOf(images)).toBe(0);
+      expect(tasksOf(images)).toEqual([]);
     }
   },
 );
@@ -92,7 +98,7 @@ test('SIGKILL of criu at any moment: restored, or nothing is left', async () => 
       await allGoOn(images);
     } else {
       expect(code).toBe('ERR_CRIU_DIED');
-      expect(tasksOf(images)).toBe(0);
+      expect(tasksOf(images)).toEqual([]);
     }
   }
 });
@@ -103,5 +109,5 @@ test('after a criu that has died the same images are restored', async () => {
   await restoreIn(images, options);
   await pidsAreFree(images);
   await restoreOk(scope, images.imagePath);
-  expect(tasksOf(images)).toBe(5);
+  expect(tasksOf(images)).toHaveLength(5);
 });
