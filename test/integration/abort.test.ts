@@ -26,7 +26,7 @@ import {
   tracesOf,
 } from '../helpers/process.js';
 import { Scope, useScope } from '../helpers/scope.js';
-import { criuWriting, startHeavyContainer } from './heavy-container.js';
+import { criuWriting, startHeavyContainer, waitsAtTheEnd } from './heavy-container.js';
 import { startSituation } from './preflight-workload.js';
 
 const scope = useScope();
@@ -142,9 +142,6 @@ async function expectUnlocked(container: Container): Promise<void> {
   expect(container.freezer).toBe('THAWED');
   await container.countsOn();
 }
-
-/** So that a dump which is to be hit while it writes memory cannot end unseen. */
-const waitsAtTheEnd: Hooks = { postDump: () => new Promise(() => {}) };
 
 describe('the network of a container is unlocked', () => {
   test.each(['nftables', 'iptables'] as const)(

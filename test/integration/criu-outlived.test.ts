@@ -12,7 +12,7 @@ import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary } from '../helpers/paths.js';
 import { isAlive, startWorkload, tracesOf } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
-import { childrenNamed, isGone, writesMemory } from './heavy-container.js';
+import { childrenNamed, isGone, waitsAtTheEnd, writesMemory } from './heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc'));
@@ -64,7 +64,7 @@ test.each<[string, (kill: () => void, imagePath: string) => Hooks]>([
       queryExtFiles: () => {
         void until('criu writes memory', () => writesMemory(imagePath)).then(kill);
       },
-      postDump: () => new Promise(() => {}),
+      ...waitsAtTheEnd,
     }),
   ],
 ])('a dump, %s', async (_, hooksWith) => {

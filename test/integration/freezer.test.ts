@@ -12,15 +12,19 @@ import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary } from '../helpers/paths.js';
 import { isAlive, startWorkload } from '../helpers/process.js';
 import { Scope, useScope } from '../helpers/scope.js';
-import { childrenNamed, criuWriting, startHeavyContainer, tracerOf } from './heavy-container.js';
+import {
+  childrenNamed,
+  criuWriting,
+  startHeavyContainer,
+  tracerOf,
+  waitsAtTheEnd,
+} from './heavy-container.js';
 import { settings } from './settings.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'protoc'));
 
 const never = (): Promise<never> => new Promise(() => {});
-/** So that a dump which is to be hit on its way cannot end before. */
-const waitsAtTheEnd = { postDump: never };
 
 let images = 0;
 
@@ -90,9 +94,8 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
   [
     'timeoutMs',
     async (container) => {
-      const hooks = { postDump: never };
       await expect(
-        checkpoint(container.id, into(container, { hooks, timeoutMs: 2_000 })),
+        checkpoint(container.id, into(container, { hooks: waitsAtTheEnd, timeoutMs: 2_000 })),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'post-dump' });
     },
   ],

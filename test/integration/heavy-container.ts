@@ -40,6 +40,9 @@ export async function startHeavyContainer(
   return container;
 }
 
+/** So that a dump which is to be hit on its way cannot pass unseen. */
+export const waitsAtTheEnd = { postDump: (): Promise<never> => new Promise(() => {}) };
+
 /** The process that traces this one, undefined for none. */
 export function tracerOf(pid: number): number | undefined {
   try {

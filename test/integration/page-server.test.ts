@@ -8,7 +8,7 @@ import { Criu, CriuError, dump, type PageServerOptions, startPageServer } from '
 import { makeCertificates } from '../helpers/certificates.js';
 import { run, runOk, until } from '../helpers/exec.js';
 import { type Host, startHost } from '../helpers/host.js';
-import { assertNoLeak, type Holdings, settledHoldings } from '../helpers/leaks.js';
+import { assertNoLeak, type Holdings, hasSpare, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { allListeners, listeners, listensAt } from '../helpers/network.js';
 import { optionTest } from '../helpers/option-test.js';
@@ -32,8 +32,8 @@ beforeEach(async () => {
 });
 
 /** The criu of the first dump has ended, and the next one waits. */
-function isSpareThere({ processes }: Holdings): boolean {
-  return processes.get('criu') === 1 && processes.get('criu_guard') === 1;
+function isSpareThere(holdings: Holdings): boolean {
+  return hasSpare(holdings) && holdings.processes.get('criu_guard') === 1;
 }
 
 /** Nothing is left of a page server, and the source lives. */

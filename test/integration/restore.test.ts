@@ -203,7 +203,7 @@ describe('a restore that fails', () => {
       writeFileSync(file, change(whole));
       const error = await restoreFails(imagePath);
       expect(error).toMatchObject({ code: 'ERR_CRIU_FAILED', operation: 'restore' });
-      expect(error.log.join()).toMatch(/pstree|pb|[Mm]agic|image/i);
+      expect(error.log.join()).toMatch(/pstree\.img/);
       expect(processState(idle.pid)).toBeUndefined();
       writeFileSync(file, whole);
       await restoreOk(scope, imagePath);
