@@ -191,6 +191,7 @@ describe('an end before it is over', () => {
   test('in the middle of a transfer: the sender fails and its process goes on', async () => {
     const workload = await memoryWorkload(64);
     const { host, sent, imagePath } = await transfer(workload);
+    await until('pages are there', () => pagesIn(imagePath).length > 0);
     const received = expect(host.call('received')).rejects.toMatchObject({
       code: 'ABORT_ERR',
       stage: 'transfer',
