@@ -1,15 +1,13 @@
-import { type CriuFeatures, type CriuVersion, defaultCriu } from './criu.js';
-import type { DumpResult } from './dump.js';
-import type { DumpPromise } from './dump-promise.js';
-import type { DumpOptions, PreDumpOptions, RestoreOptions } from './option-types.js';
-import type { RestoreResult } from './restore.js';
+import { type CriuFeatures, type CriuVersion, defaultCriu } from './criu/criu.js';
+import type { DumpOptions, PreDumpOptions, RestoreOptions } from './options/types.js';
+import type { DumpResult } from './process/dump.js';
+import type { DumpPromise } from './process/dump-promise.js';
+import type { RestoreResult } from './process/restore.js';
 
+export { CriuError, type ErrorCode, errorCodes } from './base/errors.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
-export { Criu, type CriuFeatures, type CriuVersion } from './criu.js';
-export type { DumpResult, DumpTimings } from './dump.js';
-export type { DumpPromise } from './dump-promise.js';
-export { CriuError, type ErrorCode, errorCodes } from './errors.js';
+export { Criu, type CriuFeatures, type CriuVersion } from './criu/criu.js';
 export type {
   HookEvent,
   HookName,
@@ -17,7 +15,9 @@ export type {
   OrphanPtsMasterEvent,
   RestoreHookName,
   RestoreHooks,
-} from './hooks.js';
+} from './criu/hooks.js';
+export type { CriuSettings } from './criu/locate.js';
+export { explain } from './explain.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
 export {
   type IterateContainerOptions,
@@ -29,13 +29,7 @@ export {
   type IterationStop,
   iterate,
 } from './iterate.js';
-export {
-  type LazyPagesHandle,
-  type LazyPagesProgress,
-  type LazyPagesResult,
-  startLazyPages,
-} from './lazy-pages.js';
-export type { CriuSettings } from './locate.js';
+export type { PageServer } from './options/address.js';
 export type {
   CheckpointOptions,
   CheckpointSelfOptions,
@@ -45,21 +39,16 @@ export type {
   PreDumpOptions,
   RestoreContainerOptions,
   RestoreOptions,
-} from './option-types.js';
-export type { PageServer } from './options/page-server.js';
-export {
-  type PageServerHandle,
-  type PageServerResult,
-  startPageServer,
-} from './page-server.js';
-export { explain } from './preflight/explain.js';
+} from './options/types.js';
 export {
   type Finding,
   type FindingCode,
   findingCodes,
   type Severity,
 } from './preflight/finding.js';
-export type { ChildExit, RestoreResult, RestoreTimings } from './restore.js';
+export type { DumpResult, DumpTimings } from './process/dump.js';
+export type { DumpPromise } from './process/dump-promise.js';
+export type { ChildExit, RestoreResult, RestoreTimings } from './process/restore.js';
 export { checkpointSelf, type SelfCheckpoint } from './self/checkpoint-self.js';
 export {
   type AfterCheckpoint,
@@ -68,6 +57,17 @@ export {
   type BeforeCheckpointHandler,
   beforeCheckpoint,
 } from './self/handlers.js';
+export {
+  type LazyPagesHandle,
+  type LazyPagesProgress,
+  type LazyPagesResult,
+  startLazyPages,
+} from './serve/lazy-pages.js';
+export {
+  type PageServerHandle,
+  type PageServerResult,
+  startPageServer,
+} from './serve/page-server.js';
 
 /** {@link Criu.dump} of the default CRIU. */
 export function dump(pid: number, options?: DumpOptions): DumpPromise<DumpResult> {

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
+import { invalidArgType, invalidArgValue } from './base/errors.js';
 import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
-import { validateId } from './container/id.js';
-import { type Criu, checkCount, checkPid, defaultCriu } from './criu.js';
-import type { DumpResult } from './dump.js';
-import { invalidArgType, invalidArgValue } from './errors.js';
-import { checkDirectory } from './images-directory.js';
-import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './option-types.js';
+import { validateId } from './container/state/id.js';
+import { type Criu, checkCount, checkPid, defaultCriu } from './criu/criu.js';
+import { checkDirectory } from './images/directory.js';
 import { type Call, optionTable } from './options/table.js';
+import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
+import type { DumpResult } from './process/dump.js';
 
 /** What an iteration takes beside the options of its final dump. */
 export interface IterateSettings {

@@ -7,7 +7,7 @@
 
 namespace criu_node {
 
-// Typed access to the plain objects that lib/native.ts hands over. The public validation has
+// Typed access to the plain objects that lib/native/addon.ts hands over. The public validation has
 // happened there; these throw for a mistake of our own.
 template <typename T>
 T ReadValue(const Napi::Value& value, const char* name);

@@ -1,5 +1,5 @@
 // @ts-check
-// Makes lib/option-types.ts and the README's table of options from lib/options/table.ts.
+// Makes lib/options/types.ts and the README's table of options from lib/options/table.ts.
 import {
   existsSync,
   mkdtempSync,
@@ -38,7 +38,7 @@ const based = [...saving, 'checkpointSelf', 'restore', 'restoreContainer'];
 const calls = /** @type {Call[]} */ (Object.keys(interfaces));
 
 /**
- * The text of lib/option-types.ts.
+ * The text of lib/options/types.ts.
  *
  * @param {readonly OptionRow[]} table
  * @returns {string}
@@ -50,12 +50,12 @@ export function renderTypes(table) {
   const isOfSaving = (row) => !isShared(row) && saving.every((call) => row.calls.includes(call));
   const blocks = [
     '// Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.\n' +
-      "import type { Criu } from './criu.js';\n" +
-      "import type { Hooks, RestoreHooks } from './hooks.js';\n" +
-      "import type { CgroupRoot } from './options/cgroup-root.js';\n" +
-      "import type { InheritedFd } from './options/inherited-fd.js';\n" +
-      "import type { JoinedNamespace } from './options/joined-namespace.js';\n" +
-      "import type { PageServer } from './options/page-server.js';\n",
+      "import type { Criu } from '../criu/criu.js';\n" +
+      "import type { Hooks, RestoreHooks } from '../criu/hooks.js';\n" +
+      "import type { PageServer } from './address.js';\n" +
+      "import type { CgroupRoot } from './cgroup-root.js';\n" +
+      "import type { InheritedFd } from './inherited-fd.js';\n" +
+      "import type { JoinedNamespace } from './joined-namespace.js';\n",
     renderInterface('Options of dumps and restores.', 'SharedOptions', table.filter(isShared)),
     renderInterface(
       'Options of every call that writes images.',
@@ -256,7 +256,7 @@ function update(name, change) {
 
 async function main() {
   const table = await compiledTable();
-  update('lib/option-types.ts', () => renderTypes(table));
+  update('lib/options/types.ts', () => renderTypes(table));
   if (existsSync(join(root, 'README.md'))) {
     update('README.md', (text) => insertTable(text, table));
   }

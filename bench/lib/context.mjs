@@ -50,7 +50,7 @@ export async function makeContext(scope) {
   /** @type {Context['libcriu']} */
   const libcriu = await built('index.js');
   const { decodeDumpStats: decodeStats } = await built('images/stats.js');
-  const installation = await (await built('locate.js')).locate({});
+  const installation = await (await built('criu/locate.js')).locate({});
   scope.defer(() => new libcriu.Criu().close());
 
   const directory = await mkdtemp(join(tmpdir(), 'libcriu-bench-'));

@@ -1,7 +1,7 @@
 import type { CheckpointResult } from '../container/checkpoint.js';
-import type { CheckpointOptions } from '../option-types.js';
+import type { CheckpointOptions } from '../options/types.js';
 import type { Flag } from './flags.js';
-import type { Log, Sink } from './log.js';
+import type { Log, Sink } from './messages.js';
 
 /** What of the outside the command uses, so that a test can be the outside. */
 export interface Outside {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { run } from './run.js';
+import { run } from './program.js';
 
 const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -1,17 +1,17 @@
-import { type Criu, defaultCriu } from '../criu.js';
-import { type Deadline, withDeadline } from '../deadline.js';
-import { type DumpResult, runDump } from '../dump.js';
-import { type DumpPromise, withStatus } from '../dump-promise.js';
-import { CriuError } from '../errors.js';
-import type { CheckpointOptions } from '../option-types.js';
+import { type Deadline, withDeadline } from '../base/deadline.js';
+import { CriuError } from '../base/errors.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
+import { type Host, realHost } from '../linux/host.js';
+import type { CheckpointOptions } from '../options/types.js';
 import { type OptionsOf, validateOptions } from '../options/validate.js';
-import type { Container } from './container.js';
+import { type DumpResult, runDump } from '../process/dump.js';
+import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import { destroyContainer } from './destroy.js';
-import { findContainer } from './find.js';
-import { type Host, realHost } from './host.js';
-import { validateId } from './id.js';
-import { containerFields } from './request.js';
-import { readStatus, requireCheckpointable, untilStarted } from './status.js';
+import { containerFields } from './fields.js';
+import type { Container } from './state/container.js';
+import { findContainer } from './state/find.js';
+import { validateId } from './state/id.js';
+import { readStatus, requireCheckpointable, untilStarted } from './state/status.js';
 
 /** What a checkpoint has to tell. */
 export interface CheckpointResult extends DumpResult {

@@ -9,13 +9,13 @@ import {
   removeCgroup,
   writeControl,
   writeFreezer,
-} from './cgroup.js';
-import { type ContainerState, namespaceOf } from './container.js';
-import { runPoststopHooks } from './hooks.js';
-import { type Host, realHost } from './host.js';
-import { validateId } from './id.js';
-import { errnoOf, reason } from './json-value.js';
-import { freezerOf, initIsAlive } from './status.js';
+} from '../linux/cgroup.js';
+import { type Host, realHost } from '../linux/host.js';
+import { runPoststopHooks } from './poststop.js';
+import { type ContainerState, namespaceOf } from './state/container.js';
+import { validateId } from './state/id.js';
+import { errnoOf, reason } from './state/json-value.js';
+import { freezerOf, initIsAlive } from './state/status.js';
 
 /** CRIU has killed and awaited the tasks by now; only the way out can take a moment. */
 const exitMs = 5000;

@@ -3,17 +3,17 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { type Criu, defaultCriu } from '../criu.js';
-import { type Deadline, withDeadline } from '../deadline.js';
-import { requireRoot } from '../dump.js';
-import { CriuError, invalidArgValue } from '../errors.js';
-import { openImages } from '../images-directory.js';
-import { excerpt, readExcerpt } from '../log.js';
-import type { RestoreContainerOptions } from '../option-types.js';
+import { type Deadline, withDeadline } from '../base/deadline.js';
+import { CriuError, invalidArgValue } from '../base/errors.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
+import { excerpt, readExcerpt } from '../criu/log.js';
+import { openImages } from '../images/directory.js';
 import { type OptionRow, optionsOf } from '../options/table.js';
+import type { RestoreContainerOptions } from '../options/types.js';
 import { type OptionsOf, validateOptions } from '../options/validate.js';
-import { findContainer } from './find.js';
-import { validateId } from './id.js';
+import { requireRoot } from '../process/dump.js';
+import { findContainer } from './state/find.js';
+import { validateId } from './state/id.js';
 
 /** What the restore of a container has to tell. */
 export interface RestoreContainerResult {

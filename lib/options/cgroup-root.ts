@@ -1,4 +1,4 @@
-import { invalidArgValue } from '../errors.js';
+import { invalidArgValue } from '../base/errors.js';
 import { checkRecord } from './record.js';
 import { checkText } from './text.js';
 

@@ -1,16 +1,16 @@
+import type { CriuFields } from '../process/request.js';
+import { parsePageServer } from './address.js';
+import type { CgroupRoot } from './cgroup-root.js';
+import type { InheritedFd } from './inherited-fd.js';
+import type { JoinedNamespace } from './joined-namespace.js';
+import { type OptionRow, optionTable } from './table.js';
 import type {
   CheckpointOptions,
   CheckpointSelfOptions,
   DumpOptions,
   PreDumpOptions,
   RestoreOptions,
-} from '../option-types.js';
-import type { CriuFields } from '../request.js';
-import type { CgroupRoot } from './cgroup-root.js';
-import type { InheritedFd } from './inherited-fd.js';
-import type { JoinedNamespace } from './joined-namespace.js';
-import { parsePageServer } from './page-server.js';
-import { type OptionRow, optionTable } from './table.js';
+} from './types.js';
 
 /** CRIU's numbers for the ways to lock the network. */
 export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', number>> = {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
 import { checkRecord } from './record.js';
 import { checkText } from './text.js';
 

@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
 
 /**
  * An option's element that is an object.

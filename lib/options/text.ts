@@ -1,4 +1,4 @@
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
 
 /** A string that CRIU can take. */
 export function checkText(name: string, expected: string, value: unknown): string {

@@ -2,22 +2,12 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
-import { invalidArgType, invalidArgValue } from '../errors.js';
-import { dumpHooks, restoreHooks, validateHooks } from '../hooks.js';
-import type {
-  CheckpointOptions,
-  CheckpointSelfOptions,
-  DumpOptions,
-  LazyPagesOptions,
-  PageServerOptions,
-  PreDumpOptions,
-  RestoreContainerOptions,
-  RestoreOptions,
-} from '../option-types.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import { dumpHooks, restoreHooks, validateHooks } from '../criu/hooks.js';
+import { checkAddress, type PageServer, parsePageServer } from './address.js';
 import { checkCgroupRoot } from './cgroup-root.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
-import { checkAddress, type PageServer, parsePageServer } from './page-server.js';
 import { nearest } from './suggest.js';
 import {
   type Call,
@@ -29,6 +19,16 @@ import {
   profiles,
 } from './table.js';
 import { checkText } from './text.js';
+import type {
+  CheckpointOptions,
+  CheckpointSelfOptions,
+  DumpOptions,
+  LazyPagesOptions,
+  PageServerOptions,
+  PreDumpOptions,
+  RestoreContainerOptions,
+  RestoreOptions,
+} from './types.js';
 
 /** What every call fills in. */
 export interface LogOptions {

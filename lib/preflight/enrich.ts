@@ -1,7 +1,7 @@
-import { CriuError } from '../errors.js';
+import { CriuError } from '../base/errors.js';
+import { Budget } from '../linux/procfs.js';
 import type { Finding } from './finding.js';
 import { type Inspection, inspect } from './inspect.js';
-import { Budget } from './procfs.js';
 
 /** A failure waits no longer than this for its explanation. */
 const patienceMs = 1_500;

@@ -1,18 +1,18 @@
-import type { Criu } from '../criu.js';
-import type { DumpOptions } from '../option-types.js';
-import type { CriuFields } from '../request.js';
+import type { Criu } from '../criu/criu.js';
+import { readTree } from '../linux/process-tree.js';
+import { Budget, Procfs } from '../linux/procfs.js';
+import type { DumpOptions } from '../options/types.js';
+import type { CriuFields } from '../process/request.js';
 import { allowedBy } from './allowed.js';
-import { checkDescriptors, type OwnSockets } from './descriptors.js';
-import { checkMounts } from './filesystems.js';
+import { checkDescriptors, type OwnSockets } from './checks/descriptors.js';
+import { checkMounts } from './checks/filesystems.js';
+import { checkMachine, readProgram } from './checks/machine.js';
+import { checkMappings } from './checks/mappings.js';
+import { checkSockets } from './checks/sockets.js';
+import { checkTasks } from './checks/tasks.js';
+import { checkTerminals, type Terminals } from './checks/terminals.js';
 import { type Finding, sortFindings } from './finding.js';
-import { checkMachine, readProgram } from './machine.js';
-import { checkMappings } from './mappings.js';
-import { checkSockets } from './network.js';
-import { Budget, Procfs } from './procfs.js';
 import { startScan } from './scan.js';
-import { checkTasks } from './tasks.js';
-import { checkTerminals, type Terminals } from './terminals.js';
-import { readTree } from './tree.js';
 
 /** What is to be looked at. */
 export interface Inspection {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { type Namespaces, readNamespaces, type Task } from '../linux/process-tree.js';
+import type { Budget, Procfs } from '../linux/procfs.js';
 import type { Allowed } from './allowed.js';
+import type { Mount, MountNamespace } from './checks/mounts.js';
+import { hiddenIn, parseMountinfo } from './checks/mounts.js';
 import type { Finding } from './finding.js';
-import type { Mount, MountNamespace } from './mounts.js';
-import { hiddenIn, parseMountinfo } from './mounts.js';
-import type { Budget, Procfs } from './procfs.js';
-import { type Namespaces, readNamespaces, type Task } from './tree.js';
 
 /** What the single checks share. */
 export interface Scan {

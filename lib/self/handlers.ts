@@ -1,4 +1,4 @@
-import { invalidArgType } from '../errors.js';
+import { invalidArgType } from '../base/errors.js';
 
 /** What goes on after a checkpoint of this process. */
 export interface AfterCheckpoint {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { CriuError } from '../errors.js';
+import { CriuError } from '../base/errors.js';
+import { Budget } from '../linux/procfs.js';
 import type { Finding, FindingCode } from '../preflight/finding.js';
 import { type Inspection, inspect } from '../preflight/inspect.js';
-import { Budget } from '../preflight/procfs.js';
 
 /** What CRIU would refuse in this process, and is told by name before it is asked. */
 const refused: ReadonlySet<FindingCode> = new Set([

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { nativeAddon } from '../native.js';
+import { nativeAddon } from '../native/addon.js';
 
 /** How many random numbers and UUIDs Node makes ahead. */
 const cachedNumbers = 1024;

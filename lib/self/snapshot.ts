@@ -1,4 +1,4 @@
-import { nativeFile } from '../native.js';
+import { nativeFile } from '../native/addon.js';
 
 /** The variable by which `libcriu run --snapshot` says where the images are to go. */
 export const snapshotVariable = 'LIBCRIU_SNAPSHOT';

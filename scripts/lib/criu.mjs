@@ -18,7 +18,7 @@ import { archives, candidateVersion, download, install, notInstalled } from './p
 import { root } from './paths.mjs';
 import { capture, findCommand, run, StepError } from './process.mjs';
 
-/** Where the CRIU that we build ourselves is put; lib/locate.ts looks there. */
+/** Where the CRIU that we build ourselves is put; lib/criu/locate.ts looks there. */
 export const prefix = join(root, '.criu');
 
 /** CRIU's cache of what it found out about the kernel lies here, and is used on a tmpfs only. */

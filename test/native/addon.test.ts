@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { nativeAddon, nativeTarDirectory } from '../../lib/native.js';
+import { nativeAddon, nativeTarDirectory } from '../../lib/native/addon.js';
 import { optionTable } from '../../lib/options/table.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { useScope } from '../helpers/scope.js';

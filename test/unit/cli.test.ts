@@ -9,14 +9,14 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { CriuError } from '../../lib/base/errors.js';
 import type { Outside } from '../../lib/cli/command.js';
 import { isOwnedByNode } from '../../lib/cli/descriptor.js';
-import { run } from '../../lib/cli/run.js';
+import { run } from '../../lib/cli/program.js';
 import { inFlags } from '../../lib/cli/wording.js';
 import type { CheckpointResult } from '../../lib/container/checkpoint.js';
-import { CriuError } from '../../lib/errors.js';
-import type { CheckpointOptions } from '../../lib/option-types.js';
 import { optionsOf } from '../../lib/options/table.js';
+import type { CheckpointOptions } from '../../lib/options/types.js';
 import { validateOptions } from '../../lib/options/validate.js';
 import { until } from '../helpers/exec.js';
 import { useScope } from '../helpers/scope.js';

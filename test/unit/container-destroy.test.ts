@@ -1,10 +1,10 @@
 import { access, mkdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Container, ContainerHook } from '../../lib/container/container.js';
 import { destroyContainer } from '../../lib/container/destroy.js';
-import { findContainer } from '../../lib/container/find.js';
-import { runPoststopHooks, stoppedState } from '../../lib/container/hooks.js';
+import { runPoststopHooks, stoppedState } from '../../lib/container/poststop.js';
+import type { Container, ContainerHook } from '../../lib/container/state/container.js';
+import { findContainer } from '../../lib/container/state/find.js';
 import { init, type Machine, makeMachine } from './container-machine.js';
 
 const exists = (path: string) =>

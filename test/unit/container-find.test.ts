@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { crunStateRoot, findContainer, runcStateRoot } from '../../lib/container/find.js';
-import type { Host } from '../../lib/container/host.js';
+import { crunStateRoot, findContainer, runcStateRoot } from '../../lib/container/state/find.js';
+import type { Host } from '../../lib/linux/host.js';
 import { init, makeMachine, rejection } from './container-machine.js';
 
 describe('the state root', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { validateId } from '../../lib/container/id.js';
+import { validateId } from '../../lib/container/state/id.js';
 
 describe('validateId', () => {
   test.each(['a', 'web', 'A-b_c+d.e', '...', '..a', '-', '0'])('lets %j pass', (id) => {

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Host } from '../../lib/container/host.js';
+import type { Host } from '../../lib/linux/host.js';
 
 const fixtures = new URL('../fixtures/state/', import.meta.url).pathname;
 

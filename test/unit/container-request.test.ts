@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findContainer } from '../../lib/container/find.js';
+import { containerFields } from '../../lib/container/fields.js';
 import { goJson } from '../../lib/container/go-json.js';
-import { containerFields } from '../../lib/container/request.js';
-import { resolveInRoot } from '../../lib/container/secure-join.js';
+import { findContainer } from '../../lib/container/state/find.js';
+import { resolveInRoot } from '../../lib/linux/secure-join.js';
 import { type Machine, makeMachine, rejection } from './container-machine.js';
 
 async function fieldsOf(machine: Machine, preDump = false) {

@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { findContainer } from '../../lib/container/find.js';
-import { requireCheckpointable, untilStarted } from '../../lib/container/status.js';
+import { findContainer } from '../../lib/container/state/find.js';
+import { requireCheckpointable, untilStarted } from '../../lib/container/state/status.js';
 import { init, type Machine, makeMachine, rejection } from './container-machine.js';
 
 async function runc(options?: { unified: boolean }): Promise<Machine> {

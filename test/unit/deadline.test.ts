@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { withDeadline } from '../../lib/deadline.js';
+import { withDeadline } from '../../lib/base/deadline.js';
 import { sleep } from '../helpers/exec.js';
 
 const never = new Promise<never>(() => {});

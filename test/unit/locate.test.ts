@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CriuError } from '../../lib/errors.js';
-import { locate } from '../../lib/locate.js';
+import { CriuError } from '../../lib/base/errors.js';
+import { locate } from '../../lib/criu/locate.js';
 
 let directory: string;
 beforeEach(async () => {

@@ -152,8 +152,8 @@ test('every field of the table is one that the addon can set', () => {
 });
 
 describe('what is generated is up to date (npm run generate)', () => {
-  test('lib/option-types.ts', () => {
-    expect(read(projectRoot, 'lib/option-types.ts')).toBe(renderTypes(optionTable));
+  test('lib/options/types.ts', () => {
+    expect(read(projectRoot, 'lib/options/types.ts')).toBe(renderTypes(optionTable));
   });
 
   test('the table of README.md', () => {

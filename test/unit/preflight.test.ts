@@ -2,16 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Criu } from '../../lib/criu.js';
+import { Criu } from '../../lib/criu/criu.js';
+import { splitDevice } from '../../lib/linux/process-tree.js';
+import { Budget, forEach, mountIdOf, Procfs } from '../../lib/linux/procfs.js';
+import { parseInet, parseUnix, unixPeers } from '../../lib/linux/sockets.js';
 import { type Allowed, allowedBy } from '../../lib/preflight/allowed.js';
+import { parseMaps } from '../../lib/preflight/checks/mappings.js';
+import { hiddenIn, mountProblems, parseMountinfo } from '../../lib/preflight/checks/mounts.js';
+import { isTerminal } from '../../lib/preflight/checks/terminals.js';
 import { type Finding, findingCodes, sortFindings } from '../../lib/preflight/finding.js';
 import { inspect } from '../../lib/preflight/inspect.js';
-import { parseMaps } from '../../lib/preflight/mappings.js';
-import { hiddenIn, mountProblems, parseMountinfo } from '../../lib/preflight/mounts.js';
-import { Budget, forEach, mountIdOf, Procfs } from '../../lib/preflight/procfs.js';
-import { parseInet, parseUnix, unixPeers } from '../../lib/preflight/sockets.js';
-import { isTerminal } from '../../lib/preflight/terminals.js';
-import { splitDevice } from '../../lib/preflight/tree.js';
 
 const made: string[] = [];
 afterEach(() => {

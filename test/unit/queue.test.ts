@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { Queue } from '../../lib/queue.js';
+import { Queue } from '../../lib/base/queue.js';
 
 /** Lets everything that can go on go on. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

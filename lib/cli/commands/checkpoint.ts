@@ -1,7 +1,7 @@
+import { invalidArgValue } from '../../base/errors.js';
 import type { CheckpointResult } from '../../container/checkpoint.js';
-import { invalidArgValue } from '../../errors.js';
-import type { CheckpointOptions } from '../../option-types.js';
 import type { OptionRow } from '../../options/table.js';
+import type { CheckpointOptions } from '../../options/types.js';
 import { type Command, helpFlag, type Outside } from '../command.js';
 import { isOwnedByNode } from '../descriptor.js';
 import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';

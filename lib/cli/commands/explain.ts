@@ -1,5 +1,5 @@
-import type { CheckpointOptions } from '../../option-types.js';
 import { optionsOf } from '../../options/table.js';
+import type { CheckpointOptions } from '../../options/types.js';
 import type { Finding } from '../../preflight/finding.js';
 import { type Command, helpFlag } from '../command.js';
 import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
@@ -83,7 +83,7 @@ async function ofContainer(
     );
   }
   // Loaded when it is needed, as the addon is.
-  const { explain } = await import('../../preflight/explain.js');
+  const { explain } = await import('../../explain.js');
   return explain(id, options);
 }
 
@@ -100,7 +100,7 @@ async function ofProcess(
       `Expected no argument beside --pid but received ${rest.map(quoted).join(', ')}`,
     );
   }
-  const { explain } = await import('../../preflight/explain.js');
+  const { explain } = await import('../../explain.js');
   return explain(Number(text), options);
 }
 

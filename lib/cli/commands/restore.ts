@@ -1,4 +1,4 @@
-import type { RestoreOptions } from '../../option-types.js';
+import type { RestoreOptions } from '../../options/types.js';
 import { type Command, helpFlag } from '../command.js';
 import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
 import { flagEntries, renderHelp } from '../help.js';
@@ -41,7 +41,7 @@ export const restoreCommand: Command = {
       );
     }
     // Loaded when it is needed, as the addon is.
-    const { defaultCriu } = await import('../../criu.js');
+    const { defaultCriu } = await import('../../criu/criu.js');
     const options: RestoreOptions = toOptions(rows, values);
     const { pid, logFile, durationMs } = await defaultCriu().restore(directory, options);
     outside.stdout.write(`${pid}\n`);

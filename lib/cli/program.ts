@@ -1,0 +1,173 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { CriuError } from '../base/errors.js';
+import { nearest } from '../options/suggest.js';
+import { type Command, helpFlag, type Outside, type Settings } from './command.js';
+import { checkpointCommand } from './commands/checkpoint.js';
+import { explainCommand } from './commands/explain.js';
+import { restoreCommand } from './commands/restore.js';
+import { runCommand } from './commands/run.js';
+import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
+import { flagEntries, renderHelp } from './help.js';
+import { Log, type LogFormat, type Sink } from './messages.js';
+import { inFlags } from './wording.js';
+
+const commands: readonly Command[] = [
+  checkpointCommand,
+  explainCommand,
+  runCommand,
+  restoreCommand,
+];
+
+const globalFlags: readonly Flag[] = [
+  { name: 'debug', help: "log more, and with an error CRIU's own words" },
+  { name: 'log', placeholder: 'FILE', help: 'file to log to (default: standard error)' },
+  { name: 'log-format', placeholder: 'text|json', help: 'form of the log (default: text)' },
+  {
+    name: 'root',
+    placeholder: 'DIR',
+    help:
+      'directory where the runtime keeps the state of containers (default: /run/runc, then ' +
+      '/run/crun; rootless, those of $XDG_RUNTIME_DIR)',
+  },
+  // runc's callers pass them with every command.
+  { name: 'systemd-cgroup', help: "taken for runc's sake; the container's state tells" },
+  { name: 'rootless', placeholder: 'BOOL', help: "taken for runc's sake; has no effect" },
+  helpFlag,
+  { name: 'version', short: 'v', help: 'print the version' },
+];
+
+/**
+ * Runs the command.
+ *
+ * @param argv - Its arguments, without the program.
+ * @returns The exit status, 0 or 1; everything that is to be said has been said.
+ */
+export async function run(argv: readonly string[], outside: Outside): Promise<number> {
+  // Until the flags that say where to log are understood.
+  let log = new Log({ stderr: outside.stderr });
+  let close = (): void => {};
+  let isDebug = false;
+  try {
+    const { values, rest } = parseFlags(argv, globalFlags, { stopAtArgument: true });
+    const value = (name: string): string | undefined => {
+      const given = values.get(name);
+      return Array.isArray(given) ? given.at(-1) : undefined;
+    };
+    if (values.get('version') === true) {
+      outside.stdout.write(`libcriu version ${outside.version}\n`);
+      return 0;
+    }
+    const [name, ...args] = rest;
+    if (name === undefined || values.get('help') === true) {
+      outside.stdout.write(help());
+      return 0;
+    }
+    isDebug = values.get('debug') === true;
+    const format = logFormat(value('log-format'));
+    const path = value('log') ?? '';
+    if (path !== '') {
+      const file = openLog(path);
+      close = file.close;
+      log = new Log({ stderr: outside.stderr, file, format, debug: isDebug });
+    } else {
+      log = new Log({ stderr: outside.stderr, format, debug: isDebug });
+    }
+    const settings: Settings = { outside, log, root: stateRoot(value('root')), globalFlags };
+    await dispatch(name, args, settings);
+    return 0;
+  } catch (error) {
+    log.error(sentence(error));
+    if (isDebug) for (const line of details(error)) log.debug(line);
+    return 1;
+  } finally {
+    close();
+  }
+}
+
+async function dispatch(name: string, args: readonly string[], settings: Settings): Promise<void> {
+  if (name !== 'help' && name !== 'h') return commandNamed(name).run(args, settings);
+  const [topic] = args;
+  settings.outside.stdout.write(topic === undefined ? help() : commandNamed(topic).help());
+}
+
+function commandNamed(name: string): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command) return command;
+  const meant = nearest(
+    name,
+    commands.map((candidate) => candidate.name),
+  );
+  const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
+  throw new UsageError(`There is no command ${quoted(name)}${hint}`);
+}
+
+function help(): string {
+  return renderHelp([
+    {
+      heading: 'Usage:',
+      entries: [
+        'libcriu [global options] <command> [options] [arguments]',
+        '',
+        'Checkpoints containers, in the place of runc.',
+      ],
+    },
+    {
+      heading: 'Commands:',
+      entries: [
+        ...commands.map(({ name, summary }) => [name, summary] as const),
+        ['help', 'show this help, or that of a command'],
+      ],
+    },
+    { heading: 'Global options:', entries: flagEntries(globalFlags) },
+  ]);
+}
+
+function logFormat(value = 'text'): LogFormat {
+  if (value === 'text' || value === 'json') return value;
+  // As for runc, none is the default.
+  if (value === '') return 'text';
+  throw new UsageError(`Expected 'text' or 'json' for --log-format but received ${quoted(value)}`);
+}
+
+function stateRoot(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const root = resolve(value);
+  // runc refuses it too: the id alone would name a directory of the system.
+  if (value === '' || root === '/') {
+    throw new UsageError(`Expected a directory below / for --root but received ${quoted(value)}`);
+  }
+  return root;
+}
+
+function openLog(path: string): Sink & { close: () => void } {
+  let fd: number;
+  try {
+    fd = openSync(path, 'a', 0o644);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `Expected a file that can be written for --log but received ${quoted(path)}: ${code}`,
+    );
+  }
+  return { write: (text) => writeSync(fd, text), close: () => closeSync(fd) };
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof UsageError) return error.message;
+  return inFlags(error instanceof Error ? error.message : String(error));
+}
+
+/** What `--debug` tells about an error. */
+function details(error: unknown): string[] {
+  if (error instanceof CriuError) {
+    const { code, stage, errno, log, logFile } = error;
+    return [
+      ...log.map((line) => `criu: ${line}`),
+      `${code}${stage === undefined ? '' : ` at stage ${stage}`}` +
+        `${errno === undefined ? '' : `, errno ${errno}`}`,
+      ...(logFile === undefined ? [] : [`CRIU's log is ${logFile}`]),
+    ];
+  }
+  return error instanceof Error && !(error instanceof UsageError) ? [error.stack ?? ''] : [];
+}

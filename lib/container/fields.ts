@@ -1,0 +1,216 @@
+import { access, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CriuError } from '../base/errors.js';
+import { boundHierarchies, cgroupYard, ownHierarchies } from '../linux/cgroup.js';
+import { type Host, realHost } from '../linux/host.js';
+import { resolveAllInRoot } from '../linux/secure-join.js';
+import type { CriuFields } from '../process/request.js';
+import { type ContainerState, namespaceOf } from './state/container.js';
+import { errnoOf, reason } from './state/json-value.js';
+import { type Freezer, freezerOf } from './state/status.js';
+
+/** What a container adds to a request. */
+export interface ContainerFields {
+  fields: CriuFields;
+  freezer?: Freezer;
+  /** The marker that runc keeps in the state directory. */
+  postDumpFile?: string;
+  /** Name and text of what goes into the images directory beside CRIU's images. */
+  imageFiles?: readonly (readonly [string, string])[];
+}
+
+/** A mount point and what stands for it at the restore. */
+type ExternalMount = readonly [key: string, value: string];
+
+const cloneNewNet = 0x40000000;
+const cgModeSoft = 3;
+const cgModeDefault = 6;
+
+/**
+ * The request's part that follows from the container and not from options, as its own runtime fills
+ * it in, for that runtime to restore from. A pre-dump has no mounts and descriptors: only memory is
+ * written.
+ */
+export async function containerFields(
+  container: ContainerState,
+  { preDump }: { preDump: boolean },
+  host: Host = realHost,
+): Promise<ContainerFields> {
+  const isRunc = container.runtime === 'runc';
+  const freezer = await freezerOf(container, host);
+  const configFile = await criuConfigFile(container);
+  const external = await externalNamespaces(container);
+  const yard = await cgroupYard(host);
+  const fields: CriuFields = {
+    root: container.rootfs,
+    manage_cgroups: true,
+    // runc leaves the choice to CRIU, which chooses soft.
+    manage_cgroups_mode: isRunc ? cgModeDefault : cgModeSoft,
+    ...(yard === undefined ? {} : { cgroup_yard: yard }),
+    orphan_pts_master: true,
+    // runc does not manage network devices; crun has CRIU keep the network namespace whole.
+    ...(isRunc ? { empty_ns: cloneNewNet } : {}),
+    ...(configFile === '' ? {} : { config_file: configFile }),
+    ...(external.length === 0 ? {} : { external }),
+    ...(freezer === undefined ? {} : { freeze_cgroup: freezer.path }),
+  };
+  if (preDump) return { fields, ...(freezer === undefined ? {} : { freezer }) };
+  const mounts = isRunc ? await runcMounts(container, host) : await crunMounts(container, host);
+  if (mounts.length > 0) fields['ext_mnt'] = mounts;
+  return {
+    fields,
+    ...(freezer === undefined ? {} : { freezer }),
+    ...(isRunc ? { postDumpFile: join(container.stateDir, 'checkpoint') } : {}),
+    imageFiles: [['descriptors.json', container.descriptorsJson]],
+  };
+}
+
+/**
+ * The file of options that CRIU reads on top of the request. An annotation names another one; to
+ * runc an empty annotation means none.
+ */
+async function criuConfigFile({ annotations, runtime }: ContainerState): Promise<string> {
+  const annotated = annotations.get('org.criu.config');
+  if (annotated !== undefined) return annotated;
+  if (runtime === 'crun' && (await exists('/etc/criu/crun.conf'))) return '/etc/criu/crun.conf';
+  return '/etc/criu/runc.conf';
+}
+
+/**
+ * A network or pid namespace that was there before the container is not dumped; the restore puts
+ * the tasks into the one that goes by this key.
+ */
+async function externalNamespaces(container: ContainerState): Promise<readonly string[]> {
+  const external: string[] = [];
+  for (const [type, key] of [
+    ['net', 'extRootNetNS'],
+    ['pid', 'extRootPidNS'],
+  ] as const) {
+    const path = namespaceOf(container, type)?.path ?? '';
+    if (path === '') continue;
+    try {
+      external.push(`${type}[${(await stat(path, { bigint: true })).ino}]:${key}`);
+    } catch (cause) {
+      throw new CriuError(
+        'ERR_CONTAINER_STATE',
+        `The ${type} namespace that container ${JSON.stringify(container.id)} joined cannot be ` +
+          `read: ${reason(cause)}`,
+        { operation: 'checkpoint', cause },
+      );
+    }
+  }
+  return external;
+}
+
+async function runcMounts(
+  container: ContainerState,
+  host: Host,
+): Promise<readonly ExternalMount[]> {
+  const destinations: string[] = [];
+  // On the unified hierarchy, and in a cgroup namespace, these are mounts of the container's own.
+  const ownCgroups = (await host.unified()) || namespaceOf(container, 'cgroup') !== undefined;
+  for (const { type, destination } of container.mounts) {
+    if (type === 'bind') destinations.push(destination);
+    if (type === 'cgroup' && !ownCgroups) {
+      for (const mountpoint of await boundHierarchies(host)) {
+        destinations.push(join(destination, mountpoint.slice(mountpoint.lastIndexOf('/'))));
+      }
+    }
+  }
+  const [inside, masked] = await Promise.all([
+    inContainer(container, [...destinations, ...container.devices]),
+    maskedFiles(container, host),
+  ]);
+  // In runc's order.
+  const devices = inside.slice(destinations.length);
+  return [...inside.slice(0, destinations.length), ...masked, ...devices];
+}
+
+/** Mount points as they are seen in the container, whose links and `..` cannot leave its root. */
+async function inContainer(
+  { rootfs }: ContainerState,
+  destinations: readonly string[],
+): Promise<readonly ExternalMount[]> {
+  const root = rootfs.replace(/\/+$/, '');
+  const inside = destinations.map((destination) =>
+    destination.startsWith(rootfs) ? destination.slice(rootfs.length) : destination,
+  );
+  return (await resolveAllInRoot(root, inside)).map((path) => [path, path]);
+}
+
+/** A masked file is `/dev/null` bound over it; a masked directory is a tmpfs, which CRIU dumps. */
+async function maskedFiles(
+  { maskPaths, initPid, id }: ContainerState,
+  host: Host,
+): Promise<readonly ExternalMount[]> {
+  const mask = async (path: string): Promise<ExternalMount[]> => {
+    try {
+      const entry = await stat(`${host.procRoot}/${initPid}/root/${path}`);
+      return entry.isDirectory() ? [] : [[path, '/dev/null']];
+    } catch (cause) {
+      const code = errnoOf(cause);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+      throw new CriuError(
+        'ERR_CONTAINER_STATE',
+        `The masked path ${path} of container ${JSON.stringify(id)} cannot be read: ` +
+          reason(cause),
+        { operation: 'checkpoint', cause },
+      );
+    }
+  };
+  return (await Promise.all(maskPaths.map(mask))).flat();
+}
+
+async function crunMounts(
+  container: ContainerState,
+  host: Host,
+): Promise<readonly ExternalMount[]> {
+  const bound: string[] = [];
+  if (!(await host.unified()) && container.mounts.some(({ type }) => type === 'cgroup')) {
+    for (const { controllers } of await ownHierarchies(host)) {
+      const name = controllers.join(',').replace(/^name=/, '');
+      if (name !== '') bound.push(join('/sys/fs/cgroup', name));
+    }
+  }
+  const binds = container.mounts.filter(({ type }) => type === 'bind');
+  return [
+    ...bound.map((path): ExternalMount => [path, path]),
+    ...(await inContainer(
+      container,
+      binds.map(({ destination }) => destination),
+    )),
+    ...(await crunMasked(container)),
+  ];
+}
+
+/**
+ * crun looks at the paths outside the container and keeps the path itself as the key. Newer ones
+ * mask directories with one shared empty directory, older ones with a tmpfs that CRIU dumps.
+ */
+async function crunMasked({
+  maskPaths,
+  stateRoot,
+}: ContainerState): Promise<readonly ExternalMount[]> {
+  const emptyDirectory = join(stateRoot, '.empty-directory');
+  const sharesEmpty = await exists(emptyDirectory);
+  const masked: ExternalMount[] = [];
+  let shared = false;
+  for (const path of maskPaths) {
+    const entry = await stat(path).catch(() => undefined);
+    if (entry?.isFile()) masked.push([path, path]);
+    if (!entry?.isDirectory() || !sharesEmpty) continue;
+    if (!shared) masked.push([emptyDirectory, emptyDirectory]);
+    shared = true;
+    masked.push([path, emptyDirectory]);
+  }
+  return masked;
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,99 @@
+import { lstat, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CriuError } from '../../base/errors.js';
+import { type Host, realHost } from '../../linux/host.js';
+import type { Container, ContainerState } from './container.js';
+import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
+import { validateId } from './id.js';
+import { errnoOf, readStateFile, reason } from './json-value.js';
+import { parseRuncState, runcStateFile } from './runc.js';
+import { readStatus } from './status.js';
+
+/**
+ * Finds a container by id.
+ *
+ * @param root the state root; by default runc's and then crun's
+ */
+export async function findContainer(
+  id: string,
+  { root }: { root?: string | undefined } = {},
+  host: Host = realHost,
+): Promise<Container> {
+  validateId(id);
+  const roots =
+    root === undefined ? [await runcStateRoot(host), crunStateRoot(host)] : [resolve(root)];
+  for (const stateRoot of roots) {
+    const state = await readState(stateRoot, id, host);
+    if (state !== undefined) return { ...state, status: await readStatus(state, host) };
+  }
+  throw new CriuError(
+    'ERR_CONTAINER_NOT_FOUND',
+    `container does not exist: ${JSON.stringify(id)} in ${roots.join(' or ')}`,
+    { operation: 'checkpoint' },
+  );
+}
+
+/** runc's rule: the real root looks in `/run/runc` whatever the environment says. */
+export async function runcStateRoot(host: Host): Promise<string> {
+  const runtimeDir = host.env['XDG_RUNTIME_DIR'];
+  if (runtimeDir === undefined || runtimeDir === '') return '/run/runc';
+  const isRealRoot = host.euid === 0 && !(await inUserNamespace(host));
+  const isNamedRoot = host.euid === 0 && host.env['USER'] === 'root';
+  return isRealRoot || isNamedRoot ? '/run/runc' : join(runtimeDir, 'runc');
+}
+
+/** crun's rule: the environment counts for root too. */
+export function crunStateRoot(host: Host): string {
+  const runtimeDir = host.env['XDG_RUNTIME_DIR'];
+  return runtimeDir === undefined || runtimeDir === '' ? '/run/crun' : join(runtimeDir, 'crun');
+}
+
+async function readState(
+  stateRoot: string,
+  id: string,
+  host: Host,
+): Promise<ContainerState | undefined> {
+  const stateDir = join(stateRoot, id);
+  if (!(await isDirectory(stateDir))) return undefined;
+  const runc = await readStateFile(join(stateDir, runcStateFile));
+  if (runc !== undefined) return parseRuncState(stateRoot, id, runc);
+  const status = await readStateFile(join(stateDir, crunStatusFile));
+  if (status === undefined) return undefined;
+  const config = await readStateFile(join(stateDir, crunConfigFile));
+  if (config === undefined) {
+    throw new CriuError(
+      'ERR_CONTAINER_CORRUPT',
+      `${join(stateDir, crunConfigFile)} does not exist beside ${crunStatusFile}`,
+      { operation: 'checkpoint' },
+    );
+  }
+  return parseCrunState(stateRoot, id, { status, config }, host);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    const stat = await lstat(path);
+    if (stat.isDirectory()) return true;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw new CriuError('ERR_CRIU_PERMISSION', `${path} cannot be read: ${reason(error)}`, {
+      operation: 'checkpoint',
+      cause: error,
+    });
+  }
+  // A link would lead to another container's state, or out of the state root.
+  throw new CriuError('ERR_CONTAINER_CORRUPT', `${path} is not a directory`, {
+    operation: 'checkpoint',
+  });
+}
+
+/** The initial user namespace maps every id to itself. */
+async function inUserNamespace(host: Host): Promise<boolean> {
+  try {
+    const map = await readFile(`${host.procRoot}/self/uid_map`, 'utf8');
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(map);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,155 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import { CriuError } from '../../base/errors.js';
+
+/** A value in a state file that knows where it is, so that a wrong one can be named. */
+export class JsonValue {
+  readonly #file: string;
+  readonly #path: string;
+  readonly #value: unknown;
+
+  constructor(file: string, path: string, value: unknown) {
+    this.#file = file;
+    this.#path = path;
+    this.#value = value;
+  }
+
+  /** Parses a file's text. */
+  static parse(file: string, text: string): JsonValue {
+    try {
+      return new JsonValue(file, '', JSON.parse(text));
+    } catch (cause) {
+      throw new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not whole JSON: ${reason(cause)}`, {
+        operation: 'checkpoint',
+        cause,
+      });
+    }
+  }
+
+  /** Go and C write an absent value as `null`, as no key at all, or as a zero. */
+  get absent(): boolean {
+    return this.#value === undefined || this.#value === null;
+  }
+
+  get(key: string): JsonValue {
+    const path = this.#path === '' ? key : `${this.#path}.${key}`;
+    if (this.absent) return new JsonValue(this.#file, path, undefined);
+    return new JsonValue(this.#file, path, ownValue(this.#object(), key));
+  }
+
+  string(): string {
+    if (typeof this.#value !== 'string') this.fail('a string');
+    if (this.#value.includes('\0')) this.fail('a string without NUL');
+    return this.#value;
+  }
+
+  optionalString(): string {
+    return this.absent ? '' : this.string();
+  }
+
+  absolutePath(): string {
+    const path = this.string();
+    if (!path.startsWith('/')) this.fail('an absolute path');
+    return path;
+  }
+
+  integer(): number {
+    if (!Number.isSafeInteger(this.#value)) this.fail('an integer');
+    return this.#value as number;
+  }
+
+  optionalInteger(): number | undefined {
+    return this.absent ? undefined : this.integer();
+  }
+
+  /** An absent list is an empty one. */
+  list(): readonly JsonValue[] {
+    if (this.absent) return [];
+    if (!Array.isArray(this.#value)) this.fail('a list');
+    return this.#value.map(
+      (value, index) => new JsonValue(this.#file, `${this.#path}[${index}]`, value),
+    );
+  }
+
+  strings(): readonly string[] {
+    return this.list().map((value) => value.string());
+  }
+
+  /** An absent object has no entries. */
+  entries(): readonly (readonly [string, JsonValue])[] {
+    if (this.absent) return [];
+    return Object.entries(this.#object()).map(([key, value]) => [
+      key,
+      new JsonValue(this.#file, `${this.#path}[${JSON.stringify(key)}]`, value),
+    ]);
+  }
+
+  fail(expected: string): never {
+    const where = this.#path === '' ? this.#file : `${this.#path} of ${this.#file}`;
+    const shown = inspect(this.#value, { depth: 0, breakLength: Infinity, maxStringLength: 80 });
+    throw new CriuError(
+      'ERR_CONTAINER_CORRUPT',
+      `Expected ${expected} in ${where} but found ${this.#value === undefined ? 'nothing' : shown}`,
+      { operation: 'checkpoint' },
+    );
+  }
+
+  #object(): object {
+    const value = this.#value;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.fail('an object');
+    return value;
+  }
+}
+
+/**
+ * Reads a state file, `undefined` when there is none. A link or a pipe in its place is refused: the
+ * first leads elsewhere, the second would never end.
+ */
+export async function readStateFile(file: string): Promise<string | undefined> {
+  try {
+    const handle = await open(
+      file,
+      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+    );
+    try {
+      if (!(await handle.stat()).isFile()) throw notAFile(file);
+      return await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'ELOOP' || code === 'ENXIO') throw notAFile(file);
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw new CriuError('ERR_CRIU_PERMISSION', `${file} cannot be read: ${reason(error)}`, {
+        operation: 'checkpoint',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Node's `code` of a failed system call. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+/** The sentence of whatever was thrown. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function notAFile(file: string): CriuError {
+  return new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not a regular file`, {
+    operation: 'checkpoint',
+  });
+}
+
+function ownValue(object: object, key: string): unknown {
+  return Object.getOwnPropertyDescriptor(object, key)?.value;
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CriuError } from '../../base/errors.js';
+import { type FreezerState, freezerStateV1, freezerStateV2 } from '../../linux/cgroup.js';
+import type { Host } from '../../linux/host.js';
+import { type ProcessStat, parseProcessStat } from '../../linux/process-stat.js';
+import type { Container, ContainerState, ContainerStatus } from './container.js';
+import { errnoOf, reason } from './json-value.js';
+
+/** A freezer cgroup and the kind that it is of. */
+export interface Freezer {
+  readonly path: string;
+  readonly version: 1 | 2;
+}
+
+/** The cgroup whose freezer stops the container as a whole. */
+export async function freezerOf(
+  container: ContainerState,
+  host: Host,
+): Promise<Freezer | undefined> {
+  const version = (await host.unified()) ? 2 : 1;
+  const path = container.cgroupPaths.get(version === 2 ? '' : 'freezer');
+  return path === undefined ? undefined : { path, version };
+}
+
+/** What the container is doing now, decided in its runtime's own order. */
+export async function readStatus(container: ContainerState, host: Host): Promise<ContainerStatus> {
+  return container.runtime === 'runc' ? runcStatus(container, host) : crunStatus(container, host);
+}
+
+/**
+ * Whether the recorded init process is still that one: alive, not a zombie, and started when the
+ * state says; the kernel gives the number of a dead process to another.
+ */
+export async function initIsAlive(container: ContainerState, host: Host): Promise<boolean> {
+  const { initPid, initStartTime } = container;
+  if (initPid <= 0) return false;
+  const stat = processStat(initPid, host);
+  if (stat === undefined || stat.isDead) return false;
+  // crun did not always record a start time; runc always does.
+  if (initStartTime === 0 && container.runtime === 'crun') return true;
+  return stat.startTime === initStartTime;
+}
+
+/** While it gets the container ready, the runtime itself is the init process, by this name. */
+const runtimesInit = /^(?:runc:\[\d:[A-Z]+\]|crun)$/;
+/** For a program of the container's own that happens to be named so. */
+const startMs = 1000;
+
+/**
+ * Waits until the container's program runs. `runc start` is back a moment before that, and what it
+ * leaves is not the container's: its root and descriptors lie outside, which CRIU cannot dump.
+ */
+export async function untilStarted({ initPid }: ContainerState, host: Host): Promise<void> {
+  const deadline = Date.now() + startMs;
+  while (Date.now() < deadline) {
+    const comm = await readFile(`${host.procRoot}/${initPid}/comm`, 'utf8').catch(() => '');
+    if (!runtimesInit.test(comm.trimEnd())) return;
+    await sleep(1);
+  }
+}
+
+/** Refuses a container that cannot be checkpointed, in runc's words. */
+export async function requireCheckpointable(container: Container, host: Host): Promise<void> {
+  const { id, status, initPid } = container;
+  const alive = await initIsAlive(container, host);
+  if (alive && (status === 'running' || status === 'paused')) return;
+  // runc says paused of a frozen cgroup whose init is gone; there is nothing to dump in it.
+  const shown = alive ? status : 'stopped';
+  const why =
+    alive || initPid <= 0 ? '' : `: its init process ${initPid} is gone or the pid is another's`;
+  throw new CriuError(
+    'ERR_CONTAINER_STATE',
+    `Container cannot be checkpointed in ${shown} state (id ${JSON.stringify(id)})${why}`,
+    { operation: 'checkpoint' },
+  );
+}
+
+async function runcStatus(container: ContainerState, host: Host): Promise<ContainerStatus> {
+  if ((await freezerState(container, host)) === 'frozen') return 'paused';
+  if (!(await initIsAlive(container, host))) return 'stopped';
+  return (await hasExecFifo(container)) ? 'created' : 'running';
+}
+
+async function crunStatus(container: ContainerState, host: Host): Promise<ContainerStatus> {
+  if (!(await initIsAlive(container, host))) return 'stopped';
+  if (await hasExecFifo(container)) return 'created';
+  return (await freezerState(container, host)) === 'frozen' ? 'paused' : 'running';
+}
+
+async function freezerState(container: ContainerState, host: Host): Promise<FreezerState> {
+  const freezer = await freezerOf(container, host);
+  if (freezer === undefined) return undefined;
+  try {
+    return await (freezer.version === 1 ? freezerStateV1 : freezerStateV2)(freezer.path);
+  } catch (cause) {
+    throw new CriuError(
+      'ERR_CONTAINER_STATE',
+      `The state of container ${JSON.stringify(container.id)} is not known: ${reason(cause)}`,
+      { operation: 'checkpoint', cause },
+    );
+  }
+}
+
+/** The init process of a created container waits at this pipe for the start. */
+async function hasExecFifo(container: ContainerState): Promise<boolean> {
+  try {
+    await access(join(container.stateDir, 'exec.fifo'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined when there is no such process. */
+function processStat(pid: number, host: Host): ProcessStat | undefined {
+  try {
+    return parseProcessStat(readFileSync(`${host.procRoot}/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,225 @@
+import type { Deadline } from '../base/deadline.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import type { NativeAnswer, NativeAsk } from '../native/addon.js';
+import { nearest } from '../options/suggest.js';
+
+/** A moment of an operation at which CRIU stops and asks whether to go on. */
+export interface HookEvent<Stage extends string = HookName> {
+  /** The hook's name. */
+  stage: Stage;
+  /** The root task, where CRIU tells it. */
+  pid?: number;
+  /** Milliseconds since the call. */
+  elapsedMs: number;
+  /**
+   * Whether the tasks stand still now. A tree whose cgroup we freeze does so from the first hook on;
+   * without one from `networkLock` on, until the operation is over. Tasks that are being restored
+   * stand still until `postResume`.
+   */
+  frozen: boolean;
+  /** Aborted when the operation is given up, for handlers that wait for something. */
+  signal: AbortSignal;
+}
+
+/**
+ * Handlers of CRIU's notifications, in the order in which they come. Each may be async; CRIU waits
+ * for it, and a dump's tasks stand still meanwhile. One that throws or rejects vetoes: CRIU rolls
+ * back and the operation rejects with `ERR_CRIU_VETOED` and the handler's error as `cause`. A
+ * handler that never settles is bounded by `signal` and `timeoutMs`.
+ */
+export interface Hooks {
+  /** Before anything; CRIU has not stopped the tasks yet. */
+  preDump?: (event: HookEvent) => unknown;
+  /**
+   * The tasks stand still and their network is about to be locked. Only where there is a network
+   * namespace to lock.
+   */
+  networkLock?: (event: HookEvent) => unknown;
+  /**
+   * Before any task is written. May answer with more external resources, as
+   * the option `external` has them.
+   */
+  queryExtFiles?: (
+    event: HookEvent,
+  ) => undefined | readonly string[] | Promise<undefined | readonly string[]>;
+  /**
+   * The images are complete and the tasks still stand still: the moment to snapshot a file system
+   * or to move the images. The last one that can veto.
+   */
+  postDump?: (event: HookEvent) => unknown;
+  /** Before the network is unlocked, as after a failure. A veto has no effect any more. */
+  networkUnlock?: (event: HookEvent) => unknown;
+  /** Lazy pages can be fetched. */
+  statusReady?: (event: HookEvent) => unknown;
+}
+
+/** What `orphanPtsMaster` gets. */
+export interface OrphanPtsMasterEvent extends HookEvent<'orphanPtsMaster'> {
+  /** The master of the restored tasks' terminal. It is the handler's to keep, and to close. */
+  fd: number;
+}
+
+/**
+ * Handlers of CRIU's notifications when it restores, in the order in which they come. As with
+ * {@link Hooks}, each may be async and may veto: then nothing of the tasks is left.
+ */
+export interface RestoreHooks {
+  /** Before anything; there are no tasks yet. */
+  preRestore?: (event: HookEvent<'preRestore'>) => unknown;
+  /**
+   * The root task is there, with new and empty namespaces; to set them up from outside, as a network
+   * with `/proc/PID/ns/net`. Only where the images have namespaces.
+   */
+  setupNamespaces?: (event: HookEvent<'setupNamespaces'>) => unknown;
+  /** The namespaces have their content. */
+  postSetupNamespaces?: (event: HookEvent<'postSetupNamespaces'>) => unknown;
+  /** Takes the master of a terminal whose other end the images have: a container's console. */
+  orphanPtsMaster?: (event: OrphanPtsMasterEvent) => unknown;
+  /** All tasks are there and stand still. The last one that can veto. */
+  postRestore?: (event: HookEvent<'postRestore'>) => unknown;
+  /** Before the network is unlocked. A veto has no effect any more, here and below. */
+  networkUnlock?: (event: HookEvent<'networkUnlock'>) => unknown;
+  /** Before the tasks go on. */
+  preResume?: (event: HookEvent<'preResume'>) => unknown;
+  /** The tasks go on. */
+  postResume?: (event: HookEvent<'postResume'>) => unknown;
+}
+
+/** The name of a hook. */
+export type HookName = keyof Hooks;
+/** The name of a hook of a restore. */
+export type RestoreHookName = keyof RestoreHooks;
+
+/** What there is to hook into one kind of operation. */
+interface HookSet<Name extends string> {
+  /** CRIU's names of the notifications, in the order in which they come. */
+  readonly scripts: Readonly<Record<Name, string>>;
+  /** When tasks do not stand still, unless they have been frozen before. */
+  readonly running: readonly Name[];
+  /** When it is too late to veto; CRIU comes there also after a failure of its own. */
+  readonly tooLate: readonly Name[];
+}
+
+/** Those of a dump. */
+export const dumpHooks: HookSet<HookName> = {
+  scripts: {
+    preDump: 'pre-dump',
+    networkLock: 'network-lock',
+    queryExtFiles: 'query-ext-files',
+    postDump: 'post-dump',
+    networkUnlock: 'network-unlock',
+    statusReady: 'status-ready',
+  },
+  running: ['preDump'],
+  tooLate: ['networkUnlock'],
+};
+
+/** Those of a restore. */
+export const restoreHooks: HookSet<RestoreHookName> = {
+  scripts: {
+    preRestore: 'pre-restore',
+    setupNamespaces: 'setup-namespaces',
+    postSetupNamespaces: 'post-setup-namespaces',
+    orphanPtsMaster: 'orphan-pts-master',
+    postRestore: 'post-restore',
+    networkUnlock: 'network-unlock',
+    preResume: 'pre-resume',
+    postResume: 'post-resume',
+  },
+  running: ['preRestore', 'postResume'],
+  tooLate: ['networkUnlock', 'preResume', 'postResume'],
+};
+
+/**
+ * Checks the option `hooks` and gives a copy of it.
+ *
+ * @throws TypeError, RangeError
+ */
+export function validateHooks(
+  { scripts }: HookSet<string>,
+  name: string,
+  value: unknown,
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidArgType(name, 'an object of functions', value);
+  }
+  const hookNames = Object.keys(scripts);
+  const hooks: Record<string, unknown> = {};
+  for (const [hook, handler] of Object.entries(value)) {
+    if (!hookNames.includes(hook)) {
+      const meant = nearest(hook, hookNames);
+      const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
+      throw invalidArgValue(`${name}.${hook}`, `one of ${hookNames.join(', ')}`, hook, reason);
+    }
+    if (handler === undefined) continue;
+    if (typeof handler !== 'function') {
+      throw invalidArgType(`${name}.${hook}`, 'a function', handler);
+    }
+    hooks[hook] = handler;
+  }
+  return hooks;
+}
+
+/** A handler of any kind. */
+type Handler = (event: HookEvent<string> & { fd?: number }) => unknown;
+
+/** Calls the handlers for one operation and keeps the error of the one that vetoed. */
+export class HookRunner {
+  /** What a handler threw. */
+  veto: { stage: string; error: unknown } | undefined;
+  /** The notifications that have a handler. */
+  readonly asked: readonly string[];
+  readonly #set: HookSet<string>;
+  readonly #hooks: Readonly<Record<string, Handler | undefined>>;
+  readonly #start: number;
+  readonly #frozenFromStart: boolean;
+  readonly #deadline: Deadline;
+
+  constructor(
+    set: HookSet<string>,
+    hooks: Hooks | RestoreHooks,
+    start: number,
+    frozenFromStart: boolean,
+    deadline: Deadline,
+  ) {
+    this.#set = set;
+    this.#hooks = hooks as Readonly<Record<string, Handler | undefined>>;
+    this.#start = start;
+    this.#frozenFromStart = frozenFromStart;
+    this.#deadline = deadline;
+    this.asked = Object.entries(set.scripts)
+      .filter(([name]) => this.#hooks[name])
+      .map(([, script]) => script);
+  }
+
+  /** The callback that puts CRIU's questions to the handlers. */
+  ask(answer: NativeAnswer): NativeAsk {
+    return (number, script, pid, fd) => {
+      const [stage] = Object.entries(this.#set.scripts).find(([, one]) => one === script) ?? [];
+      if (stage === undefined) return answer(number, true, []);
+      this.#call(stage, pid, fd).then(
+        (external) => answer(number, true, external),
+        (error: unknown) => {
+          if (!this.#set.tooLate.includes(stage)) this.veto ??= { stage, error };
+          answer(number, false, []);
+        },
+      );
+    };
+  }
+
+  async #call(stage: string, pid: number, fd: number | undefined): Promise<readonly string[]> {
+    const result = await this.#hooks[stage]?.({
+      stage,
+      ...(pid > 0 ? { pid } : {}),
+      ...(fd === undefined ? {} : { fd }),
+      elapsedMs: performance.now() - this.#start,
+      frozen: this.#frozenFromStart || !this.#set.running.includes(stage),
+      signal: this.#deadline.signal,
+    });
+    if (stage !== 'queryExtFiles' || result === undefined) return [];
+    if (!Array.isArray(result) || !result.every((key) => typeof key === 'string')) {
+      throw invalidArgType('the answer of hooks.queryExtFiles', 'an array of strings', result);
+    }
+    return result;
+  }
+}

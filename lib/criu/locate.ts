@@ -1,0 +1,126 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CriuError } from '../base/errors.js';
+
+/** Which CRIU to use. Without any: `LIBCRIU_PREFIX`, the prefix that set-up built, the system's. */
+export interface CriuSettings {
+  /** A directory with `sbin/criu` and `lib/libcriu.so.2`. */
+  prefix?: string;
+  /** Absolute path of the criu program; overrides the prefix's. */
+  binary?: string;
+  /** Path of `libcriu.so.2`; overrides the prefix's. */
+  library?: string;
+  /**
+   * Socket of a running `criu service` to use instead of starting criu. It must be in our mount
+   * namespace. CRIU's authors no longer support a service that runs as root.
+   */
+  service?: string;
+  /**
+   * Spare `criu swrk` processes kept ready, so that a dump starts none; 0 to the number of cores.
+   *
+   * @defaultValue 1
+   */
+  workers?: number;
+  /**
+   * Operations that run at a time; the others wait their turn.
+   *
+   * @defaultValue the number of cores, shared with all instances that do not set it
+   */
+  concurrency?: number;
+}
+
+/** The program and the library that were chosen. */
+export interface Installation {
+  /** Empty when there is a service. */
+  binary: string;
+  library: string;
+  service?: string;
+}
+
+/** Where `npm run setup` puts the CRIU that it builds. */
+const packagePrefix: string = fileURLToPath(new URL('../../.criu', import.meta.url));
+const libraryName = 'libcriu.so.2';
+const libraryDirectories = [
+  'lib',
+  'lib64',
+  `lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+];
+const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin'];
+
+/**
+ * Finds criu and libcriu in the documented order.
+ *
+ * @throws CriuError `ERR_CRIU_NOT_FOUND`, `ERR_CRIU_LIBRARY_NOT_FOUND`, `ERR_CRIU_PERMISSION`
+ */
+export async function locate(
+  settings: CriuSettings,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Installation> {
+  const asked = settings.prefix ?? (environment['LIBCRIU_PREFIX'] || undefined);
+  const prefix = asked ?? ((await isDirectory(packagePrefix)) ? packagePrefix : undefined);
+  if (settings.service !== undefined) {
+    return {
+      binary: '',
+      library: settings.library ?? (await findLibrary(prefix)),
+      service: settings.service,
+    };
+  }
+  return {
+    binary: settings.binary
+      ? await checked(settings.binary)
+      : await findBinary(prefix, environment),
+    library: settings.library ?? (await findLibrary(prefix)),
+  };
+}
+
+async function findBinary(
+  prefix: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
+  const directories = prefix
+    ? [join(prefix, 'sbin'), join(prefix, 'bin')]
+    : [...(environment['PATH'] ?? '').split(delimiter).filter(isAbsolute), ...systemDirectories];
+  for (const directory of directories) {
+    const path = join(directory, 'criu');
+    if (await isFile(path)) return checked(path);
+  }
+  throw new CriuError(
+    'ERR_CRIU_NOT_FOUND',
+    prefix
+      ? `No criu program in ${directories.join(' or ')}`
+      : 'No criu program found: run "npm run setup", install criu, or set LIBCRIU_PREFIX',
+  );
+}
+
+async function findLibrary(prefix: string | undefined): Promise<string> {
+  if (!prefix) return libraryName; // the loader's own search
+  for (const directory of libraryDirectories) {
+    const path = join(prefix, directory, libraryName);
+    if (await isFile(path)) return path;
+  }
+  throw new CriuError('ERR_CRIU_LIBRARY_NOT_FOUND', `No ${libraryName} in ${join(prefix, 'lib')}`);
+}
+
+async function checked(binary: string): Promise<string> {
+  if (!(await isFile(binary))) {
+    throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu program at ${binary}`);
+  }
+  try {
+    await access(binary, constants.X_OK);
+  } catch (cause) {
+    throw new CriuError('ERR_CRIU_PERMISSION', `The criu program ${binary} is not executable`, {
+      cause,
+    });
+  }
+  return binary;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}

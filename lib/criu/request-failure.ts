@@ -1,0 +1,86 @@
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import { CriuError, type CriuErrorDetails, type ErrorCode } from '../base/errors.js';
+import type { NativeOutcome } from '../native/addon.js';
+import { excerpt, type LogExcerpt } from './log.js';
+
+/** Names of what was to be done, for sentences. */
+const doing: Readonly<Record<string, string>> = {
+  checkpoint: 'checkpoint the container',
+  dump: 'dump the process',
+  preDump: 'pre-dump the process',
+  checkpointSelf: 'checkpoint this process',
+  restore: 'restore the process',
+  check: 'check this kernel',
+  version: 'tell its version',
+  features: 'tell what this kernel has',
+  startPageServer: 'receive pages',
+  startLazyPages: 'serve lazy pages',
+};
+
+/** What of an outcome tells why it is none. */
+type Spoken = Pick<
+  NativeOutcome,
+  'failure' | 'errno' | 'stage' | 'printed' | 'message' | 'replied' | 'exitCode' | 'exitSignal'
+>;
+
+/** The error of a request that CRIU did not fulfil, with the cause from its log if there is one. */
+export function requestFailure(
+  operation: string,
+  outcome: Spoken,
+  log: LogExcerpt = excerpt(''),
+  logFile?: string,
+): CriuError {
+  const { failure } = outcome;
+  const errno = failure?.errno || outcome.errno;
+  const details: CriuErrorDetails = {
+    operation,
+    stage: outcome.stage,
+    errno: errno || undefined,
+    log: log.lines.length > 0 ? log.lines : excerpt(outcome.printed).lines,
+    logFile,
+  };
+  const task = doing[operation] ?? operation;
+  const name = errno ? ` (${errnoName(errno)})` : '';
+  if (failure) {
+    return new CriuError(
+      failureCode(failure),
+      `Cannot ${task}: ${failure.message}${name}`,
+      details,
+    );
+  }
+  const cause = log.cause ?? excerpt(outcome.printed).cause ?? excerpt(outcome.message).cause;
+  const why = cause ? `: ${cause}` : '';
+  if (!outcome.replied) {
+    const how = outcome.exitSignal
+      ? `was killed by signal ${outcome.exitSignal}`
+      : `ended with status ${outcome.exitCode}`;
+    return new CriuError(
+      'ERR_CRIU_DIED',
+      `CRIU ${how} when it was to ${task}, at stage ${outcome.stage}${why}`,
+      details,
+    );
+  }
+  return new CriuError(
+    'ERR_CRIU_FAILED',
+    `CRIU failed to ${task}, at stage ${outcome.stage}${cause ? why : name}`,
+    details,
+  );
+}
+
+function failureCode({ stage, errno }: { stage: string; errno: number }): ErrorCode {
+  if (stage === 'listen') return 'ERR_CRIU_ADDRESS';
+  if (stage === 'library') return 'ERR_CRIU_LIBRARY_NOT_FOUND';
+  if (stage === 'spawn' && errno === 2) return 'ERR_CRIU_NOT_FOUND';
+  if (stage === 'freeze' && errno === constants.errno.EWOULDBLOCK) return 'ERR_CONTAINER_BUSY';
+  if (errno === 1 || errno === 13) return 'ERR_CRIU_PERMISSION';
+  return 'ERR_CRIU_FAILED';
+}
+
+function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `errno ${errno}`; // one that libuv does not know
+  }
+}

@@ -1,0 +1,83 @@
+import { CriuError, invalidArgType, invalidArgValue } from './base/errors.js';
+import { containerFields } from './container/fields.js';
+import { findContainer } from './container/state/find.js';
+import { requireCheckpointable } from './container/state/status.js';
+import { defaultCriu } from './criu/criu.js';
+import { realHost } from './linux/host.js';
+import type { CheckpointOptions, DumpOptions } from './options/types.js';
+import { validateOptions } from './options/validate.js';
+import type { Finding } from './preflight/finding.js';
+import { inspect } from './preflight/inspect.js';
+
+/**
+ * Tells what would make CRIU fail to dump a process and its children, or needs an option that is
+ * not given. Nothing is frozen, traced or changed: the processes are looked at through `/proc`,
+ * and run on meanwhile, so that what they do next may change what is true.
+ *
+ * @param pid - The root of the tree.
+ * @param options - Those that `dump` would get; what they cure is left out.
+ * @returns The findings, the worst first; none when nothing stands in the way.
+ * @throws TypeError, RangeError for a bad pid or option.
+ * @throws CriuError `ERR_PROCESS_NOT_FOUND` when there is no such process.
+ *
+ * @example
+ * ```ts
+ * for (const { severity, message } of await explain(4711)) console.log(severity, message);
+ * ```
+ */
+export async function explain(pid: number, options?: DumpOptions): Promise<Finding[]>;
+/**
+ * The same of a container of runc or crun, with what its runtime adds to the request.
+ *
+ * @param id - The container's id.
+ * @param options - Those that `checkpoint` would get; `root` is the state root.
+ * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT` for
+ * what is wrong with the container.
+ */
+export async function explain(id: string, options?: CheckpointOptions): Promise<Finding[]>;
+export async function explain(
+  target: number | string,
+  options: DumpOptions | CheckpointOptions = {},
+): Promise<Finding[]> {
+  if (typeof target === 'string') return explainContainer(target, options as CheckpointOptions);
+  return explainProcess(target, options as DumpOptions);
+}
+
+async function explainProcess(pid: number, options: DumpOptions): Promise<Finding[]> {
+  const expected = 'the id of a process or of a container';
+  if (typeof pid !== 'number') throw invalidArgType('target', expected, pid);
+  if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
+    throw invalidArgValue('target', expected, pid);
+  }
+  const checked = validateOptions('dump', options);
+  const found = await inspect({ criu: defaultCriu(), pid, preDump: false, options: checked });
+  if (found) return found;
+  throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
+    operation: 'explain',
+    errno: 3,
+  });
+}
+
+async function explainContainer(id: string, options: CheckpointOptions): Promise<Finding[]> {
+  const { root, criu = defaultCriu(), ...checked } = validateOptions('checkpoint', options);
+  const container = await findContainer(id, { root });
+  await requireCheckpointable(container, realHost);
+  const preDump = checked.preDump === true;
+  const { fields } = await containerFields(container, { preDump });
+  const { external } = fields;
+  const added = Array.isArray(external) ? (external as readonly string[]) : [];
+  const found = await inspect({
+    criu,
+    pid: container.initPid,
+    preDump,
+    // Options override fields, but for what is external: there they add up.
+    options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
+    fields,
+  });
+  if (found) return found;
+  throw new CriuError(
+    'ERR_CONTAINER_STATE',
+    `Container ${JSON.stringify(id)} ended while it was looked at`,
+    { operation: 'explain' },
+  );
+}

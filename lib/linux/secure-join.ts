@@ -1,0 +1,55 @@
+import { readlink } from 'node:fs/promises';
+import { normalize } from 'node:path';
+import { errnoOf } from '../container/state/json-value.js';
+import { nativeAddon } from '../native/addon.js';
+
+const maxLinks = 255;
+
+/**
+ * Where `path` leads for a process whose root is `root`, as an absolute path below that root: every
+ * link is followed with `root` as `/`, and `..` stops there, so the result never leaves it. What
+ * does not exist is taken as written.
+ */
+export async function resolveInRoot(root: string, path: string): Promise<string> {
+  let resolved = '/';
+  let rest = path.split('/');
+  let links = 0;
+  while (rest.length > 0) {
+    const [part, ...tail] = rest;
+    rest = tail;
+    if (part === '' || part === '.') continue;
+    const next = normalize(`${resolved}/${part}`);
+    const target = next === '/' ? undefined : await linkTarget(root + next);
+    if (target === undefined) {
+      resolved = next;
+      continue;
+    }
+    links += 1;
+    if (links > maxLinks) throw new Error(`too many links in ${path} below ${root}`);
+    if (target.startsWith('/')) resolved = '/';
+    rest = [...target.split('/'), ...rest];
+  }
+  return resolved;
+}
+
+async function linkTarget(path: string): Promise<string | undefined> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    const code = errnoOf(error);
+    // EINVAL: it is there and is no link.
+    if (code === 'EINVAL' || code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** The same for many paths at once, in one step of the kernel's where it can; never rejects. */
+export async function resolveAllInRoot(
+  root: string,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  const resolved = await nativeAddon().resolveInRoot(root, paths);
+  return Promise.all(
+    paths.map((path, index) => resolved[index] ?? resolveInRoot(root, path).catch(() => path)),
+  );
+}

@@ -1,0 +1,210 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Criu } from '../../criu/criu.js';
+import { type Namespaces, statusField, type Task } from '../../linux/process-tree.js';
+import type { Procfs } from '../../linux/procfs.js';
+import type { DumpOptions } from '../../options/types.js';
+import type { Finding } from '../finding.js';
+import type { Scan } from '../scan.js';
+
+const capabilities = {
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_PTRACE: 19,
+  CAP_SYS_ADMIN: 21,
+  CAP_SYS_RESOURCE: 24,
+  CAP_CHECKPOINT_RESTORE: 40,
+} as const;
+
+const tmpfsMagic = 0x01021994;
+/** What CRIU asks for its pipes when pages are served from them. */
+const wantedPipeSize = 4 * 1024 * 1024;
+
+/** What a criu program says of itself without being run. */
+export interface Program {
+  /** The directory of its kernel-data cache. */
+  cacheDirectory: string | undefined;
+  savesBpfMaps: boolean;
+}
+
+/** Looks into the program; undefined when there is none. */
+export async function readProgram(criu: Criu): Promise<Program | undefined> {
+  try {
+    const { binary, service } = await criu.installation();
+    if (service !== undefined) return undefined;
+    const program = await readFile(binary);
+    const end = program.indexOf('/criu.kdat\0');
+    const start = program.lastIndexOf(0, end) + 1;
+    return {
+      cacheDirectory: end < 0 ? undefined : program.subarray(start, end).toString('utf8'),
+      savesBpfMaps: program.includes('libbpf.so'),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What lacks here and not in the tasks: capabilities, features, space. */
+export async function checkMachine(
+  scan: Scan,
+  criu: Criu,
+  program: Program | undefined,
+  options: DumpOptions & { preDump?: boolean },
+): Promise<void> {
+  await checkCapabilities(scan);
+  await checkFeatures(scan, criu, options);
+  await checkLazyPages(scan);
+  await checkCache(scan, program);
+  await checkSpace(scan, options);
+}
+
+async function checkCapabilities({ proc, tasks, root, own, report }: Scan): Promise<void> {
+  const status = (await proc.text('self/status')) ?? '';
+  const effective = BigInt(`0x${statusField(status, 'CapEff') || '0'}`);
+  const has = (name: keyof typeof capabilities): boolean =>
+    (effective & (1n << BigInt(capabilities[name]))) !== 0n;
+  const missing = (subject: string, message: string): void => {
+    report({ code: 'capability', severity: 'fails', pid: root.pid, subject, message });
+  };
+  const uid = process.geteuid?.();
+  if (uid !== 0) {
+    missing('root', `This process runs as user ${uid} and not as root: start it as root`);
+    return;
+  }
+  if (!has('CAP_SYS_ADMIN') && !has('CAP_CHECKPOINT_RESTORE')) {
+    missing(
+      'CAP_SYS_ADMIN',
+      'This process has neither CAP_SYS_ADMIN nor CAP_CHECKPOINT_RESTORE, one of which CRIU needs: ' +
+        'give it the first',
+    );
+  } else if (!has('CAP_SYS_ADMIN')) {
+    const [type] =
+      Object.entries(root.namespaces).find(
+        ([name, inode]) => inode !== own[name as keyof Namespaces],
+      ) ?? [];
+    if (type !== undefined) {
+      missing(
+        'CAP_SYS_ADMIN',
+        `This process lacks CAP_SYS_ADMIN, without which CRIU cannot enter the ${type} namespace of ` +
+          `process ${root.pid}: give it that capability`,
+      );
+    }
+  }
+  if (has('CAP_SYS_PTRACE')) return;
+  // Without it, only tasks of the same user that may do no more than we can be stopped.
+  const stronger = tasks.find((task) => task.uid !== uid || (task.permitted & ~effective) !== 0n);
+  if (!stronger) return;
+  missing(
+    'CAP_SYS_PTRACE',
+    `This process lacks CAP_SYS_PTRACE, and process ${stronger.pid} is another user's or may do more ` +
+      'than it: give it that capability',
+  );
+}
+
+async function checkFeatures(
+  { root, report }: Scan,
+  criu: Criu,
+  { preDump, parentPath, trackMem, lazyPages }: DumpOptions & { preDump?: boolean },
+): Promise<void> {
+  const asked = [
+    ['preDump', 'memTrack', preDump === true],
+    ['parentPath', 'memTrack', parentPath !== undefined],
+    ['trackMem', 'memTrack', trackMem === true],
+    ['lazyPages', 'lazyPages', lazyPages === true],
+  ] as const;
+  for (const [option, feature, isAsked] of asked) {
+    if (!isAsked) continue;
+    const features = await criu.features().catch(() => undefined);
+    if (features === undefined || features[feature]) continue;
+    const what = feature === 'memTrack' ? 'memory tracking (soft-dirty)' : 'userfaultfd';
+    report({
+      code: 'feature',
+      severity: 'fails',
+      pid: root.pid,
+      subject: what,
+      message: `CRIU and this kernel lack ${what}: do without ${option}`,
+    });
+  }
+}
+
+async function checkLazyPages({ proc, tasks, report, allowed }: Scan): Promise<void> {
+  if (!allowed.flags.has('lazy-pages')) return;
+  const finding = await findSmallPipes(proc, async () => tasks);
+  if (finding) report(finding);
+}
+
+/**
+ * Whether CRIU's pipes will be too small to serve the memory of these tasks lazily.
+ *
+ * @param readTasks - Gives them, the root first; not asked where pipes can be large enough.
+ */
+export async function findSmallPipes(
+  proc: Procfs,
+  readTasks: () => Promise<readonly Task[]>,
+): Promise<Finding | undefined> {
+  const status = (await proc.text('self/status')) ?? '';
+  const effective = BigInt(`0x${statusField(status, 'CapEff') || '0'}`);
+  if ((effective & (1n << BigInt(capabilities.CAP_SYS_RESOURCE))) !== 0n) return undefined;
+  const size = Number(await proc.text('sys/fs/pipe-max-size'));
+  if (!(size < wantedPipeSize)) return undefined;
+  const tasks = await readTasks();
+  const [root] = tasks;
+  // What fits into the pipes that it gets is served all the same.
+  if (!root || tasks.every(({ privateBytes }) => privateBytes <= size)) return undefined;
+  return {
+    code: 'lazy-pages-pipe',
+    severity: 'fails',
+    pid: root.pid,
+    subject: 'fs.pipe-max-size',
+    message:
+      `This process lacks CAP_SYS_RESOURCE and fs.pipe-max-size is ${size}, too little for lazy ` +
+      `pages of a large process: raise it to ${wantedPipeSize} with sysctl`,
+  };
+}
+
+async function checkCache({ root, report }: Scan, program: Program | undefined): Promise<void> {
+  const directory = program?.cacheDirectory;
+  if (directory === undefined) return;
+  const type = await statfs(directory).then(
+    (found) => found.type,
+    () => undefined,
+  );
+  if (type === tmpfsMagic) return;
+  report({
+    code: 'kernel-data-cache',
+    severity: 'notice',
+    pid: root.pid,
+    subject: directory,
+    message:
+      `CRIU keeps what it knows of the kernel only on a tmpfs, and ${directory} is none, which costs ` +
+      'each dump some 25 ms: mount a tmpfs there',
+  });
+}
+
+async function checkSpace(
+  { tasks, root, report, allowed }: Scan,
+  { imagePath = 'checkpoint', pageServer }: DumpOptions,
+): Promise<void> {
+  if (pageServer !== undefined || allowed.flags.has('lazy-pages')) return;
+  const needed = tasks.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
+  for (let path = resolve(imagePath); ; path = dirname(path)) {
+    const space = await statfs(path).catch(() => undefined);
+    if (!space && path !== dirname(path)) continue;
+    const free = space ? space.bfree * space.bsize : Number.POSITIVE_INFINITY;
+    // Some file systems do not tell.
+    if (needed <= free || space?.blocks === 0) return;
+    report({
+      code: 'no-space',
+      severity: 'fails',
+      pid: root.pid,
+      subject: path,
+      message:
+        `The tasks have ${mebibytes(needed)} MiB of memory of their own and the file system of imagePath ` +
+        `(${path}) has ${mebibytes(free)} MiB left: give another imagePath`,
+    });
+    return;
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(0);
+}

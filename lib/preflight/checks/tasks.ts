@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { namespaceTypes, sleepsSince, type Task } from '../../linux/process-tree.js';
+import type { Scan } from '../scan.js';
+
+/** What sleeps this long without being switched away from once is stuck. */
+const patienceMs = 60;
+
+/** States of tasks that CRIU cannot stop, and namespaces that it cannot make again. */
+export async function checkTasks(scan: Scan, isSelf: boolean): Promise<void> {
+  for (const task of scan.tasks) {
+    checkTracer(scan, task);
+    checkZombie(scan, task);
+    checkNamespaces(scan, task);
+  }
+  checkRootNamespace(scan);
+  if (!isSelf) checkSelf(scan);
+  await checkSleepers(scan);
+}
+
+function checkTracer({ report }: Scan, { pid, threads }: Task): void {
+  for (const { tid, tracer } of threads) {
+    if (tracer === 0) continue;
+    report(
+      {
+        code: 'task-traced',
+        severity: 'fails',
+        pid,
+        subject: `thread ${tid}`,
+        message:
+          `Process ${pid} is being traced by process ${tracer} (a debugger or strace), and a task ` +
+          'has only one tracer: detach it',
+      },
+      '',
+    );
+  }
+}
+
+function checkZombie({ report, root }: Scan, { pid, state, threads, name }: Task): void {
+  if (state !== 'Z' && state !== 'X') return;
+  const others = threads.filter((thread) => thread.tid !== pid && thread.state !== 'Z').length;
+  if (others > 0) {
+    report({
+      code: 'zombie',
+      severity: 'fails',
+      pid,
+      subject: name,
+      message:
+        `The first thread of process ${pid} has ended and others run on, which CRIU does not ` +
+        'support: have the first thread wait for the others',
+    });
+    return;
+  }
+  if (pid === root.pid) {
+    report({
+      code: 'zombie',
+      severity: 'fails',
+      pid,
+      subject: name,
+      message: `Process ${pid} has ended and waits for its parent: there is nothing left to dump`,
+    });
+    return;
+  }
+  report({
+    code: 'zombie',
+    severity: 'notice',
+    pid,
+    subject: name,
+    message: `Process ${pid} is a zombie and is saved as one: have its parent wait for it`,
+  });
+}
+
+/** Of network and mount namespaces there can be several in a tree; of the others one. */
+function checkNamespaces({ report, root, own }: Scan, { pid, namespaces }: Task): void {
+  for (const type of namespaceTypes) {
+    const inode = namespaces[type];
+    const isKnown = inode === undefined || inode === root.namespaces[type] || inode === own[type];
+    if (type === 'net' || type === 'mnt' || isKnown) continue;
+    report({
+      code: 'namespace-nested',
+      severity: 'fails',
+      pid,
+      subject: `${type}:[${inode}]`,
+      message:
+        `Process ${pid} is in a ${type} namespace of its own inside of the tree, which CRIU does ` +
+        'not support: dump it by itself, or start it without that namespace',
+    });
+  }
+  const { time, time_for_children: children } = namespaces;
+  if (time === children || time === undefined || children === undefined) return;
+  report({
+    code: 'namespace-nested',
+    severity: 'fails',
+    pid,
+    subject: `time:[${children}]`,
+    message:
+      `Process ${pid} has another time namespace for its children than it is in itself, which CRIU ` +
+      'does not support: start it in that namespace',
+  });
+}
+
+function checkRootNamespace({ report, root, own, allowed }: Scan): void {
+  const { pid, innerPid, namespaces } = root;
+  const { pid: inode } = namespaces;
+  if (inode === undefined || inode === own.pid || innerPid === 1) return;
+  if (allowed.externals.has(`pid[${inode}]`)) return;
+  const value = [`pid[${inode}]:extRootPidNS`];
+  report({
+    code: 'namespace-init',
+    severity: 'needs-option',
+    pid,
+    subject: `pid:[${inode}]`,
+    option: 'external',
+    value,
+    message:
+      `Process ${pid} is in a pid namespace whose init it is not: dump its init and with it the ` +
+      `whole namespace, or restore into an existing one with external: ['${value[0]}']`,
+  });
+}
+
+function checkSelf({ report, tasks, root }: Scan): void {
+  if (!tasks.some(({ pid }) => pid === process.pid)) return;
+  report({
+    code: 'self',
+    severity: 'fails',
+    pid: root.pid,
+    subject: `process ${process.pid}`,
+    message:
+      'The tree holds this very process, and with it the criu that it starts: dump from outside of ' +
+      'the tree, or let the process checkpoint itself',
+  });
+}
+
+/** A disk may keep a task waiting at any moment; one that has not moved for a while is stuck. */
+async function checkSleepers({ tasks, proc, report }: Scan): Promise<void> {
+  const sleepers = tasks.flatMap((task) =>
+    task.threads.filter(({ state }) => state === 'D').map((thread) => ({ task, thread })),
+  );
+  if (sleepers.length === 0) return;
+  await sleep(patienceMs);
+  for (const { task, thread } of sleepers) {
+    if (!(await sleepsSince(proc, task.pid, thread))) continue;
+    report(
+      {
+        code: 'task-uninterruptible',
+        severity: 'fails',
+        pid: task.pid,
+        subject: `thread ${thread.tid}`,
+        message:
+          `Process ${task.pid} is in uninterruptible sleep and cannot be stopped, which CRIU ` +
+          'waits for until its limit: wait for the device or the child (vfork) that it waits for',
+      },
+      '',
+    );
+  }
+}

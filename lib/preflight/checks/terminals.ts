@@ -1,0 +1,139 @@
+import type { Task } from '../../linux/process-tree.js';
+import { type Scan, shown } from '../scan.js';
+
+interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** A terminal that a task has open. */
+export interface OpenTerminal {
+  readonly task: Task;
+  readonly fd: number;
+  readonly path: string;
+  readonly device: Device;
+  /** Its fdinfo. */
+  readonly info: string;
+}
+
+export type Terminals = Set<OpenTerminal>;
+
+const auxiliaryMajor = 5;
+const consoleMajor = 4;
+const lastConsole = 63;
+const firstMasterMajor = 128;
+const slaveMajor = 136;
+const serialMajors: readonly number[] = [188, 204];
+
+/** Whether CRIU takes the device for a terminal. */
+export function isTerminal({ major, minor }: Device): boolean {
+  if (major === auxiliaryMajor) return minor <= 2;
+  if (major === consoleMajor) return minor >= 1 && minor <= lastConsole;
+  return (
+    (major >= firstMasterMajor && major <= slaveMajor) || serialMajors.some((one) => one === major)
+  );
+}
+
+const isSlave = ({ device: { major } }: OpenTerminal): boolean => major === slaveMajor;
+
+/** The session and the terminals, which a shell's job shares with what is outside. */
+export function checkTerminals(scan: Scan, terminals: Terminals): void {
+  checkSession(scan);
+  checkControlling(scan, terminals);
+  checkPairs(scan, terminals);
+}
+
+function checkSession({ root, report, allowed }: Scan): void {
+  const { pid, innerPid, innerSession } = root;
+  if (innerSession === 0) {
+    report({
+      code: 'session',
+      severity: 'fails',
+      pid,
+      subject: 'session',
+      message:
+        `The leader of process ${pid}'s session is outside of its pid namespace: start it with ` +
+        'setsid',
+    });
+    return;
+  }
+  if (innerPid === innerSession || allowed.flags.has('shell-job')) return;
+  report({
+    code: 'session',
+    severity: 'needs-option',
+    pid,
+    subject: `session ${root.session}`,
+    option: 'shellJob',
+    value: true,
+    message:
+      `Process ${pid} does not lead its session (${root.session} does): pass shellJob: true, or ` +
+      'start it with setsid',
+  });
+}
+
+/** A controlling terminal belongs to a session, whose leader has to be in the tree. */
+function checkControlling({ tasks, report, allowed }: Scan, terminals: Terminals): void {
+  if (allowed.flags.has('shell-job')) return;
+  const pids = new Set(tasks.map(({ pid }) => pid));
+  for (const { task, fd, path, device } of [...terminals].sort((a, b) => a.fd - b.fd)) {
+    const { terminal, session, pid } = task;
+    const isControlling =
+      (device.major === auxiliaryMajor && device.minor === 0 && terminal.major !== 0) ||
+      (device.major === terminal.major && device.minor === terminal.minor);
+    if (!isControlling || pids.has(session)) continue;
+    report({
+      code: 'terminal',
+      severity: 'needs-option',
+      pid,
+      fd,
+      subject: path,
+      option: 'shellJob',
+      value: true,
+      message:
+        `Descriptor ${fd} of process ${pid} is its controlling terminal ${shown(path)}, whose session ` +
+        'is led from outside of the tree: pass shellJob: true',
+    });
+  }
+}
+
+/** A slave's master is mostly with a terminal emulator or an SSH server. */
+function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
+  const masters = new Set(
+    [...terminals].map(({ info }) => /^tty-index:\s*(\d+)$/m.exec(info)?.[1]).map(Number),
+  );
+  // One whose master is closed has no name any more, and CRIU lets it be.
+  const orphans = [...terminals]
+    .filter(
+      (one) => isSlave(one) && !masters.has(one.device.minor) && !/\(deleted\)$/.test(one.path),
+    )
+    .sort((a, b) => a.fd - b.fd);
+  const [first] = orphans;
+  if (!first) return;
+  const { task, fd, path, device } = first;
+  const second = orphans.find((one) => one.device.minor !== device.minor);
+  if (second) {
+    report({
+      code: 'terminal',
+      severity: 'fails',
+      pid: second.task.pid,
+      fd: second.fd,
+      subject: second.path,
+      message:
+        `The tree uses the terminals ${shown(path)} and ${shown(second.path)}, whose masters are both outside of ` +
+        'it, and CRIU allows only one: close one of them',
+    });
+  }
+  if (allowed.flags.has('shell-job') || allowed.flags.has('orphan-pts-master')) return;
+  report({
+    code: 'terminal',
+    severity: 'needs-option',
+    pid: task.pid,
+    fd,
+    subject: path,
+    option: 'shellJob',
+    value: true,
+    message:
+      `Descriptor ${fd} of process ${task.pid} is the terminal ${shown(path)}, whose master is outside ` +
+      'of the tree: pass shellJob: true',
+  });
+}

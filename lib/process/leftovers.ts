@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readProcessStat } from '../linux/process-stat.js';
+import type { NativeOutcome } from '../native/addon.js';
+
+/** Ticks a second of the times in `/proc`, on every platform of Linux. */
+const userHz = 100;
+const maxLooks = 200;
+const lookIntervalMs = 5;
+
+/** Now, as `/proc/PID/stat` counts. */
+export function nowInTicks(): number {
+  const [uptime = '0'] = readFileSync('/proc/uptime', 'latin1').split(' ');
+  return Math.floor(Number(uptime) * userHz);
+}
+
+/**
+ * Kills the tasks that a criu has begun to restore and, having died, left as they were: they would
+ * wait for it for ever. Another process that has got one of their pids is not among them: it would
+ * have to have been started since.
+ *
+ * @param expected - The pids that they were to have.
+ * @param since - When criu was asked: {@link nowInTicks}.
+ * @returns those that were killed.
+ */
+export async function killLeftovers(
+  expected: readonly number[],
+  outcome: NativeOutcome,
+  since: number,
+): Promise<number[]> {
+  // Of a tree with a pid namespace of its own only CRIU can tell the pid; the others die with it.
+  const told = outcome.events.flatMap(({ pid = 0 }) => (pid > 0 ? pid : []));
+  const startedSince = (isDead: boolean): number[] =>
+    [...told, ...expected].filter((pid) => {
+      const stat = readProcessStat(pid);
+      return stat !== undefined && stat.isDead === isDead && stat.startTime >= since;
+    });
+  // Those that had not left criu's process group have ended with it, and wait to be reaped.
+  const killed = new Set(startedSince(true));
+  // Until none is left, for they make each other.
+  for (let look = 0; look < maxLooks; look++) {
+    const found = startedSince(false);
+    if (found.length === 0) break;
+    for (const pid of found) {
+      killed.add(pid);
+      kill(pid);
+    }
+    await sleep(lookIntervalMs);
+  }
+  return [...killed];
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It was quicker.
+  }
+}

@@ -1,0 +1,53 @@
+import type { Deadline } from '../base/deadline.js';
+import type { Criu } from '../criu/criu.js';
+import type { DumpOptions } from '../options/types.js';
+import type { FilledIn } from '../options/validate.js';
+
+/**
+ * Fields of CRIU's request by CRIU's own names (`criu_opts` of its rpc.proto): what the native
+ * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`; with a
+ * number, of descriptors of this process, as `inherit_fd`.
+ */
+export interface CriuFields {
+  [field: string]:
+    | boolean
+    | number
+    | string
+    | readonly string[]
+    | readonly (readonly [string, string])[]
+    | readonly (readonly [string, number])[];
+}
+
+/** What any operation that runs has, whatever it does. */
+export interface Running {
+  /** The public call, for errors. */
+  operation: string;
+  /** Bounds all of it. */
+  deadline: Deadline;
+  options: { logFile: string };
+}
+
+/** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */
+export interface DumpRequest {
+  /** The public call, for errors. */
+  operation: 'checkpoint' | 'dump' | 'preDump';
+  criu: Criu;
+  pid: number;
+  preDump: boolean;
+  /** Bounds all of it. */
+  deadline: Deadline;
+  /** Validated by `validateOptions`. */
+  options: DumpOptions & FilledIn;
+  /** Fields that the options do not speak of; they never override an option that was given. */
+  fields?: CriuFields;
+  /** The cgroup directory that is frozen first and handed to CRIU frozen. */
+  freezer?: { path: string; version: 1 | 2 };
+  /** Made empty when CRIU notifies `post-dump`, images complete and tasks still frozen. */
+  postDumpFile?: string;
+  /** Written 0600 into the images directory before the dump: [name, content]. */
+  imageFiles?: readonly (readonly [string, string])[];
+  /** Called when lazy pages can be fetched. */
+  statusReady?: () => void;
+  /** Checks of the caller that must hold before anything is touched, run before the directory is made. */
+  precondition?: () => Promise<void>;
+}

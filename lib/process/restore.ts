@@ -1,0 +1,267 @@
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Deadline } from '../base/deadline.js';
+import { CriuError, invalidArgValue } from '../base/errors.js';
+import type { Criu } from '../criu/criu.js';
+import { criuEnvironment } from '../criu/environment.js';
+import { HookRunner, restoreHooks } from '../criu/hooks.js';
+import type { Installation } from '../criu/locate.js';
+import {
+  checkDirectory,
+  claimDirectory,
+  type OutputDirectory,
+  openImages,
+} from '../images/directory.js';
+import { pidsAmongOurs } from '../images/pstree.js';
+import { decodeRestoreStats, type RestoreStats } from '../images/stats.js';
+import { readProcessStat } from '../linux/process-stat.js';
+import { type NativeOutcome, type NativeRequest, nativeAddon } from '../native/addon.js';
+import { toFields } from '../options/fields.js';
+import type { RestoreOptions } from '../options/types.js';
+import type { LogOptions } from '../options/validate.js';
+import { failure, type Outcome, requireRoot, runNative } from './dump.js';
+import { killLeftovers, nowInTicks } from './leftovers.js';
+
+/** What a restore has to tell. */
+export interface RestoreResult {
+  /** The root of the restored tree, as this process sees it. */
+  pid: number;
+  /** Absolute path of the images directory. */
+  imagePath: string;
+  /** Absolute path of CRIU's log. */
+  logFile: string;
+  /** CRIU's own figures; undefined where it wrote none. */
+  stats: RestoreStats | undefined;
+  /** Where the time went. */
+  timings: RestoreTimings;
+  /** What went wrong after CRIU had succeeded, a sentence each. */
+  warnings: readonly string[];
+  /**
+   * With `restoreSibling`: how the root task ends. It is reaped, and keeps this process alive, as a
+   * child of `node:child_process` does.
+   */
+  exited: Promise<ChildExit> | undefined;
+  /** Milliseconds from the call to its end. */
+  durationMs: number;
+}
+
+/** How a child ended, as `node:child_process` tells it. */
+export interface ChildExit {
+  /** Its exit status; null when a signal ended it. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Our own measurements of one restore, in milliseconds. */
+export interface RestoreTimings {
+  /** Checks, and waiting for a turn. */
+  queuedMs: number;
+  /** Until a criu process was there: next to nothing when a spare was. */
+  workerReadyMs: number;
+  /** From the request to CRIU's answer. */
+  criuMs: number;
+}
+
+/** One restore as the core runs it. */
+interface RestoreRequest {
+  operation: 'restore';
+  criu: Criu;
+  /** Absolute. */
+  imagePath: string;
+  /** Validated by `validateOptions`. */
+  options: RestoreOptions & LogOptions;
+  deadline: Deadline;
+}
+
+/** For how long a pid of the images may still belong to a process that is gone but not reaped. */
+const reapingMs = 5_000;
+
+/** Runs one restore: after a failure nothing of the tasks is left. */
+export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
+  const start = performance.now();
+  const { options, imagePath, deadline } = request;
+  requireRoot(request);
+  const installation = await deadline.bound('criu', request.criu.ready());
+  refuseWithService(installation, options);
+  const leave = await deadline.enter(request.criu.queue);
+  try {
+    const { workPath } = options;
+    const [option, place] =
+      workPath === undefined ? ['imagePath', imagePath] : ['workPath', workPath];
+    const giveBack = claimDirectory(option, place);
+    try {
+      return await restoreInTurn(request, installation, start);
+    } finally {
+      giveBack();
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** What a `criu service` cannot do: its process has neither our descriptors nor us as its parent. */
+function refuseWithService({ service }: Installation, options: RestoreOptions): void {
+  if (service === undefined) return;
+  for (const name of ['inheritFd', 'restoreSibling'] as const) {
+    if (options[name]) {
+      throw invalidArgValue(name, 'none with a criu service', options[name]);
+    }
+  }
+}
+
+async function restoreInTurn(
+  request: RestoreRequest,
+  installation: Installation,
+  start: number,
+): Promise<RestoreResult> {
+  const { options, imagePath, criu, deadline } = request;
+  const { workPath, logFile: logName } = options;
+  const queuedMs = performance.now() - start;
+  const images = await deadline.bound(
+    'directory',
+    openImages('imagePath', imagePath, workPath === undefined),
+    (late) => late.close(),
+  );
+  let work: OutputDirectory | undefined;
+  try {
+    if (workPath !== undefined) {
+      const checked = checkDirectory('workPath', workPath, 'reuse', [logName]);
+      work = await (await deadline.bound('directory', checked)).open();
+    }
+    const place = work ?? images;
+    const native: NativeRequest = {
+      verb: 'restore',
+      ...installation,
+      environment: criuEnvironment(),
+      fields: {
+        images_dir_fd: images.fd,
+        ...toFields(options),
+        ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
+        ...(work ? { work_dir_fd: work.fd } : {}),
+      },
+      joinsSession: options.shellJob === true,
+      spares: criu.spares,
+    };
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
+    const outcome = await restoreOnceFree(request, native, hooks, images, place);
+    const { pid } = outcome;
+    return {
+      pid,
+      imagePath: images.path,
+      logFile: join(place.path, logName),
+      stats: statsOf(outcome),
+      timings: timingsOf(outcome, queuedMs),
+      warnings: outcome.warning === '' ? [] : [outcome.warning],
+      exited: exitOf(pid, options),
+      durationMs: performance.now() - start,
+    };
+  } finally {
+    images.close();
+    work?.close();
+  }
+}
+
+/**
+ * Restores; a pid that is only taken by a process that is gone, and that nobody has reaped yet, is
+ * waited for, as right after a dump. That of the root beforehand, for each request calls the hooks.
+ */
+async function restoreOnceFree(
+  request: RestoreRequest,
+  native: NativeRequest,
+  hooks: HookRunner,
+  images: OutputDirectory,
+  place: OutputDirectory,
+): Promise<Outcome> {
+  const { deadline } = request;
+  const patience = performance.now() + reapingMs;
+  const pids = await deadline.bound('directory', pidsAmongOurs(images.file('pstree.img')));
+  const [root] = pids;
+  if (root !== undefined) await holderOf(root, patience, deadline.signal);
+  for (;;) {
+    deadline.check('request');
+    const since = nowInTicks();
+    const outcome = await runNative(native, hooks, deadline);
+    if (outcome.success) return outcome;
+    // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
+    const ended = outcome.replied ? [outcome.pid] : await killLeftovers(pids, outcome, since);
+    for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
+    const error = await failure(request, outcome, place);
+    const pid = takenPid(error);
+    if (pid === undefined) throw error;
+    const holder = await holderOf(pid, patience, deadline.signal);
+    if (holder !== undefined) throw taken(error as CriuError, pid, holder);
+  }
+}
+
+/** The pid that CRIU could not have because there is such a process or thread. */
+function takenPid(error: Error): number | undefined {
+  if (!(error instanceof CriuError)) return undefined;
+  const { log } = error;
+  const line = log.find((one) => /Can't fork for \d+: File exists/.test(one));
+  const pid = /Can't fork for (\d+)/.exec(line ?? '')?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** Who has a pid, waiting for it to be reaped if it is a zombie; undefined once it is free. */
+async function holderOf(
+  pid: number,
+  patience: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    const stat = readProcessStat(pid);
+    if (stat === undefined) return undefined;
+    if (!stat.isDead || signal.aborted) return stat.name;
+    if (performance.now() > patience) return `${stat.name}, a zombie that nobody reaps`;
+    await sleep(5);
+  }
+}
+
+function taken(cause: CriuError, pid: number, holder: string): CriuError {
+  const { stage, errno = constants.errno.EEXIST, log, logFile } = cause;
+  return new CriuError(
+    'ERR_PROCESS_EXISTS',
+    `Cannot restore process ${pid}: there is another one of that id (${holder})`,
+    { operation: 'restore', stage, errno, log, logFile, cause },
+  );
+}
+
+/** Statistics are not worth a failure. */
+function statsOf({ stats }: NativeOutcome): RestoreStats | undefined {
+  try {
+    return decodeRestoreStats(stats);
+  } catch {
+    return undefined;
+  }
+}
+
+function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTimings {
+  const { workerReady = 0, sent = 0, replied = 0 } = timeline;
+  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent };
+}
+
+function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {
+  if (restoreSibling) return exitOfChild(pid);
+  // We are the init process, or what stands for it: nobody else would reap it.
+  if (isOurs(pid)) void nativeAddon().waitForChild(pid, false);
+  return undefined;
+}
+
+function isOurs(pid: number): boolean {
+  return readProcessStat(pid)?.parent === process.pid;
+}
+
+async function exitOfChild(pid: number): Promise<ChildExit> {
+  const { code, signal } = await nativeAddon().waitForChild(pid, true);
+  return signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
+}
+
+const signalNames = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+);
+
+function signalName(number: number): NodeJS.Signals {
+  // Real-time signals have no names in Node.
+  return signalNames.get(number) ?? (`SIG${number}` as NodeJS.Signals);
+}
