@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { invalidArgType, invalidArgValue } from './base/errors.js';
+import { checkCount, checkPid } from './base/numbers.js';
 import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
-import { type Criu, checkCount, checkPid, defaultCriu } from './criu/criu.js';
+import { type Criu, defaultCriu } from './criu/criu.js';
 import { checkDirectory } from './images/directory.js';
-import { type Call, optionTable } from './options/table.js';
+import type { Call } from './options/schema.js';
+import { optionTable } from './options/table.js';
 import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
 import type { DumpResult } from './process/dump.js';

@@ -14,8 +14,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { root, tool } from './lib/paths.mjs';
 import { run } from './lib/process.mjs';
 
-/** @typedef {import('../lib/options/table.js').OptionRow} OptionRow */
-/** @typedef {import('../lib/options/table.js').Call} Call */
+/** @typedef {import('../lib/options/schema.js').OptionRow} OptionRow */
+/** @typedef {import('../lib/options/schema.js').Call} Call */
 
 const lineWidth = 100;
 const marks = { begin: '<!-- options:begin -->', end: '<!-- options:end -->' };

@@ -97,3 +97,15 @@ function show(value: unknown): string {
   const type = value === null || value === undefined ? '' : ` of type ${typeof value}`;
   return `${inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 200 })}${type}`;
 }
+
+/** Node's `code` of a failed system call. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+/** The sentence of whatever was thrown. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,4 +1,5 @@
-import { type Call, defaultOf, type OptionRow, optionsOf } from '../options/table.js';
+import { defaultOf, optionsOf } from '../options/calls.js';
+import type { Call, OptionRow } from '../options/schema.js';
 import { type Flag, quoted, UsageError } from './flags.js';
 import { inFlags } from './wording.js';
 

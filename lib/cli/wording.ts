@@ -1,4 +1,4 @@
-import { optionsOf } from '../options/table.js';
+import { optionsOf } from '../options/calls.js';
 
 /** Of an option's name that is a plain word too, only what cannot be the plain word. */
 const isPlainWord = (name: string): boolean => name === name.toLowerCase();

@@ -1,6 +1,7 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, reason } from '../base/errors.js';
 import {
   cgroupMounts,
   freezerStateV1,
@@ -14,7 +15,6 @@ import { type Host, realHost } from '../linux/host.js';
 import { runPoststopHooks } from './poststop.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
 import { validateId } from './state/id.js';
-import { errnoOf, reason } from './state/json-value.js';
 import { freezerOf, initIsAlive } from './state/status.js';
 
 /** CRIU has killed and awaited the tasks by now; only the way out can take a moment. */

@@ -1,13 +1,12 @@
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CriuError } from '../base/errors.js';
-import { boundHierarchies, cgroupYard, ownHierarchies } from '../linux/cgroup.js';
+import { CriuError, errnoOf, reason } from '../base/errors.js';
+import { boundHierarchies, cgroupYard, type Freezer, ownHierarchies } from '../linux/cgroup.js';
 import { type Host, realHost } from '../linux/host.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';
-import type { CriuFields } from '../process/request.js';
+import type { CriuFields } from '../native/contract.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
-import { errnoOf, reason } from './state/json-value.js';
-import { type Freezer, freezerOf } from './state/status.js';
+import { freezerOf } from './state/status.js';
 
 /** What a container adds to a request. */
 export interface ContainerFields {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { reason } from '../base/errors.js';
 import { goJson } from './go-json.js';
 import type { ContainerHook, ContainerState } from './state/container.js';
-import { reason } from './state/json-value.js';
 
 const maxOutput = 64 * 1024;
 /** For the output of a hook that failed, which something that it left running may hold open. */

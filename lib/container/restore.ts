@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
-import { type Criu, defaultCriu } from '../criu/criu.js';
+import { type Criu, defaultCriu, requireRoot } from '../criu/criu.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { openImages } from '../images/directory.js';
-import { type OptionRow, optionsOf } from '../options/table.js';
+import { optionsOf } from '../options/calls.js';
+import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
 import { type OptionsOf, validateOptions } from '../options/validate.js';
-import { requireRoot } from '../process/dump.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
 

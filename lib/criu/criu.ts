@@ -3,13 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import { resolve } from 'node:path';
 import { withDeadline } from '../base/deadline.js';
-import { CriuError, invalidArgType, invalidArgValue } from '../base/errors.js';
+import { CriuError, invalidArgType } from '../base/errors.js';
+import { checkCount, checkPid } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
-import { type NativeOutcome, type NativeRequest, nativeAddon } from '../native/addon.js';
+import { nativeAddon } from '../native/addon.js';
+import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import type { DumpOptions, PreDumpOptions, RestoreOptions } from '../options/types.js';
 import { checkImagePath, type OptionsOf, validateOptions } from '../options/validate.js';
 import { type DumpResult, runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
+import type { Running } from '../process/request.js';
 import { type RestoreResult, runRestore } from '../process/restore.js';
 import { criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
@@ -350,31 +353,17 @@ export function defaultCriu(): Criu {
   return shared;
 }
 
-export function checkCount(
-  name: string,
-  value: unknown,
-  min: number,
-  max: number,
-): number | undefined {
-  if (value === undefined) return undefined;
-  const expected = `an integer from ${min} to ${max}`;
-  if (typeof value !== 'number') throw invalidArgType(name, expected, value);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw invalidArgValue(name, expected, value);
-  }
-  return value;
-}
-
-export function checkPid(pid: unknown): asserts pid is number {
-  if (typeof pid !== 'number') throw invalidArgType('pid', 'the id of a process', pid);
-  if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
-    throw invalidArgValue('pid', 'the id of a process', pid);
-  }
-}
-
 function older(
   version: { major: number; minor: number },
   than: { major: number; minor: number },
 ): boolean {
   return version.major < than.major || (version.major === than.major && version.minor < than.minor);
+}
+
+/** Before anything else is looked at. */
+export function requireRoot({ operation }: Pick<Running, 'operation'>): void {
+  if (process.geteuid?.() === 0) return;
+  throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
+    operation,
+  });
 }

@@ -1,7 +1,6 @@
 import type { Deadline } from '../base/deadline.js';
-import { invalidArgType, invalidArgValue } from '../base/errors.js';
-import type { NativeAnswer, NativeAsk } from '../native/addon.js';
-import { nearest } from '../options/suggest.js';
+import { invalidArgType } from '../base/errors.js';
+import type { NativeAnswer, NativeAsk } from '../native/contract.js';
 
 /** A moment of an operation at which CRIU stops and asks whether to go on. */
 export interface HookEvent<Stage extends string = HookName> {
@@ -91,7 +90,7 @@ export type HookName = keyof Hooks;
 export type RestoreHookName = keyof RestoreHooks;
 
 /** What there is to hook into one kind of operation. */
-interface HookSet<Name extends string> {
+export interface HookSet<Name extends string> {
   /** CRIU's names of the notifications, in the order in which they come. */
   readonly scripts: Readonly<Record<Name, string>>;
   /** When tasks do not stand still, unless they have been frozen before. */
@@ -129,36 +128,6 @@ export const restoreHooks: HookSet<RestoreHookName> = {
   running: ['preRestore', 'postResume'],
   tooLate: ['networkUnlock', 'preResume', 'postResume'],
 };
-
-/**
- * Checks the option `hooks` and gives a copy of it.
- *
- * @throws TypeError, RangeError
- */
-export function validateHooks(
-  { scripts }: HookSet<string>,
-  name: string,
-  value: unknown,
-): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidArgType(name, 'an object of functions', value);
-  }
-  const hookNames = Object.keys(scripts);
-  const hooks: Record<string, unknown> = {};
-  for (const [hook, handler] of Object.entries(value)) {
-    if (!hookNames.includes(hook)) {
-      const meant = nearest(hook, hookNames);
-      const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
-      throw invalidArgValue(`${name}.${hook}`, `one of ${hookNames.join(', ')}`, hook, reason);
-    }
-    if (handler === undefined) continue;
-    if (typeof handler !== 'function') {
-      throw invalidArgType(`${name}.${hook}`, 'a function', handler);
-    }
-    hooks[hook] = handler;
-  }
-  return hooks;
-}
 
 /** A handler of any kind. */
 type Handler = (event: HookEvent<string> & { fd?: number }) => unknown;

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { CriuError, type CriuErrorDetails, type ErrorCode } from '../base/errors.js';
-import type { NativeOutcome } from '../native/addon.js';
+import type { NativeOutcome } from '../native/contract.js';
 import { excerpt, type LogExcerpt } from './log.js';
 
 /** Names of what was to be done, for sentences. */

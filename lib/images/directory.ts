@@ -1,20 +1,11 @@
-import { closeSync, constants, open, readFileSync, readlinkSync } from 'node:fs';
-import {
-  access,
-  lstat,
-  mkdir,
-  readdir,
-  readlink,
-  realpath,
-  rm,
-  rmdir,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { closeSync, constants, open, readlinkSync } from 'node:fs';
+import { access, lstat, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from '../base/errors.js';
-import { type FreshDirectory, nativeAddon } from '../native/addon.js';
+import { nativeAddon } from '../native/addon.js';
+import type { FreshDirectory } from '../native/contract.js';
+import { cannotWrite, checkReplaceable, locate, makeDirectories, type Place } from './place.js';
 
 /** What a dump writes, besides its log. */
 const written =
@@ -23,8 +14,6 @@ const written =
 const inUse = new Set<string>();
 /** A bare descriptor, which is closed without a turn of the pool. */
 const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
-/** As many as the kernel follows. */
-const maxLinks = 40;
 
 /** What to do with a directory that already holds something. */
 export type ExistingImages = 'refuse' | 'replace' | 'reuse';
@@ -128,46 +117,6 @@ export async function openImages(
   return openInPlace(option, place, before);
 }
 
-/** A path as it was found, without any links from then on. */
-interface Place {
-  /** Absolute, as it was asked for. */
-  absolute: string;
-  /** Where it leads, or will lead when it has been made. */
-  real: string;
-  isThere: boolean;
-  /** It, or the nearest directory above it that exists. */
-  existing: string;
-}
-
-async function locate(option: string, path: string): Promise<Place> {
-  const absolute = resolve(path);
-  const unusable = (error: NodeJS.ErrnoException): undefined => {
-    if (error.code === 'ENOENT') return undefined;
-    throw invalidArgValue(option, 'the path of a directory', path, error.code ?? error.message);
-  };
-  const found = await realpath(absolute).catch(unusable);
-  if (found !== undefined) {
-    if (found !== absolute) await refuseForeignLinks(option, absolute, path);
-    return { absolute, real: found, isThere: true, existing: found };
-  }
-  for (let above = absolute; ; ) {
-    const [link, parent] = await Promise.all([
-      lstat(above).catch(unusable),
-      realpath(dirname(above)).catch(unusable),
-    ]);
-    if (link) await refuseForeignLinks(option, above, path); // a dangling one
-    above = dirname(above);
-    if (parent === undefined) continue;
-    if (parent !== above) await refuseForeignLinks(option, above, path);
-    return {
-      absolute,
-      real: join(parent, relative(above, absolute)),
-      isThere: false,
-      existing: parent,
-    };
-  }
-}
-
 /**
  * Takes an images directory for one operation: two that find it empty would mix their images.
  *
@@ -184,82 +133,6 @@ export function claimDirectory(option: string, path: string): () => void {
   }
   inUse.add(absolute);
   return () => inUse.delete(absolute);
-}
-
-/**
- * Looks at the directory of the previous images.
- *
- * @throws RangeError `ERR_INVALID_ARG_VALUE` when it is absolute, missing or not a directory.
- */
-export async function checkParentPath(imagePath: string, parentPath: string): Promise<void> {
-  const expected = 'the path of a directory relative to imagePath';
-  if (isAbsolute(parentPath)) {
-    throw invalidArgValue('parentPath', expected, parentPath, 'it must be relative');
-  }
-  const found = await stat(join(resolve(imagePath), parentPath)).catch(() => undefined);
-  if (!found)
-    throw invalidArgValue('parentPath', expected, parentPath, 'there is no such directory');
-  if (!found.isDirectory()) {
-    throw invalidArgValue('parentPath', expected, parentPath, 'it is not a directory');
-  }
-}
-
-/** What would keep the new images from taking the place of the old ones, once it is too late. */
-async function checkReplaceable(option: string, path: string, { real }: Place): Promise<void> {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  // mountinfo writes blanks and backslashes as three octal digits.
-  const escaped = real.replace(
-    /[ \t\n\\]/g,
-    (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
-  if (mounts.some((line) => line.split(' ')[4] === escaped)) {
-    throw new CriuError(
-      'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} is a mount point, which overwrite cannot replace`,
-    );
-  }
-  await access(dirname(real), constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
-}
-
-/** Refuses with the cause of the system call. */
-function cannotWrite(option: string, path: string): (cause: NodeJS.ErrnoException) => never {
-  return (cause) => {
-    throw new CriuError(
-      'ERR_CRIU_IMAGES_DIR',
-      `Cannot write to ${option} ${path} (${cause.code})`,
-      { cause },
-    );
-  };
-}
-
-/** A link that somebody else planted (in /tmp, say) would have root write where they like. */
-async function refuseForeignLinks(option: string, absolute: string, given: string): Promise<void> {
-  const us = process.geteuid?.();
-  let path = '/';
-  let rest = absolute.split('/');
-  for (let links = 0; rest.length > 0; ) {
-    const [part = '', ...tail] = rest;
-    rest = tail;
-    const next = join(path, part);
-    const link = await lstat(next).catch(() => undefined);
-    if (!link?.isSymbolicLink()) {
-      path = next;
-      continue;
-    }
-    if (link.uid !== 0 && link.uid !== us) {
-      const reason = `${next} is a symbolic link made by user ${link.uid}`;
-      throw invalidArgValue(option, 'a path without links of other users', given, reason);
-    }
-    links += 1;
-    if (links > maxLinks || !(await exists(next))) {
-      const reason = `${next} is a symbolic link to nothing`;
-      throw invalidArgValue(option, 'the path of a directory', given, reason);
-    }
-    // Links that this one leads through count as well.
-    const target = await readlink(next);
-    if (target.startsWith('/')) path = '/';
-    rest = [...target.split('/'), ...rest];
-  }
 }
 
 type Listing = Map<string, string>;
@@ -337,33 +210,6 @@ function inPlace(
   };
 }
 
-/**
- * Makes a directory and its parents, and gives the outermost that it made. Node's own recursive
- * mkdir never ends where a file system answers ENOENT for a new name, as /proc does.
- */
-async function makeDirectories({ real, existing }: Place): Promise<string | undefined> {
-  const missing: string[] = [];
-  for (let path = real; path !== existing; path = dirname(path)) missing.unshift(path);
-  const made: string[] = [];
-  try {
-    for (const path of missing) {
-      const isNew = await mkdir(path, { mode: 0o700 }).then(
-        () => true,
-        (error: NodeJS.ErrnoException) => {
-          // Another operation may be making the same parents.
-          if (error.code !== 'EEXIST' || path === real) throw error;
-          return false;
-        },
-      );
-      if (isNew) made.unshift(path);
-    }
-  } catch (error) {
-    for (const path of made) await rmdir(path).catch(() => {});
-    throw error;
-  }
-  return made.at(-1);
-}
-
 /** A sibling, so that the old images stay whole until the new ones are. */
 async function openReplacement(
   option: string,
@@ -433,11 +279,4 @@ async function openDirectory(option: string, real: string): Promise<number> {
   if (readlinkSync(`/proc/self/fd/${fd}`) === real) return fd;
   closeSync(fd);
   throw moved();
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

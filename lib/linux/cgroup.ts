@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { readdir, realpath, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../container/state/json-value.js';
+import { errnoOf } from '../base/errors.js';
 import type { Host } from './host.js';
 
 /** A line of `/proc/self/cgroup`. */
@@ -234,4 +234,10 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
+}
+
+/** A freezer cgroup and the kind that it is of. */
+export interface Freezer {
+  readonly path: string;
+  readonly version: 1 | 2;
 }

@@ -1,6 +1,6 @@
 import { readlink } from 'node:fs/promises';
 import { normalize } from 'node:path';
-import { errnoOf } from '../container/state/json-value.js';
+import { errnoOf } from '../base/errors.js';
 import { nativeAddon } from '../native/addon.js';
 
 const maxLinks = 255;

@@ -1,9 +1,10 @@
-import type { CriuFields } from '../process/request.js';
+import type { CriuFields } from '../native/contract.js';
 import { parsePageServer } from './address.js';
 import type { CgroupRoot } from './cgroup-root.js';
 import type { InheritedFd } from './inherited-fd.js';
 import type { JoinedNamespace } from './joined-namespace.js';
-import { type OptionRow, optionTable } from './table.js';
+import type { OptionRow } from './schema.js';
+import { optionTable } from './table.js';
 import type {
   CheckpointOptions,
   CheckpointSelfOptions,

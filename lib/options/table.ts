@@ -1,84 +1,7 @@
 // The one place where an option is named: types, validation, CLI flags, help, the request's fields
-// and the README's table are made of it. scripts/gen-options.mjs compiles this file by itself, so it
-// imports nothing.
-
-/** A call that takes options. */
-export type Call =
-  | 'checkpoint'
-  | 'dump'
-  | 'preDump'
-  | 'checkpointSelf'
-  | 'restore'
-  | 'restoreContainer'
-  | 'startPageServer'
-  | 'startLazyPages';
-
-/** What an option's value is. */
-export type OptionType =
-  | 'boolean'
-  | 'integer'
-  | 'path'
-  /** A path that stays relative. */
-  | 'relativePath'
-  /** A name without a directory. */
-  | 'fileName'
-  | 'string'
-  | 'enum'
-  | 'enum[]'
-  | 'string[]'
-  | 'path[]'
-  /** `address:port`, or an object of both. */
-  | 'address'
-  /** An IP address, or also the name of a host. */
-  | 'ip'
-  | 'host'
-  | 'function'
-  /** Objects of `controller` and `path`. */
-  | 'cgroupRoot[]'
-  /** Objects of `type` and `path`. */
-  | 'joinedNamespace[]'
-  /** Objects of `resource` and `fd`. */
-  | 'inheritedFd[]'
-  | 'signal'
-  | 'hooks'
-  | 'restoreHooks'
-  | 'criu';
-
-/** One option. A name can have two rows when it means different things to different calls. */
-export interface OptionRow {
-  name: string;
-  type: OptionType;
-  calls: readonly Call[];
-  /** The field of CRIU's request that it is; none when the core or a runtime acts on it. */
-  field?: string;
-  /** The flag of `libcriu checkpoint`, without dashes. */
-  flag?: string;
-  /** What stands for the value in help. */
-  placeholder?: string;
-  /** The words of an enum; of a boolean, what it may be besides. */
-  values?: readonly string[];
-  /** CRIU's numbers (of a list: bits) for `values`, in their order. */
-  numbers?: readonly number[];
-  min?: number;
-  max?: number;
-  unit?: string;
-  /** How many of this unit are one of the field's, which is rounded up. */
-  perFieldUnit?: number;
-  /** What a string, or each of a list, must look like, and how to say so. */
-  pattern?: { test: RegExp; expected: string };
-  /** Filled in when it is not given. */
-  default?: string | number;
-  /** The calls that fill it in; all of them when absent. */
-  defaultFor?: readonly Call[];
-  /** What holds without it, where nothing is filled in and it is not simply off. */
-  otherwise?: string;
-  /** One short line, for help and README. */
-  help: string;
-  /** Further sentences, for the types. */
-  details?: string;
-  /** Where name and meaning come from: runc's flag, CRIU's flag or field. */
-  source: string;
-}
+// and the README's table are made of it. scripts/gen-options.mjs compiles this file with schema.ts
+// alone, so it imports nothing else.
+import type { Call, OptionRow } from './schema.js';
 
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
 const dumping: readonly Call[] = ['checkpoint', 'dump'];
@@ -875,29 +798,3 @@ export const optionTable: readonly OptionRow[] = [
 export const profiles: Readonly<Record<string, Readonly<Record<string, string | number>>>> = {
   fast: { networkLock: 'skip', manageCgroupsMode: 'ignore', logLevel: 2, tar: 'native' },
 };
-
-const rows: { [call in Call]?: readonly OptionRow[] } = {};
-
-/** The rows that a call takes. */
-export function optionsOf(call: Call): readonly OptionRow[] {
-  rows[call] ??= optionTable.filter(({ calls }) => calls.includes(call));
-  return rows[call];
-}
-
-/** What a call fills in for an option that is not given. */
-export function defaultOf(row: OptionRow, call: Call): string | number | undefined {
-  return (row.defaultFor ?? row.calls).includes(call) ? row.default : undefined;
-}
-
-const defaults: { [call in Call]?: Readonly<Record<string, string | number>> } = {};
-
-/** All that a call fills in, by name. */
-export function defaultsOf(call: Call): Readonly<Record<string, string | number>> {
-  defaults[call] ??= Object.fromEntries(
-    optionsOf(call).flatMap((row) => {
-      const value = defaultOf(row, call);
-      return value === undefined ? [] : [[row.name, value]];
-    }),
-  );
-  return defaults[call];
-}

@@ -1,23 +1,17 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
-import { dumpHooks, restoreHooks, validateHooks } from '../criu/hooks.js';
+import { dumpHooks, type HookSet, restoreHooks } from '../criu/hooks.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
+import { defaultsOf, optionsOf } from './calls.js';
 import { checkCgroupRoot } from './cgroup-root.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
+import type { Call, OptionRow, OptionType } from './schema.js';
+import { checkStatusFd } from './status-fd.js';
 import { nearest } from './suggest.js';
-import {
-  type Call,
-  defaultsOf,
-  type OptionRow,
-  type OptionType,
-  optionsOf,
-  optionTable,
-  profiles,
-} from './table.js';
+import { optionTable, profiles } from './table.js';
 import { checkText } from './text.js';
 import type {
   CheckpointOptions,
@@ -95,27 +89,6 @@ export function validateOptions<C extends Call>(call: C, options: unknown = {}):
   refuseContradictions(call, valid);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as OptionsOf[C];
-}
-
-/**
- * Looks whether a descriptor of this process is open and can be written to, without opening it.
- *
- * @throws RangeError `ERR_INVALID_ARG_VALUE` when it is not.
- */
-export function checkStatusFd(fd: number): void {
-  const refused = (reason: string): Error =>
-    invalidArgValue('statusFd', 'a descriptor open for writing', fd, reason);
-  let info: string;
-  try {
-    info = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw refused(code === 'ENOENT' ? 'it is not open' : `it cannot be looked at (${code})`);
-  }
-  const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '', 8);
-  // O_WRONLY or O_RDWR; a descriptor opened with O_PATH has neither.
-  const access = flags & 0o3;
-  if (access !== 1 && access !== 2) throw refused('it is open for reading only');
 }
 
 /**
@@ -318,4 +291,34 @@ function alternatives(first: string | undefined, values: readonly string[]): str
   const words = [...(first === undefined ? [] : [first]), ...values.map((value) => inspect(value))];
   const last = words.pop() ?? '';
   return words.length === 0 ? last : `${words.join(', ')} or ${last}`;
+}
+
+/**
+ * Checks the option `hooks` and gives a copy of it.
+ *
+ * @throws TypeError, RangeError
+ */
+export function validateHooks(
+  { scripts }: HookSet<string>,
+  name: string,
+  value: unknown,
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidArgType(name, 'an object of functions', value);
+  }
+  const hookNames = Object.keys(scripts);
+  const hooks: Record<string, unknown> = {};
+  for (const [hook, handler] of Object.entries(value)) {
+    if (!hookNames.includes(hook)) {
+      const meant = nearest(hook, hookNames);
+      const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
+      throw invalidArgValue(`${name}.${hook}`, `one of ${hookNames.join(', ')}`, hook, reason);
+    }
+    if (handler === undefined) continue;
+    if (typeof handler !== 'function') {
+      throw invalidArgType(`${name}.${hook}`, 'a function', handler);
+    }
+    hooks[hook] = handler;
+  }
+  return hooks;
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
-import type { CriuFields } from '../process/request.js';
 
 /** What a request allows CRIU to do, from its options, what a runtime adds, and CRIU's own files. */
 export interface Allowed {

@@ -1,13 +1,13 @@
 import type { Criu } from '../criu/criu.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
+import type { CriuFields } from '../native/contract.js';
 import type { DumpOptions } from '../options/types.js';
-import type { CriuFields } from '../process/request.js';
 import { allowedBy } from './allowed.js';
 import { checkDescriptors, type OwnSockets } from './checks/descriptors.js';
-import { checkMounts } from './checks/filesystems.js';
 import { checkMachine, readProgram } from './checks/machine.js';
 import { checkMappings } from './checks/mappings.js';
+import { checkMounts } from './checks/mounts.js';
 import { checkSockets } from './checks/sockets.js';
 import { checkTasks } from './checks/tasks.js';
 import { checkTerminals, type Terminals } from './checks/terminals.js';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import type { Mount, MountNamespace } from '../linux/mountinfo.js';
+import { hiddenIn, parseMountinfo } from '../linux/mountinfo.js';
 import { type Namespaces, readNamespaces, type Task } from '../linux/process-tree.js';
 import type { Budget, Procfs } from '../linux/procfs.js';
 import type { Allowed } from './allowed.js';
-import type { Mount, MountNamespace } from './checks/mounts.js';
-import { hiddenIn, parseMountinfo } from './checks/mounts.js';
 import type { Finding } from './finding.js';
 
 /** What the single checks share. */

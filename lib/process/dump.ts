@@ -1,45 +1,29 @@
-import { once } from 'node:events';
 import { existsSync, readlinkSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import type { Deadline } from '../base/deadline.js';
-import { CriuError, invalidArgValue } from '../base/errors.js';
-import type { CriuFeatures } from '../criu/criu.js';
-import { criuEnvironment } from '../criu/environment.js';
+import { invalidArgValue } from '../base/errors.js';
+import { requireRoot } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
-import { excerpt, readExcerpt } from '../criu/log.js';
-import { requestFailure } from '../criu/request-failure.js';
+import { type Outcome, runNative } from '../criu/run.js';
 import {
   adoptFresh,
   type CheckedDirectory,
   checkDirectory,
-  checkParentPath,
   claimDirectory,
   type OutputDirectory,
   openFresh,
 } from '../images/directory.js';
+import { checkParentPath } from '../images/place.js';
 import { type DumpStats, decodeDumpStats } from '../images/stats.js';
 import { MemoryTracking } from '../images/tracking.js';
-import { readTree } from '../linux/process-tree.js';
-import { Budget, Procfs } from '../linux/procfs.js';
-import {
-  type FreshDirectory,
-  type NativeOperation,
-  type NativeOutcome,
-  type NativeRequest,
-  nativeAddon,
-} from '../native/addon.js';
-import { parsePageServer } from '../options/address.js';
-import { networkLocks, toFields } from '../options/fields.js';
+import type { FreshDirectory, NativeOutcome } from '../native/contract.js';
+import { checkStatusFd } from '../options/status-fd.js';
 import { checkTls } from '../options/tls.js';
-import type { DumpOptions } from '../options/types.js';
-import { checkStatusFd } from '../options/validate.js';
-import { findSmallPipes } from '../preflight/checks/machine.js';
 import { enrich } from '../preflight/enrich.js';
-import type { CriuFields, DumpRequest, Running } from './request.js';
+import { checkFeatures, checkListening, checkPipes, checkProcess } from './dump-checks.js';
+import { nativeRequest } from './dump-request.js';
+import { failure } from './failure.js';
+import type { DumpRequest, Place } from './request.js';
 
 /** What a dump has to tell. */
 export interface DumpResult {
@@ -234,26 +218,6 @@ async function undo(directory: OutputDirectory): Promise<void> {
   await directory.discard([]).finally(() => directory.close());
 }
 
-/** Before anything else is looked at. */
-export function requireRoot({ operation }: Pick<Running, 'operation'>): void {
-  if (process.geteuid?.() === 0) return;
-  throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
-    operation,
-  });
-}
-
-/** How the handlers of an operation fared, beside how CRIU did. */
-export interface Outcome extends NativeOutcome {
-  veto: HookRunner['veto'];
-}
-
-/** Where CRIU is to write: a directory that is still to be made, or what has been opened. */
-interface Place {
-  fresh?: FreshDirectory;
-  images?: OutputDirectory;
-  work?: OutputDirectory;
-}
-
 /** Has CRIU write the images; throws only when it was not asked. */
 async function dumpInto(
   request: DumpRequest,
@@ -294,203 +258,10 @@ function statsOf({ stats }: NativeOutcome): DumpStats | undefined {
   }
 }
 
-function checkProcess({ pid, operation }: DumpRequest): void {
-  if (existsSync(`/proc/${pid}`)) return;
-  throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
-    operation,
-    errno: 3,
-  });
-}
-
-/** What the kernel lacks is told by name, before CRIU is asked. */
-async function checkFeatures({ criu, options, preDump, operation }: DumpRequest): Promise<void> {
-  const needs: [boolean, keyof CriuFeatures, string][] = [
-    [
-      preDump,
-      'memTrack',
-      `memory tracking, which ${operation === 'checkpoint' ? 'preDump' : operation} needs`,
-    ],
-    [options.parentPath !== undefined, 'memTrack', 'memory tracking, which parentPath needs'],
-    [options.trackMem === true, 'memTrack', 'memory tracking, which trackMem needs'],
-    [options.lazyPages === true, 'lazyPages', 'userfaultfd, which lazyPages needs'],
-  ];
-  for (const [needed, feature, words] of needs) {
-    if (needed && !(await criu.features())[feature]) {
-      throw new CriuError('ERR_CRIU_FEATURE_MISSING', `CRIU and this kernel lack ${words}`, {
-        operation,
-      });
-    }
-  }
-}
-
-/**
- * With pipes that are too small CRIU breaks off in the middle of serving lazy pages, when the
- * restored tasks run already.
- */
-async function checkPipes({ pid, options, operation }: DumpRequest): Promise<void> {
-  if (options.lazyPages !== true) return;
-  const proc = new Procfs();
-  const finding = await findSmallPipes(proc, () => readTree(proc, pid, new Budget()));
-  if (finding === undefined) return;
-  const error = new CriuError('ERR_CRIU_FEATURE_MISSING', finding.message, { operation });
-  throw Object.assign(error, { findings: [finding] });
-}
-
-/** CRIU would find out with the tasks frozen and all their memory read. */
-async function checkListening({ lazyPages, pageServer }: DumpOptions): Promise<void> {
-  if (lazyPages !== true || pageServer === undefined) return;
-  const { address, port } = parsePageServer('pageServer', pageServer);
-  const server = createServer();
-  try {
-    await once(server.listen({ host: address, port, ipv6Only: true }), 'listening');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const where = `pageServer address ${address} port ${port}`;
-    throw new CriuError('ERR_CRIU_ADDRESS', `Cannot listen on ${where} (${code})`, { cause });
-  } finally {
-    if (server.listening) await promisify(server.close.bind(server))();
-  }
-}
-
-async function nativeRequest(
-  request: DumpRequest,
-  installation: Installation,
-  { fresh, images, work }: Place,
-): Promise<NativeRequest> {
-  const { criu, pid, preDump, options, fields, freezer, postDumpFile } = request;
-  const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
-  const hasNftables = locksNetwork && (await criu.hasNftables(installation));
-  const all: CriuFields = {
-    pid,
-    ...(images ? { images_dir_fd: images.fd } : {}),
-    // The same lock as by iptables, 50 ms faster. In our own network namespace iptables locks only
-    // the connections that are dumped, so that there is nothing to do for most trees, while
-    // nftables would still make a table.
-    ...(hasNftables ? { network_lock: networkLocks.nftables } : {}),
-    ...fields,
-    ...toFields(options),
-    ...(work ? { work_dir_fd: work.fd } : {}),
-  };
-  const byPtrace = options.freezer === 'ptrace';
-  if (byPtrace) delete all['freeze_cgroup'];
-  const cgroup = freezer ?? (await detectFreezer(options.freezeCgroup));
-  const config = await lazyConfig(options, all);
-  return {
-    verb: preDump ? 'preDump' : 'dump',
-    ...installation,
-    environment: criuEnvironment(options),
-    fields: all,
-    ...(fresh ? { images: fresh } : {}),
-    ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
-    ...(config === undefined ? {} : { config }),
-    ...(postDumpFile === undefined ? {} : { postDumpFile }),
-    spares: criu.spares,
-    goesOn: !locksNetwork && goesOn(request),
-    ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
-    // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
-    ...(cgroup && !byPtrace && !preDump
-      ? { freezerPath: cgroup.path, freezerVersion: cgroup.version }
-      : {}),
-  };
-}
-
-async function detectFreezer(
-  path: string | undefined,
-): Promise<{ path: string; version: 1 | 2 } | undefined> {
-  if (path === undefined) return undefined;
-  const v1 = await stat(join(path, 'freezer.state')).catch(() => undefined);
-  return { path, version: v1 ? 1 : 2 };
-}
-
-/**
- * CRIU drops the address of a lazy dump's page server from the request; it compares the name in a
- * client's certificate with it. The configuration that was asked for comes first.
- */
-async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<string | undefined> {
-  if (!options.lazyPages || !Array.isArray(fields['ps'])) return undefined;
-  const [address] = fields['ps'][0] as readonly [string, string];
-  const file = fields['config_file'];
-  const asked = typeof file === 'string' ? await readFile(file, 'utf8').catch(() => '') : '';
-  delete fields['config_file'];
-  return `${asked}\naddress ${address}\n`;
-}
-
-/**
- * Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. With nftables it is
- * noted which tables there are, before CRIU makes its own.
- */
-function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
-  if (preDump || deadline.isBounded || options.lazyPages || options.networkLock === 'nftables') {
-    return false;
-  }
-  const { hooks, freezeCgroup, pageServer, configFile } = options;
-  const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile];
-  return special.every((one) => one === undefined);
-}
-
-function networkOf(process: number | 'self'): string | undefined {
-  try {
-    return readlinkSync(`/proc/${process}/ns/net`);
-  } catch {
-    return undefined; // gone, or another user's
-  }
-}
-
 function tellReady({ options, statusReady }: DumpRequest): void {
   statusReady?.();
   // What it throws is the caller's, as of an event's listener.
   queueMicrotask(() => options.onStatusReady?.());
-}
-
-/** Runs the request until CRIU answers; the deadline has CRIU roll back. */
-export async function runNative(
-  native: NativeRequest,
-  hooks: HookRunner,
-  deadline: Deadline,
-  tell: () => void = () => {},
-): Promise<Outcome> {
-  const addon = nativeAddon();
-  const ask = hooks.ask((...answer) => addon.answer(running.id, ...answer));
-  const running: NativeOperation = addon.start(
-    { ...native, asked: hooks.asked },
-    (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
-  );
-  const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
-  try {
-    return { ...(await running.done), veto: hooks.veto };
-  } finally {
-    callOff();
-  }
-}
-
-export async function failure(
-  request: Running,
-  outcome: Outcome,
-  place: OutputDirectory,
-): Promise<Error> {
-  const { veto } = outcome;
-  if (outcome.cancelled) return request.deadline.error(outcome.stage);
-  const logName = request.options.logFile;
-  const log = await readExcerpt(place.file(logName)).catch(() => excerpt(''));
-  const logFile = place.keepsLogs ? join(place.path, logName) : undefined;
-  if (veto) {
-    return new CriuError(
-      'ERR_CRIU_VETOED',
-      `The ${request.operation} was vetoed by hooks.${veto.stage}: ${errorText(veto.error)}`,
-      {
-        operation: request.operation,
-        stage: outcome.stage,
-        log: log.lines,
-        logFile,
-        cause: veto.error,
-      },
-    );
-  }
-  return requestFailure(request.operation, outcome, log, logFile);
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function timingsOf(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readProcessStat } from '../linux/process-stat.js';
-import type { NativeOutcome } from '../native/addon.js';
+import type { NativeOutcome } from '../native/contract.js';
 
 /** Ticks a second of the times in `/proc`, on every platform of Linux. */
 const userHz = 100;

@@ -1,22 +1,9 @@
 import type { Deadline } from '../base/deadline.js';
 import type { Criu } from '../criu/criu.js';
+import type { OutputDirectory } from '../images/directory.js';
+import type { CriuFields, FreshDirectory } from '../native/contract.js';
 import type { DumpOptions } from '../options/types.js';
 import type { FilledIn } from '../options/validate.js';
-
-/**
- * Fields of CRIU's request by CRIU's own names (`criu_opts` of its rpc.proto): what the native
- * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`; with a
- * number, of descriptors of this process, as `inherit_fd`.
- */
-export interface CriuFields {
-  [field: string]:
-    | boolean
-    | number
-    | string
-    | readonly string[]
-    | readonly (readonly [string, string])[]
-    | readonly (readonly [string, number])[];
-}
 
 /** What any operation that runs has, whatever it does. */
 export interface Running {
@@ -50,4 +37,11 @@ export interface DumpRequest {
   statusReady?: () => void;
   /** Checks of the caller that must hold before anything is touched, run before the directory is made. */
   precondition?: () => Promise<void>;
+}
+
+/** Where CRIU is to write: a directory that is still to be made, or what has been opened. */
+export interface Place {
+  fresh?: FreshDirectory;
+  images?: OutputDirectory;
+  work?: OutputDirectory;
 }

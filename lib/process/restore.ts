@@ -4,9 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
+import { requireRoot } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { type Outcome, runNative } from '../criu/run.js';
 import {
   checkDirectory,
   claimDirectory,
@@ -16,11 +18,12 @@ import {
 import { pidsAmongOurs } from '../images/pstree.js';
 import { decodeRestoreStats, type RestoreStats } from '../images/stats.js';
 import { readProcessStat } from '../linux/process-stat.js';
-import { type NativeOutcome, type NativeRequest, nativeAddon } from '../native/addon.js';
+import { nativeAddon } from '../native/addon.js';
+import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { LogOptions } from '../options/validate.js';
-import { failure, type Outcome, requireRoot, runNative } from './dump.js';
+import { failure } from './failure.js';
 import { killLeftovers, nowInTicks } from './leftovers.js';
 
 /** What a restore has to tell. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { abortError, CriuError } from '../base/errors.js';
 import { defaultCriu } from '../criu/criu.js';
 import { checkDirectory } from '../images/directory.js';
-import type { NativeServing } from '../native/addon.js';
+import type { NativeServing } from '../native/contract.js';
 import { checkTls } from '../options/tls.js';
 import type { LazyPagesOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';

@@ -5,7 +5,8 @@ import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
-import { type NativeServing, nativeAddon } from '../native/addon.js';
+import { nativeAddon } from '../native/addon.js';
+import type { NativeServing } from '../native/contract.js';
 import type { LazyPagesOptions, PageServerOptions } from '../options/types.js';
 import type { FilledIn } from '../options/validate.js';
 

@@ -15,7 +15,7 @@ import { isOwnedByNode } from '../../lib/cli/descriptor.js';
 import { run } from '../../lib/cli/program.js';
 import { inFlags } from '../../lib/cli/wording.js';
 import type { CheckpointResult } from '../../lib/container/checkpoint.js';
-import { optionsOf } from '../../lib/options/table.js';
+import { optionsOf } from '../../lib/options/calls.js';
 import type { CheckpointOptions } from '../../lib/options/types.js';
 import { validateOptions } from '../../lib/options/validate.js';
 import { until } from '../helpers/exec.js';

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { optionsOf } from '../../lib/options/calls.js';
 import { networkLocks, toFields } from '../../lib/options/fields.js';
-import { type Call, optionsOf, optionTable } from '../../lib/options/table.js';
+import type { Call } from '../../lib/options/schema.js';
+import { optionTable } from '../../lib/options/table.js';
 import { validateOptions } from '../../lib/options/validate.js';
 import { insertTable, renderTypes } from '../../scripts/gen-options.mjs';
 import { projectRoot, protoDirectory } from '../helpers/paths.js';

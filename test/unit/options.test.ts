@@ -2,8 +2,11 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { type Call, optionsOf, optionTable } from '../../lib/options/table.js';
-import { checkStatusFd, validateOptions } from '../../lib/options/validate.js';
+import { optionsOf } from '../../lib/options/calls.js';
+import type { Call } from '../../lib/options/schema.js';
+import { checkStatusFd } from '../../lib/options/status-fd.js';
+import { optionTable } from '../../lib/options/table.js';
+import { validateOptions } from '../../lib/options/validate.js';
 import { useScope } from '../helpers/scope.js';
 
 const scope = useScope();

@@ -1,6 +1,6 @@
 import { invalidArgValue } from '../../base/errors.js';
 import type { CheckpointResult } from '../../container/checkpoint.js';
-import type { OptionRow } from '../../options/table.js';
+import type { OptionRow } from '../../options/schema.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import { type Command, helpFlag, type Outside } from '../command.js';
 import { isOwnedByNode } from '../descriptor.js';

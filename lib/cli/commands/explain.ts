@@ -1,4 +1,4 @@
-import { optionsOf } from '../../options/table.js';
+import { optionsOf } from '../../options/calls.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import type { Finding } from '../../preflight/finding.js';
 import { type Command, helpFlag } from '../command.js';

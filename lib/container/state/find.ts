@@ -1,11 +1,11 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CriuError } from '../../base/errors.js';
+import { CriuError, errnoOf, reason } from '../../base/errors.js';
 import { type Host, realHost } from '../../linux/host.js';
 import type { Container, ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
 import { validateId } from './id.js';
-import { errnoOf, readStateFile, reason } from './json-value.js';
+import { readStateFile } from './json-value.js';
 import { parseRuncState, runcStateFile } from './runc.js';
 import { readStatus } from './status.js';
 

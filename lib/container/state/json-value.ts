@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { CriuError } from '../../base/errors.js';
+import { CriuError, errnoOf, reason } from '../../base/errors.js';
 
 /** A value in a state file that knows where it is, so that a wrong one can be named. */
 export class JsonValue {
@@ -130,18 +130,6 @@ export async function readStateFile(file: string): Promise<string | undefined> {
     }
     throw error;
   }
-}
-
-/** Node's `code` of a failed system call. */
-export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
-}
-
-/** The sentence of whatever was thrown. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function notAFile(file: string): CriuError {

@@ -2,18 +2,16 @@ import { readFileSync } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CriuError } from '../../base/errors.js';
-import { type FreezerState, freezerStateV1, freezerStateV2 } from '../../linux/cgroup.js';
+import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import {
+  type Freezer,
+  type FreezerState,
+  freezerStateV1,
+  freezerStateV2,
+} from '../../linux/cgroup.js';
 import type { Host } from '../../linux/host.js';
 import { type ProcessStat, parseProcessStat } from '../../linux/process-stat.js';
 import type { Container, ContainerState, ContainerStatus } from './container.js';
-import { errnoOf, reason } from './json-value.js';
-
-/** A freezer cgroup and the kind that it is of. */
-export interface Freezer {
-  readonly path: string;
-  readonly version: 1 | 2;
-}
 
 /** The cgroup whose freezer stops the container as a whole. */
 export async function freezerOf(

@@ -1,10 +1,10 @@
+import { isRemote } from '../../linux/mountinfo.js';
 import { parseProcessStat } from '../../linux/process-stat.js';
 import { splitDevice, type Task } from '../../linux/process-tree.js';
 import { forEach, mountIdOf } from '../../linux/procfs.js';
 import type { Finding } from '../finding.js';
 import { type Scan, shown } from '../scan.js';
 import { checkFile, type OpenFile } from './files.js';
-import { isRemote } from './mounts.js';
 import { isTerminal, type Terminals } from './terminals.js';
 
 /** Sockets of the tree: the inode and the first that holds it. */

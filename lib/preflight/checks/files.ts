@@ -1,9 +1,9 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRemote, type Mount } from '../../linux/mountinfo.js';
 import type { Task } from '../../linux/process-tree.js';
 import { type Scan, shown } from '../scan.js';
-import { isRemote, type Mount } from './mounts.js';
 
 /** A file that a task has open, mapped, or is in. */
 export interface OpenFile {

@@ -1,101 +1,7 @@
+import { basename } from 'node:path';
+import { grouped, isBelow, type Mount, type MountNamespace } from '../../linux/mountinfo.js';
 import type { Allowed } from '../allowed.js';
-
-/** A line of `/proc/PID/mountinfo`. */
-export interface Mount {
-  readonly id: number;
-  readonly parent: number;
-  /** `major:minor`, as in stat. */
-  readonly dev: string;
-  /** The directory of the file system that is mounted. */
-  readonly root: string;
-  readonly mountpoint: string;
-  /** Peer group, 0 for none. */
-  readonly shared: number;
-  readonly master: number;
-  /** Without a subtype. */
-  readonly type: string;
-  readonly source: string;
-}
-
-/** The mounts of a namespace as a task in it sees them. */
-export interface MountNamespace {
-  /** The kernel's number. */
-  readonly inode: string;
-  readonly pid: number;
-  readonly mounts: readonly Mount[];
-}
-
-export function parseMountinfo(text: string): Mount[] {
-  return text.split('\n').flatMap((line): Mount[] => {
-    const [before = '', after = ''] = line.split(' - ');
-    const [id, parent, dev, root, mountpoint, , ...tags] = before.split(' ');
-    const [type = '', source = ''] = after.split(' ');
-    if (mountpoint === undefined || root === undefined || dev === undefined) return [];
-    const group = (name: string): number =>
-      Number(tags.find((tag) => tag.startsWith(`${name}:`))?.slice(name.length + 1) ?? 0);
-    return [
-      {
-        id: Number(id),
-        parent: Number(parent),
-        dev,
-        root: unescapeOctal(root).replace(/\/\/deleted$/, ''),
-        mountpoint: unescapeOctal(mountpoint),
-        shared: group('shared'),
-        master: group('master'),
-        type: type.replace(/\..*$/, ''),
-        source: unescapeOctal(source),
-      },
-    ];
-  });
-}
-
-/** mountinfo writes blanks and backslashes as three octal digits. */
-function unescapeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
-}
-
-/** Whether `path` is `base` or below it. */
-export function isBelow(path: string, base: string): boolean {
-  return base === '/' || path === base || path.startsWith(`${base}/`);
-}
-
-/**
- * Tells of a mount whether another one hides it: CRIU saves no file that is open on such. A machine
- * can have thousands of mounts, so that only those are looked at that are asked for.
- */
-export function hiddenIn(mounts: readonly Mount[]): (mount: Mount) => boolean {
-  const byId = new Map(mounts.map((mount) => [mount.id, mount]));
-  const children = grouped(
-    mounts.filter(({ id, parent }) => id !== parent),
-    ({ parent }) => parent,
-  );
-  return (mount) => {
-    // By one on its own mount point, or by one on a path to it beside it or an ancestor.
-    if (children.get(mount.id)?.some(({ mountpoint }) => mountpoint === mount.mountpoint)) {
-      return true;
-    }
-    for (let at: Mount | undefined = mount; at; at = byId.get(at.parent)) {
-      const { id, parent, mountpoint } = at;
-      const siblings = byId.has(parent) ? (children.get(parent) ?? []) : [];
-      if (siblings.some((one) => one.id !== id && isBelow(mountpoint, one.mountpoint))) return true;
-      if (id === parent) break;
-    }
-    return false;
-  };
-}
-
-function grouped<K>(mounts: readonly Mount[], keyOf: (mount: Mount) => K): Map<K, Mount[]> {
-  const groups = new Map<K, Mount[]>();
-  for (const mount of mounts) {
-    const key = keyOf(mount);
-    const group = groups.get(key);
-    if (group) group.push(mount);
-    else groups.set(key, [mount]);
-  }
-  return groups;
-}
+import { type Scan, shown } from '../scan.js';
 
 /** File systems that CRIU knows how to mount anew. */
 const knownTypes: ReadonlySet<string> = new Set([
@@ -119,26 +25,6 @@ const knownTypes: ReadonlySet<string> = new Set([
   'overlay',
   'autofs',
 ]);
-
-/** Those that a process of ours waits for when they do not answer: no stat goes there. */
-const remoteTypes: ReadonlySet<string> = new Set([
-  'nfs',
-  'nfs4',
-  'cifs',
-  'smb3',
-  '9p',
-  'ceph',
-  'fuse',
-  'fuseblk',
-  'afs',
-  'glusterfs',
-  'lustre',
-  'autofs',
-]);
-
-export function isRemote(mount: Mount): boolean {
-  return remoteTypes.has(mount.type);
-}
 
 /** A mount of the tasks that CRIU refuses, and why. */
 export interface MountProblem {
@@ -235,4 +121,70 @@ function isFoundExternal(mount: Mount, host: readonly Mount[], { flags }: Allowe
 
 function isSameFs(a: Mount, b: Mount): boolean {
   return a.dev === b.dev && a.type === b.type && a.source === b.source;
+}
+
+/** Mounts of the tree's own namespaces; without any, CRIU looks at none. */
+export async function checkMounts(scan: Scan): Promise<void> {
+  const { mountNamespaces, own, root, hostMounts, allowed, report } = scan;
+  const namespaces = mountNamespaces.filter(({ inode }) => inode !== own.mnt);
+  if (namespaces.length === 0 || root.namespaces.mnt === undefined) return;
+  const ownsCgroups = root.namespaces.cgroup !== own.cgroup;
+  const problems = mountProblems(namespaces, root.namespaces.mnt, hostMounts, allowed, {
+    ownsCgroups,
+  });
+  for (const problem of problems) reportMount(scan, problem);
+  for (const { mounts, pid, inode } of namespaces) {
+    for (const { type, mountpoint } of mounts) {
+      if (type !== 'mqueue' || allowed.externalMounts.has(mountpoint)) continue;
+      const base = scan.roots.get(inode);
+      const names = base === undefined ? [] : await scan.proc.names(`${pid}/root/${mountpoint}`);
+      if (names === undefined || names.length === 0) continue;
+      report({
+        code: 'posix-mqueue',
+        severity: 'fails',
+        pid,
+        subject: mountpoint,
+        message:
+          `The POSIX message queues in ${shown(mountpoint)} (${names.map(shown).join(', ')}) cannot be ` +
+          'saved: remove them',
+      });
+    }
+  }
+}
+
+function reportMount({ report }: Scan, { mount, namespace, kind, isOfHost }: MountProblem): void {
+  const { mountpoint, type, dev, root } = mount;
+  const what = `The mount ${shown(mountpoint)} of process ${namespace.pid}`;
+  const common = { pid: namespace.pid, subject: mountpoint } as const;
+  if (kind === 'file-system' && !isOfHost) {
+    report({
+      ...common,
+      code: 'mount-unsupported',
+      severity: 'needs-option',
+      option: 'enableFs',
+      value: [type],
+      message:
+        `${what} is a file system (${type}) that CRIU does not know: pass enableFs: ['${type}'] to have ` +
+        'it mounted anew at restore, or skipMnt to leave it out',
+    });
+    return;
+  }
+  const name = basename(mountpoint) || 'root';
+  const value = [`mnt[${mountpoint}]:${name}`];
+  const why: Readonly<Record<MountProblem['kind'], string>> = {
+    bind: `comes from outside (${root} of device ${dev})`,
+    master: 'receives mounts from outside',
+    fuse: 'is served by a process outside (fuse)',
+    'file-system': `is a file system of the host (${type} of device ${dev})`,
+  };
+  report({
+    ...common,
+    code: 'mount-external',
+    severity: 'needs-option',
+    option: 'external',
+    value,
+    message:
+      `${what} ${why[kind]}: pass external: ['${value[0]}'], or autoExtMnt: true` +
+      `${kind === 'master' ? ' with extMasters: true' : ''}`,
+  });
 }

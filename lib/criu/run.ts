@@ -1,0 +1,30 @@
+import type { Deadline } from '../base/deadline.js';
+import { nativeAddon } from '../native/addon.js';
+import type { NativeOperation, NativeOutcome, NativeRequest } from '../native/contract.js';
+import type { HookRunner } from './hooks.js';
+
+/** How the handlers of an operation fared, beside how CRIU did. */
+export interface Outcome extends NativeOutcome {
+  veto: HookRunner['veto'];
+}
+
+/** Runs the request until CRIU answers; the deadline has CRIU roll back. */
+export async function runNative(
+  native: NativeRequest,
+  hooks: HookRunner,
+  deadline: Deadline,
+  tell: () => void = () => {},
+): Promise<Outcome> {
+  const addon = nativeAddon();
+  const ask = hooks.ask((...answer) => addon.answer(running.id, ...answer));
+  const running: NativeOperation = addon.start(
+    { ...native, asked: hooks.asked },
+    (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
+  );
+  const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
+  try {
+    return { ...(await running.done), veto: hooks.veto };
+  } finally {
+    callOff();
+  }
+}

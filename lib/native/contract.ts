@@ -1,0 +1,206 @@
+/**
+ * Fields of CRIU's request by CRIU's own names (`criu_opts` of its rpc.proto): what the native
+ * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`; with a
+ * number, of descriptors of this process, as `inherit_fd`.
+ */
+export interface CriuFields {
+  [field: string]:
+    | boolean
+    | number
+    | string
+    | readonly string[]
+    | readonly (readonly [string, string])[]
+    | readonly (readonly [string, number])[];
+}
+
+/** A directory (0700) that is to be made in one that exists. */
+export interface FreshDirectory {
+  /** Absolute. */
+  path: string;
+  /** Written into it, 0600: [name, content]. */
+  files: readonly (readonly [string, string])[];
+}
+
+/** What the addon takes for one request to CRIU. */
+export interface NativeRequest {
+  verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore' | 'dumpSelf';
+  /** `libcriu.so.2`, or a path of it. */
+  library: string;
+  /** Absolute path of criu. */
+  binary: string;
+  /** Socket of a `criu service` that is used in its place. */
+  service?: string;
+  /** All that criu gets to see, as `NAME=value`. */
+  environment: readonly string[];
+  fields: CriuFields;
+  /** Made for the images, in place of the field `images_dir_fd`; when it cannot be, CRIU is not asked. */
+  images?: FreshDirectory;
+  /** Duplicated; one NUL byte is written at `status-ready`. */
+  statusFd?: number;
+  /** Notifications that are put to `start`'s second argument before CRIU is answered. */
+  asked?: readonly string[];
+  /** Notifications of which `ask` is told, with the number 0 and without CRIU waiting. */
+  told?: readonly string[];
+  /** Text of a CRIU configuration file that overrides the fields; kept in memory only. */
+  config?: string;
+  /** Made empty at `post-dump`. */
+  postDumpFile?: string;
+  /** Cgroup directory that is frozen before the request and thawed after the answer. */
+  freezerPath?: string;
+  freezerVersion?: 1 | 2;
+  /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
+  joinsSession?: boolean;
+  /** CRIU need not wait for us at its notifications. Only for `dump`. */
+  goesOn?: boolean;
+  /** Spare workers to have ready when this is over. */
+  spares?: number;
+}
+
+/** How it went, as plain data. */
+export interface NativeOutcome {
+  success: boolean;
+  cancelled: boolean;
+  /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
+  imagesFd?: number;
+  /** CRIU was handed a cgroup that we had frozen. */
+  froze: boolean;
+  /** `directory`, `spawn`, `request`, `freeze`, or the last notification. */
+  stage: string;
+  /** The content of `stats-dump` or `stats-restore`; empty when there is none. */
+  stats: Buffer;
+  /** Whether CRIU answered at all. */
+  replied: boolean;
+  /** A self-dump that has come back to life. */
+  restored: boolean;
+  /** Of the root of a restored tree. */
+  pid: number;
+  /** CRIU's `cr_errno`. */
+  errno: number;
+  /** CRIU's `cr_errmsg`. */
+  message: string;
+  exitCode: number;
+  exitSignal: number;
+  /** criu's stdout and stderr. */
+  printed: string;
+  /** What went wrong after CRIU had succeeded; empty when nothing did. */
+  warning: string;
+  /** What failed on our side of the socket. */
+  failure?: { stage: string; errno: number; message: string };
+  version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
+  features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
+  /** Notifications, with milliseconds since the start. */
+  events: { name: string; at: number; pid: number }[];
+  /** Milliseconds since the start; undefined where it did not come to that. */
+  timeline: {
+    workerReady?: number;
+    freezing?: number;
+    frozen?: number;
+    sent?: number;
+    replied?: number;
+    thawed?: number;
+    ended?: number;
+  };
+}
+
+/** A request under way. */
+export interface NativeOperation {
+  id: number;
+  /** Resolves in any case; rejects never. */
+  done: Promise<NativeOutcome>;
+}
+
+/** Answers a question; `external` is more of what is outside, for `query-ext-files`. */
+export type NativeAnswer = (number: number, goOn: boolean, external: readonly string[]) => void;
+
+/** Puts a notification of CRIU to JavaScript; CRIU waits for the answer. `fd` is JavaScript's then. */
+export type NativeAsk = (
+  number: number,
+  script: string,
+  pid: number,
+  fd: number | undefined,
+) => void;
+
+/** What the addon takes to run a criu that serves: `page-server` or `lazy-pages`. */
+export interface NativeServeRequest {
+  /** Absolute path of criu. */
+  binary: string;
+  /** With `argv[0]`. */
+  arguments: readonly string[];
+  /** All that criu gets to see, as `NAME=value`. */
+  environment: readonly string[];
+  /** Duplicated; criu's descriptors from 4 on. */
+  held: readonly number[];
+  /**
+   * With an IP address criu is started for the first connection to it that sends something, and has
+   * that as its descriptor 3; without, at once, and writes to its descriptor 3 when it is ready.
+   */
+  address?: string;
+  port?: number;
+}
+
+/** How that ended, as plain data. */
+export interface NativeServeOutcome {
+  /** By `stop`. */
+  stopped: boolean;
+  /** Whether there was a criu at all. */
+  started: boolean;
+  exitCode: number;
+  exitSignal: number;
+  /** criu's stdout and stderr. */
+  printed: string;
+  failure?: { stage: string; errno: number; message: string };
+}
+
+/** A criu that serves. */
+export interface NativeServing {
+  /** Where it listens. */
+  address?: string;
+  port?: number;
+  /** Resolves in any case; rejects never. */
+  done: Promise<NativeServeOutcome>;
+  /** Ends it; one that restored tasks have their memory from only by force. */
+  stop: (force: boolean) => void;
+}
+
+/** The addon's exports; native/addon.cc defines them. */
+export interface NativeAddon {
+  /** Loads libcriu and returns the file's path; throws the loader's words. */
+  loadLibrary(path: string): string;
+  /** CRIU's names of all request fields that the addon can set. */
+  optionNames(): string[];
+  /** Throws for a mistyped request, before anything is started. */
+  start(request: NativeRequest, ask?: NativeAsk): NativeOperation;
+  /** CRIU is refused its next notification and rolls back; nothing when the operation is over. */
+  cancel(id: number): void;
+  /** See {@link NativeAnswer}; late answers are ignored. */
+  answer(id: number, ...answer: Parameters<NativeAnswer>): void;
+  /**
+   * Waits for a child of this process to end, and reaps it. Until then the event loop goes on, if it
+   * is to be kept alive.
+   */
+  waitForChild(pid: number, keepsAlive: boolean): Promise<{ code: number; signal: number }>;
+  /**
+   * Throws when it cannot listen. `ready` is called with the IP address of who has connected, or
+   * without one when criu is ready.
+   */
+  serve(request: NativeServeRequest, ready: (peer: string) => void): NativeServing;
+  /** Starts spare workers and the guard, in the background; failures show at the next request. */
+  prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
+  /** Ends spare workers and the guard and waits for them. */
+  close(): void;
+  /** Has OpenSSL take new entropy from the kernel; false where that cannot be. */
+  reseed(): boolean;
+  /** Whether the kernel has nf_tables in this network namespace. */
+  hasNftables(): boolean;
+  /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
+  resolveInRoot(root: string, paths: readonly string[]): Promise<(string | undefined)[]>;
+  /**
+   * Makes it, and gives its descriptor; none, with nothing made, when it is there, its parent is not,
+   * a link is on the way, or a file cannot be written.
+   */
+  makeDirectory(directory: FreshDirectory): Promise<number | undefined>;
+  /** Closes a descriptor that the addon has lent us. */
+  closeDescriptor(fd: number): void;
+  /** Swaps two paths in one step. */
+  exchange(first: string, second: string): void;
+}

@@ -1,0 +1,80 @@
+// What a row of the options table says. scripts/gen-options.mjs compiles it with the table, so it
+// imports nothing.
+
+/** A call that takes options. */
+export type Call =
+  | 'checkpoint'
+  | 'dump'
+  | 'preDump'
+  | 'checkpointSelf'
+  | 'restore'
+  | 'restoreContainer'
+  | 'startPageServer'
+  | 'startLazyPages';
+
+/** What an option's value is. */
+export type OptionType =
+  | 'boolean'
+  | 'integer'
+  | 'path'
+  /** A path that stays relative. */
+  | 'relativePath'
+  /** A name without a directory. */
+  | 'fileName'
+  | 'string'
+  | 'enum'
+  | 'enum[]'
+  | 'string[]'
+  | 'path[]'
+  /** `address:port`, or an object of both. */
+  | 'address'
+  /** An IP address, or also the name of a host. */
+  | 'ip'
+  | 'host'
+  | 'function'
+  /** Objects of `controller` and `path`. */
+  | 'cgroupRoot[]'
+  /** Objects of `type` and `path`. */
+  | 'joinedNamespace[]'
+  /** Objects of `resource` and `fd`. */
+  | 'inheritedFd[]'
+  | 'signal'
+  | 'hooks'
+  | 'restoreHooks'
+  | 'criu';
+
+/** One option. A name can have two rows when it means different things to different calls. */
+export interface OptionRow {
+  name: string;
+  type: OptionType;
+  calls: readonly Call[];
+  /** The field of CRIU's request that it is; none when the core or a runtime acts on it. */
+  field?: string;
+  /** The flag of `libcriu checkpoint`, without dashes. */
+  flag?: string;
+  /** What stands for the value in help. */
+  placeholder?: string;
+  /** The words of an enum; of a boolean, what it may be besides. */
+  values?: readonly string[];
+  /** CRIU's numbers (of a list: bits) for `values`, in their order. */
+  numbers?: readonly number[];
+  min?: number;
+  max?: number;
+  unit?: string;
+  /** How many of this unit are one of the field's, which is rounded up. */
+  perFieldUnit?: number;
+  /** What a string, or each of a list, must look like, and how to say so. */
+  pattern?: { test: RegExp; expected: string };
+  /** Filled in when it is not given. */
+  default?: string | number;
+  /** The calls that fill it in; all of them when absent. */
+  defaultFor?: readonly Call[];
+  /** What holds without it, where nothing is filled in and it is not simply off. */
+  otherwise?: string;
+  /** One short line, for help and README. */
+  help: string;
+  /** Further sentences, for the types. */
+  details?: string;
+  /** Where name and meaning come from: runc's flag, CRIU's flag or field. */
+  source: string;
+}
