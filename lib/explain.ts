@@ -49,8 +49,8 @@ async function explainProcess(pid: number, options: DumpOptions): Promise<Findin
   if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
     throw invalidArgValue('target', expected, pid);
   }
-  const checked = validateOptions('dump', options);
-  const found = await inspect({ criu: defaultCriu(), pid, preDump: false, options: checked });
+  const { criu = defaultCriu(), ...checked } = validateOptions('dump', options);
+  const found = await inspect({ criu, pid, preDump: false, options: checked });
   if (found) return found;
   throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
     operation: 'explain',

@@ -3,13 +3,12 @@ import { invalidArgType, invalidArgValue } from './base/errors.js';
 import { checkCount, checkPid } from './base/numbers.js';
 import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
-import { type Criu, defaultCriu } from './criu/criu.js';
 import { checkDirectory } from './images/directory.js';
 import type { Call } from './options/schema.js';
 import { optionTable } from './options/table.js';
 import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
-import type { DumpResult } from './process/dump.js';
+import { type DumpResult, dump, preDump } from './process/dump.js';
 
 /** What an iteration takes beside the options of its final dump. */
 export interface IterateSettings {
@@ -49,10 +48,7 @@ type Decided = 'imagePath' | 'workPath' | 'parentPath' | 'preDump' | 'overwrite'
 /** Options of {@link iterate} for a process. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateOptions
   extends IterateSettings,
-    Omit<DumpOptions, Decided | keyof IterateSettings> {
-  /** CRIU to dump with. */
-  criu?: Criu | undefined;
-}
+    Omit<DumpOptions, Decided | keyof IterateSettings> {}
 
 /** Options of {@link iterate} for a container. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateContainerOptions
@@ -134,7 +130,7 @@ export interface Iteration<R extends DumpResult = DumpResult>
  * ```
  * @param target - The id of a process, or of a container as a string.
  * @throws TypeError, RangeError at once for a bad target or option. The loop's steps reject as
- * {@link checkpoint} and {@link Criu.dump} do.
+ * {@link checkpoint} and {@link dump} do.
  */
 export function iterate(target: number, options?: IterateOptions): Iteration;
 export function iterate(
@@ -206,13 +202,13 @@ function readSettings(options: unknown): Settings {
 
 function processOperations(pid: unknown, options: IterateOptions): Operations {
   checkPid(pid);
-  const { criu = defaultCriu(), preDumpMode, ...rest } = options;
-  const dump = validateOptions('dump', without(rest, settingNames));
-  const preDump = validateOptions('preDump', { ...optionsFor('preDump', rest), preDumpMode });
+  const { preDumpMode, ...rest } = options;
+  const final = validateOptions('dump', without(rest, settingNames));
+  const round = validateOptions('preDump', { ...optionsFor('preDump', rest), preDumpMode });
   return {
-    signal: dump.signal,
-    preDump: (place) => criu.preDump(pid, { ...preDump, ...place }),
-    dump: (place) => criu.dump(pid, { ...dump, ...place }),
+    signal: final.signal,
+    preDump: (place) => preDump(pid, { ...round, ...place }),
+    dump: (place) => dump(pid, { ...final, ...place }),
   };
 }
 

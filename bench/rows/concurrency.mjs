@@ -38,11 +38,11 @@ export const concurrency = {
      * @param {number} pid
      * @param {string[]} directories
      */
-    const dump = async (criu, pid, directories) => {
+    const dumpOnce = async (criu, pid, directories) => {
       const imagePath = freshPath(context.memoryDirectory);
       directories.push(imagePath);
       try {
-        await criu.dump(pid, { imagePath, leaveRunning: true });
+        await context.libcriu.dump(pid, { criu, imagePath, leaveRunning: true });
         if (!existsSync(join(imagePath, `core-${pid}.img`))) {
           throw new Error(`no image of ${pid} in its directory`);
         }
@@ -63,7 +63,7 @@ export const concurrency = {
         const directories = [];
         const busy = busyMs();
         const start = performance.now();
-        await work((pid) => dump(criu, pid, directories));
+        await work((pid) => dumpOnce(criu, pid, directories));
         const ms = performance.now() - start;
         const core = (busyMs() - busy) / count;
         for (const directory of directories) {

@@ -63,7 +63,7 @@ async function restoreInTime(
   deadline: Deadline,
 ): Promise<RestoreContainerResult> {
   const start = performance.now();
-  requireRoot({ operation: 'restoreContainer' });
+  requireRoot('restoreContainer');
   const { imagePath, bundle, workPath = imagePath } = checked;
   if (!existsSync(join(bundle, 'config.json'))) {
     throw invalidArgValue('bundle', 'a directory with a config.json', bundle);

@@ -2,18 +2,11 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import { resolve } from 'node:path';
-import { withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgType } from '../base/errors.js';
-import { checkCount, checkPid } from '../base/numbers.js';
+import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
-import type { DumpOptions, PreDumpOptions, RestoreOptions } from '../options/types.js';
-import { checkImagePath, type OptionsOf, validateOptions } from '../options/validate.js';
-import { type DumpResult, runDump } from '../process/dump.js';
-import { type DumpPromise, withStatus } from '../process/dump-promise.js';
-import type { Running } from '../process/request.js';
-import { type RestoreResult, runRestore } from '../process/restore.js';
 import { criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { requestFailure } from './request-failure.js';
@@ -63,12 +56,12 @@ interface Found {
 }
 
 /**
- * One CRIU: which program and library are used.
+ * One CRIU: which program and library are used. Every operation takes one as its option `criu`.
  *
  * @example
  * ```ts
  * const criu = new Criu({ prefix: '/opt/criu' });
- * await criu.dump(process.pid, { imagePath: '/tmp/images', leaveRunning: true });
+ * await dump(process.pid, { criu, imagePath: '/tmp/images', leaveRunning: true });
  * ```
  */
 export class Criu {
@@ -99,58 +92,6 @@ export class Criu {
     this.spares = checkCount('workers', settings.workers, 0, availableParallelism()) ?? 1;
     const concurrency = checkCount('concurrency', settings.concurrency, 1, 1024);
     this.queue = concurrency === undefined ? sharedQueue : new Queue(concurrency);
-  }
-
-  /**
-   * Dumps a process and its children.
-   *
-   * @param pid - The root of the tree.
-   * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
-   * @throws CriuError when CRIU fails; the process goes on.
-   */
-  dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpResult> {
-    return withStatus(async (statusReady) => {
-      const checked = validateOptions('dump', options);
-      checkPid(pid);
-      return this.#dump('dump', pid, checked, statusReady);
-    });
-  }
-
-  /**
-   * Dumps the memory of a process and its children, which go on running; a later dump with
-   * `parentPath` then writes only what has changed.
-   *
-   * @param pid - The root of the tree.
-   * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
-   * @throws CriuError `ERR_CRIU_FEATURE_MISSING` when the kernel does not track memory.
-   */
-  async preDump(pid: number, options: PreDumpOptions = {}): Promise<DumpResult> {
-    const checked = validateOptions('preDump', options);
-    checkPid(pid);
-    return this.#dump('preDump', pid, checked);
-  }
-
-  /**
-   * Brings back the tasks that a {@link Criu.dump} has saved, under the pids that they had. They
-   * belong to the init process then, or to this one with `restoreSibling`.
-   *
-   * @param imagePath - The directory of the images.
-   * @throws TypeError, RangeError for a bad path or option, before anything is touched.
-   * @throws CriuError `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_PROCESS_EXISTS` when a pid
-   * is in use, others when CRIU fails; nothing of the tasks is left then.
-   */
-  async restore(imagePath: string, options: RestoreOptions = {}): Promise<RestoreResult> {
-    const checked = validateOptions('restore', options);
-    const checkedPath = checkImagePath(imagePath);
-    return withDeadline('restore', checked, (deadline) =>
-      runRestore({
-        operation: 'restore',
-        criu: this,
-        imagePath: checkedPath,
-        options: checked,
-        deadline,
-      }),
-    );
   }
 
   /**
@@ -257,26 +198,6 @@ export class Criu {
     }).done;
   }
 
-  #dump<C extends 'dump' | 'preDump'>(
-    operation: C,
-    pid: number,
-    options: OptionsOf[C],
-    statusReady?: () => void,
-  ): Promise<DumpResult> {
-    const preDump = operation === 'preDump';
-    return withDeadline(operation, options, (deadline) =>
-      runDump({
-        operation,
-        criu: this,
-        pid,
-        preDump,
-        options,
-        deadline,
-        ...(statusReady === undefined ? {} : { statusReady }),
-      }),
-    );
-  }
-
   /**
    * Looks again when the environment has changed or the program is gone. Calls that come together
    * share one look, so that none overtakes another.
@@ -361,7 +282,7 @@ function older(
 }
 
 /** Before anything else is looked at. */
-export function requireRoot({ operation }: Pick<Running, 'operation'>): void {
+export function requireRoot(operation: string): void {
   if (process.geteuid?.() === 0) return;
   throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
     operation,

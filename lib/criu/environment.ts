@@ -1,19 +1,21 @@
 import { delimiter } from 'node:path';
 import { nativeFile, nativeTarDirectory } from '../native/addon.js';
-import type { DumpOptions } from '../options/types.js';
 
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What of a dump's options decides on criu's environment. */
+export interface EnvironmentSettings {
+  tar?: 'system' | 'native' | undefined;
+  conntrack?: 'present' | 'always' | undefined;
+}
 
 /**
  * What criu needs of our environment, `NAME=value` each: nothing that a caller set for Node
  * (LD_PRELOAD) reaches it. Without options it is that of a dump with the default ones, so that the
  * spare of one operation fits the next.
  */
-export function criuEnvironment({
-  tar,
-  conntrack,
-}: Pick<DumpOptions, 'tar' | 'conntrack'> = {}): string[] {
+export function criuEnvironment({ tar, conntrack }: EnvironmentSettings = {}): string[] {
   const { PATH = systemPath, HOME, CRIU_CONFIG_FILE, CRIU_LIBS_DIR } = process.env;
   const variables = {
     PATH: tar === 'native' ? nativeTarDirectory() + delimiter + PATH : PATH,

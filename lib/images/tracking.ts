@@ -14,7 +14,6 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { invalidArgValue } from '../base/errors.js';
 import { parseProcessStat } from '../linux/process-stat.js';
-import type { CheckpointOptions, DumpOptions } from '../options/types.js';
 
 /** Written beside CRIU's images when memory is tracked: whose memory it is, and which save of it. */
 const recordName = 'libcriu.json';
@@ -38,6 +37,16 @@ interface Save {
   id: string;
   /** Where its images were written. */
   imagePath: string;
+}
+
+/** What of a dump's options decides on its tracking. */
+export interface TrackingSettings {
+  imagePath: string;
+  parentPath?: string | undefined;
+  trackMem?: boolean | undefined;
+  /** Given when the memory is sent to a page server. */
+  pageServer?: unknown;
+  logLevel: number;
 }
 
 /**
@@ -69,10 +78,7 @@ export class MemoryTracking {
   static async of(
     pid: number,
     preDump: boolean,
-    options: Pick<CheckpointOptions & DumpOptions, 'parentPath' | 'trackMem' | 'pageServer'> & {
-      imagePath: string;
-      logLevel: number;
-    },
+    options: TrackingSettings,
   ): Promise<MemoryTracking | undefined> {
     const { parentPath, trackMem, imagePath, logLevel } = options;
     if (!preDump && trackMem !== true && parentPath === undefined) return undefined;

@@ -766,8 +766,8 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'criu',
     type: 'criu',
-    calls: ['checkpoint', 'restoreContainer', 'checkpointSelf', ...serving],
-    otherwise: 'the one that `dump` uses',
+    calls: [...every, ...serving],
+    otherwise: 'one that all calls share',
     help: 'CRIU to use',
     source: 'libcriu',
   },

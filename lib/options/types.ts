@@ -52,6 +52,13 @@ export interface SharedOptions {
    */
   timeoutMs?: number | undefined;
   /**
+   * CRIU to use.
+   *
+   * @defaultValue one that all calls share
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
+  /**
    * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
    *
    * @defaultValue none
@@ -429,13 +436,6 @@ export interface CheckpointOptions extends SavingOptions {
    * @remarks runc --root
    */
   root?: string | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue the one that `dump` uses
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
 }
 
 /** Options of `dump`. */
@@ -639,13 +639,6 @@ export interface CheckpointSelfOptions extends SharedOptions {
    * @remarks CRIU --images-dir
    */
   imagePath?: string | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue the one that `dump` uses
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
 }
 
 /** Options of `restore`. */
@@ -910,13 +903,6 @@ export interface RestoreContainerOptions extends SharedOptions {
    * @remarks runc --root
    */
   root?: string | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue the one that `dump` uses
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
 }
 
 /** Options of `startPageServer`. */
@@ -1028,7 +1014,7 @@ export interface PageServerOptions {
   /**
    * CRIU to use.
    *
-   * @defaultValue the one that `dump` uses
+   * @defaultValue one that all calls share
    * @remarks libcriu
    */
   criu?: Criu | undefined;
@@ -1133,7 +1119,7 @@ export interface LazyPagesOptions {
   /**
    * CRIU to use.
    *
-   * @defaultValue the one that `dump` uses
+   * @defaultValue one that all calls share
    * @remarks libcriu
    */
   criu?: Criu | undefined;

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import { Criu } from '../criu/criu.js';
 import { dumpHooks, type HookSet, restoreHooks } from '../criu/hooks.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
 import { defaultsOf, optionsOf } from './calls.js';
@@ -208,11 +209,8 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   restoreHooks: (name, value) => validateHooks(restoreHooks, name, value),
 
   criu(name, value) {
-    // The class itself would be imported in a circle.
-    if (typeof value !== 'object' || value === null || !('dump' in value)) {
-      throw invalidArgType(name, 'an instance of Criu', value);
-    }
-    return value;
+    if (value instanceof Criu) return value;
+    throw invalidArgType(name, 'an instance of Criu', value);
   },
 };
 

@@ -1,7 +1,9 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { withDeadline } from '../base/deadline.js';
 import { invalidArgValue } from '../base/errors.js';
-import { requireRoot } from '../criu/criu.js';
+import { checkPid } from '../base/numbers.js';
+import { defaultCriu, requireRoot } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { type Outcome, runNative } from '../criu/run.js';
@@ -19,8 +21,11 @@ import { MemoryTracking } from '../images/tracking.js';
 import type { FreshDirectory, NativeOutcome } from '../native/contract.js';
 import { checkStatusFd } from '../options/status-fd.js';
 import { checkTls } from '../options/tls.js';
+import type { DumpOptions, PreDumpOptions } from '../options/types.js';
+import { type OptionsOf, validateOptions } from '../options/validate.js';
 import { enrich } from '../preflight/enrich.js';
 import { checkFeatures, checkListening, checkPipes, checkProcess } from './dump-checks.js';
+import { type DumpPromise, withStatus } from './dump-promise.js';
 import { nativeRequest } from './dump-request.js';
 import { failure } from './failure.js';
 import type { DumpRequest, Place } from './request.js';
@@ -65,13 +70,62 @@ export interface DumpTimings {
 }
 
 /**
+ * Dumps a process and its children.
+ *
+ * @param pid - The root of the tree.
+ * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
+ * @throws CriuError when CRIU fails; the process goes on.
+ */
+export function dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpResult> {
+  return withStatus(async (statusReady) => {
+    const checked = validateOptions('dump', options);
+    checkPid(pid);
+    return dumpProcess('dump', pid, checked, statusReady);
+  });
+}
+
+/**
+ * Dumps the memory of a process and its children, which go on running; a later dump with
+ * `parentPath` then writes only what has changed.
+ *
+ * @param pid - The root of the tree.
+ * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
+ * @throws CriuError `ERR_CRIU_FEATURE_MISSING` when the kernel does not track memory.
+ */
+export async function preDump(pid: number, options: PreDumpOptions = {}): Promise<DumpResult> {
+  const checked = validateOptions('preDump', options);
+  checkPid(pid);
+  return dumpProcess('preDump', pid, checked);
+}
+
+function dumpProcess<C extends 'dump' | 'preDump'>(
+  operation: C,
+  pid: number,
+  { criu = defaultCriu(), ...options }: OptionsOf[C],
+  statusReady?: () => void,
+): Promise<DumpResult> {
+  const preDump = operation === 'preDump';
+  return withDeadline(operation, options, (deadline) =>
+    runDump({
+      operation,
+      criu,
+      pid,
+      preDump,
+      options,
+      deadline,
+      ...(statusReady === undefined ? {} : { statusReady }),
+    }),
+  );
+}
+
+/**
  * Runs one dump or pre-dump: everything is checked before anything is touched, and after a failure
  * the tree runs on and no images are left that look complete.
  */
 export async function runDump(request: DumpRequest): Promise<DumpResult> {
   const start = performance.now();
   const { options, deadline } = request;
-  requireRoot(request);
+  requireRoot(request.operation);
   const installation = await deadline.bound('criu', request.criu.ready());
   if (options.lazyPages === true && installation.service !== undefined) {
     // Its criu gets no connection of ours, and would listen on every address.

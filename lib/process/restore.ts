@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deadline } from '../base/deadline.js';
+import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
-import type { Criu } from '../criu/criu.js';
-import { requireRoot } from '../criu/criu.js';
+
+import { type Criu, defaultCriu, requireRoot } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
@@ -22,7 +22,7 @@ import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { RestoreOptions } from '../options/types.js';
-import type { LogOptions } from '../options/validate.js';
+import { checkImagePath, type LogOptions, validateOptions } from '../options/validate.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks } from './leftovers.js';
 
@@ -80,11 +80,37 @@ interface RestoreRequest {
 /** For how long a pid of the images may still belong to a process that is gone but not reaped. */
 const reapingMs = 5_000;
 
+/**
+ * Brings back the tasks that a {@link dump} has saved, under the pids that they had. They belong to
+ * the init process then, or to this one with `restoreSibling`.
+ *
+ * @param imagePath - The directory of the images.
+ * @throws TypeError, RangeError for a bad path or option, before anything is touched.
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_PROCESS_EXISTS` when a pid
+ * is in use, others when CRIU fails; nothing of the tasks is left then.
+ */
+export async function restore(
+  imagePath: string,
+  options: RestoreOptions = {},
+): Promise<RestoreResult> {
+  const { criu = defaultCriu(), ...checked } = validateOptions('restore', options);
+  const checkedPath = checkImagePath(imagePath);
+  return withDeadline('restore', checked, (deadline) =>
+    runRestore({
+      operation: 'restore',
+      criu,
+      imagePath: checkedPath,
+      options: checked,
+      deadline,
+    }),
+  );
+}
+
 /** Runs one restore: after a failure nothing of the tasks is left. */
-export async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
+async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
   const { options, imagePath, deadline } = request;
-  requireRoot(request);
+  requireRoot(request.operation);
   const installation = await deadline.bound('criu', request.criu.ready());
   refuseWithService(installation, options);
   const leave = await deadline.enter(request.criu.queue);

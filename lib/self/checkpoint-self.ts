@@ -72,7 +72,7 @@ interface SelfRequest {
 
 async function checkpointInTime(request: SelfRequest): Promise<SelfCheckpoint> {
   const { criu, options, deadline } = request;
-  requireRoot(request);
+  requireRoot(request.operation);
   requireParent();
   const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
   const { major, minor } = await deadline.bound('criu', criu.version());

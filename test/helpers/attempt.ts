@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Criu, CriuError, type DumpOptions, type DumpResult } from './api.js';
+import { Criu, CriuError, type DumpOptions, type DumpResult, dump } from './api.js';
 import { CriuLog } from './criu-log.js';
 import type { Scope } from './scope.js';
 import { type FieldValue, traceCriu } from './strace.js';
@@ -18,10 +18,9 @@ export async function dumpOk(
   scope: Scope,
   pid: number,
   options: DumpOptions = {},
-  criu: Criu = new Criu(),
 ): Promise<Attempt> {
   const imagePath = join(await scope.directory(), 'images');
-  const result = await criu.dump(pid, { leaveRunning: true, imagePath, ...options });
+  const result = await dump(pid, { leaveRunning: true, imagePath, ...options });
   return {
     imagePath,
     result,
@@ -38,7 +37,7 @@ export async function dumpFails(
 ): Promise<CriuError> {
   const imagePath = join(await scope.directory(), 'images');
   try {
-    await new Criu().dump(pid, { leaveRunning: true, imagePath, ...options });
+    await dump(pid, { leaveRunning: true, imagePath, ...options });
   } catch (error) {
     if (error instanceof CriuError) return error;
     throw error;

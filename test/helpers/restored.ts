@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { Criu, CriuError, type RestoreOptions, type RestoreResult } from './api.js';
+import {
+  CriuError,
+  type DumpOptions,
+  dump,
+  type RestoreOptions,
+  type RestoreResult,
+  restore,
+} from './api.js';
 import { isAlive } from './process.js';
 import type { Scope } from './scope.js';
 
@@ -14,10 +21,10 @@ export interface Restored extends RestoreResult {
 export async function dumpAway(
   scope: Scope,
   workload: { pid: number; gone: Promise<void> },
-  options: Parameters<Criu['dump']>[1] = {},
+  options: DumpOptions = {},
 ): Promise<string> {
   const imagePath = join(await scope.directory(), 'images');
-  await new Criu().dump(workload.pid, { imagePath, ...options });
+  await dump(workload.pid, { imagePath, ...options });
   await workload.gone;
   return imagePath;
 }
@@ -27,9 +34,8 @@ export async function restoreOk(
   scope: Scope,
   imagePath: string,
   options: RestoreOptions = {},
-  criu: Criu = new Criu(),
 ): Promise<Restored> {
-  const result = await criu.restore(imagePath, { restoreSibling: true, ...options });
+  const result = await restore(imagePath, { restoreSibling: true, ...options });
   const { pid, exited = Promise.resolve() } = result;
   const kill = async (): Promise<void> => {
     if (isAlive(pid)) process.kill(pid, 'SIGKILL');
@@ -45,7 +51,7 @@ export async function restoreFails(
   options: RestoreOptions = {},
 ): Promise<CriuError> {
   try {
-    await new Criu().restore(imagePath, options);
+    await restore(imagePath, options);
   } catch (error) {
     if (error instanceof CriuError) return error;
     throw error;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { Criu, CriuError, type DumpResult } from '../helpers/api.js';
+import { Criu, CriuError, type DumpResult, dump } from '../helpers/api.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { isAlive, startWorkload, type Workload } from '../helpers/process.js';
@@ -37,7 +37,7 @@ test('8 dumps of 8 processes at one moment succeed and a 1 ms timer slips by no 
   const dumpAll = (round: string): Promise<DumpResult[]> =>
     Promise.all(
       workloads.map(({ pid }) =>
-        criu.dump(pid, { leaveRunning: true, imagePath: images(round, pid) }),
+        dump(pid, { criu, leaveRunning: true, imagePath: images(round, pid) }),
       ),
     );
   // Loads the addon and has the code compiled: start-up is not what is measured.
@@ -79,7 +79,7 @@ test('of concurrent dumps the failing ones fail with their own error', async () 
   for (const round of [1, 2, 3]) {
     const settled = await Promise.allSettled(
       expected.map(([pid]) =>
-        criu.dump(pid, { leaveRunning: true, imagePath: join(directory, `${round}-${pid}`) }),
+        dump(pid, { criu, leaveRunning: true, imagePath: join(directory, `${round}-${pid}`) }),
       ),
     );
     for (const [index, [pid, pattern]] of expected.entries()) {
@@ -101,7 +101,8 @@ test('32 dumps in flight leave no descriptor and no process', async () => {
   const workloads = await start(4);
   const directory = await scope.directory();
   const criu = new Criu();
-  await criu.dump(workloads[0]?.pid ?? 0, {
+  await dump(workloads[0]?.pid ?? 0, {
+    criu,
     leaveRunning: true,
     imagePath: join(directory, 'first'),
   });
@@ -109,7 +110,7 @@ test('32 dumps in flight leave no descriptor and no process', async () => {
   for (let wave = 0; wave < 8; wave++) {
     await Promise.all(
       workloads.map(({ pid }) =>
-        criu.dump(pid, { leaveRunning: true, imagePath: join(directory, `${wave}-${pid}`) }),
+        dump(pid, { criu, leaveRunning: true, imagePath: join(directory, `${wave}-${pid}`) }),
       ),
     );
   }

@@ -6,7 +6,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { Criu, type Hooks, startPageServer } from '../helpers/api.js';
+import { Criu, dump, type Hooks, startPageServer } from '../helpers/api.js';
 import { until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { criuBinary } from '../helpers/paths.js';
@@ -73,7 +73,7 @@ test.each<[string, (kill: () => void, imagePath: string) => Hooks]>([
   const { criu, sleeper, kill } = await outlivedCriu();
   const imagePath = join(await scope.directory(), 'images');
   const hooks = hooksWith(kill, imagePath);
-  await expect(criu.dump(workload.pid, { imagePath, hooks })).rejects.toMatchObject({
+  await expect(dump(workload.pid, { criu, imagePath, hooks })).rejects.toMatchObject({
     code: 'ERR_CRIU_DIED',
   });
   await isGone(sleeper());

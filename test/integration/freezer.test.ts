@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, watch } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CheckpointOptions, Criu, checkpoint } from '../helpers/api.js';
+import { type CheckpointOptions, Criu, checkpoint, dump } from '../helpers/api.js';
 import { type Container, startContainer, uniqueId } from '../helpers/container.js';
 import { runOk, sleep, until } from '../helpers/exec.js';
 import { freezerState } from '../helpers/freezer.js';
@@ -264,7 +264,8 @@ describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version
         wasFrozen = frozen(path);
       },
     };
-    const { timings } = await criu.dump(pid, {
+    const { timings } = await dump(pid, {
+      criu,
       ...options,
       imagePath: join(directory, 'good'),
       hooks,
@@ -277,7 +278,8 @@ describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version
       throw new Error('no');
     };
     await expect(
-      criu.dump(pid, {
+      dump(pid, {
+        criu,
         ...options,
         imagePath: join(directory, 'vetoed'),
         hooks: { postDump: veto },
@@ -290,7 +292,8 @@ describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version
       return never();
     };
     await expect(
-      criu.dump(pid, {
+      dump(pid, {
+        criu,
         ...options,
         imagePath: join(directory, 'killed'),
         hooks: { postDump: kill },
@@ -308,7 +311,7 @@ describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version
     await until('the cgroup is frozen', () => frozen(path));
     const criu = new Criu();
     const imagePath = join(await scope.directory(), 'images');
-    await criu.dump(pid, { freezeCgroup: path, leaveRunning: true, imagePath });
+    await dump(pid, { criu, freezeCgroup: path, leaveRunning: true, imagePath });
     // CRIU freezes it again, and on v2 that takes a moment.
     await until('it is frozen', () => frozen(path));
   });
@@ -317,7 +320,7 @@ describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version
     const { pid } = await startWorkload(scope, ['idle']);
     const directory = await scope.directory();
     await expect(
-      new Criu().dump(pid, {
+      dump(pid, {
         freezeCgroup: directory,
         leaveRunning: true,
         imagePath: join(directory, 'images'),

@@ -4,7 +4,14 @@ import { chmod, lchown, mkdir, readlink, symlink, writeFile } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Criu, CriuError, checkpoint, type DumpOptions, type DumpResult } from '../helpers/api.js';
+import {
+  Criu,
+  CriuError,
+  checkpoint,
+  type DumpOptions,
+  type DumpResult,
+  dump,
+} from '../helpers/api.js';
 import { startContainer } from '../helpers/container.js';
 import { run, runOk, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
@@ -20,8 +27,8 @@ const criu = new Criu();
 const images = (directory: string): string[] =>
   readdirSync(directory).filter((name) => name.endsWith('.img'));
 
-const dump = (pid: number, imagePath: string, options: DumpOptions = {}): Promise<DumpResult> =>
-  criu.dump(pid, { leaveRunning: true, imagePath, ...options });
+const dumpTo = (pid: number, imagePath: string, options: DumpOptions = {}): Promise<DumpResult> =>
+  dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 
 async function failureOf(operation: Promise<unknown>): Promise<CriuError> {
   const error = await operation.then(
@@ -61,11 +68,11 @@ describe('a fresh directory', () => {
   test('is made with its parents, for root only, and again for the next images', async () => {
     const { good, directory } = await startBoth();
     const imagePath = join(directory, 'a/b/images');
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     for (const path of [imagePath, dirname(imagePath), join(directory, 'a')]) {
       expect(statSync(path).mode & 0o777).toBe(0o700);
     }
-    await dump(good, join(directory, 'a/b/more'));
+    await dumpTo(good, join(directory, 'a/b/more'));
     expect(readdirSync(join(directory, 'a/b')).sort()).toEqual(['images', 'more']);
   });
 
@@ -74,7 +81,7 @@ describe('a fresh directory', () => {
     const imagePath = join(directory, 'images');
     await mkdir(imagePath);
     await chmod(imagePath, 0o750);
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     expect(statSync(imagePath).mode & 0o777).toBe(0o750);
     expect(images(imagePath)).toContain('inventory.img');
   });
@@ -82,18 +89,18 @@ describe('a fresh directory', () => {
   test('that holds something is refused, and nothing changes', async () => {
     const { good, directory } = await startBoth();
     const imagePath = join(directory, 'images');
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     await mkdir(join(directory, 'mine'));
     await writeFile(join(directory, 'mine/.hidden'), 'mine');
     for (const path of [imagePath, join(directory, 'mine')]) {
       const before = snapshotDirectory(directory);
-      const error = await failureOf(dump(good, path));
+      const error = await failureOf(dumpTo(good, path));
       expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
       expect(error.message).toContain(path);
       expect(error.message).toMatch(/not empty/);
       expect(error.message).toMatch(/overwrite/);
       expect(error.message).not.toMatch(/\n/);
-      const explicit = await failureOf(dump(good, path, { overwrite: false }));
+      const explicit = await failureOf(dumpTo(good, path, { overwrite: false }));
       expect(explicit.code).toBe('ERR_CRIU_IMAGES_DIR');
       expect(snapshotDirectory(directory)).toEqual(before);
     }
@@ -116,13 +123,13 @@ describe('a fresh directory', () => {
   test('may hold only the log of a try that failed', async () => {
     const { good, bad, directory } = await startBoth();
     const imagePath = join(directory, 'images');
-    const error = await failureOf(dump(bad, imagePath));
+    const error = await failureOf(dumpTo(bad, imagePath));
     expect(error).toMatchObject({ code: 'ERR_CRIU_FAILED', logFile: join(imagePath, 'dump.log') });
     expect(readdirSync(imagePath)).toEqual(['dump.log']);
     expect(readFileSync(join(imagePath, 'dump.log'), 'utf8')).toMatch(/--file-locks/);
     // A retry that fails too, and one that succeeds.
-    await failureOf(dump(bad, imagePath));
-    await dump(good, imagePath);
+    await failureOf(dumpTo(bad, imagePath));
+    await dumpTo(good, imagePath);
     expect(images(imagePath)).toContain(`core-${good}.img`);
     expect(readFileSync(join(imagePath, 'dump.log'), 'utf8')).not.toMatch(/--file-locks/);
   });
@@ -132,11 +139,11 @@ describe('a fresh directory', () => {
     const imagePath = join(await scope.directory(), 'images');
     const abort = new AbortController();
     const hooks = { postDump: () => abort.abort() };
-    await expect(dump(pid, imagePath, { hooks, signal: abort.signal })).rejects.toMatchObject({
+    await expect(dumpTo(pid, imagePath, { hooks, signal: abort.signal })).rejects.toMatchObject({
       name: 'AbortError',
     });
     expect(existsSync(imagePath) ? readdirSync(imagePath) : []).toEqual(['dump.log']);
-    await dump(pid, imagePath);
+    await dumpTo(pid, imagePath);
     expect(images(imagePath)).toContain('inventory.img');
   });
 
@@ -144,7 +151,7 @@ describe('a fresh directory', () => {
     const { good, directory } = await startBoth();
     const imagePath = join(directory, 'a/images');
     const error = await failureOf(
-      dump(good, imagePath, { freezeCgroup: join(directory, 'nowhere') }),
+      dumpTo(good, imagePath, { freezeCgroup: join(directory, 'nowhere') }),
     );
     expect(error.stage).toBe('freeze');
     expect(existsSync(join(directory, 'a'))).toBe(false);
@@ -156,9 +163,9 @@ describe('overwrite: true', () => {
     const { good, directory } = await startBoth();
     const { pid: other } = await startWorkload(scope, ['threads', 2]);
     const imagePath = join(directory, 'images');
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     await writeFile(join(imagePath, 'mine'), 'mine');
-    const result = await dump(other, imagePath, { overwrite: true });
+    const result = await dumpTo(other, imagePath, { overwrite: true });
     expect(result.imagePath).toBe(imagePath);
     expect(result.logFile).toBe(join(imagePath, 'dump.log'));
     expect(existsSync(result.logFile)).toBe(true);
@@ -171,9 +178,9 @@ describe('overwrite: true', () => {
 
   test('is as without when there is nothing', async () => {
     const { good, directory } = await startBoth();
-    await dump(good, join(directory, 'images'), { overwrite: true });
+    await dumpTo(good, join(directory, 'images'), { overwrite: true });
     await mkdir(join(directory, 'empty'));
-    await dump(good, join(directory, 'empty'), { overwrite: true });
+    await dumpTo(good, join(directory, 'empty'), { overwrite: true });
     expect(readdirSync(directory).sort()).toEqual(['empty', 'images']);
     expect(images(join(directory, 'empty'))).toContain('inventory.img');
   });
@@ -181,7 +188,7 @@ describe('overwrite: true', () => {
   test('never shows a reader a moment without images', async () => {
     const { good, directory } = await startBoth();
     const imagePath = join(directory, 'images');
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     const reader = new Worker(
       `const { statSync } = require('node:fs');
        const { parentPort, workerData } = require('node:worker_threads');
@@ -205,7 +212,7 @@ describe('overwrite: true', () => {
       reader.once('error', reject);
     });
     await once(reader, 'online');
-    for (let round = 0; round < 20; round++) await dump(good, imagePath, { overwrite: true });
+    for (let round = 0; round < 20; round++) await dumpTo(good, imagePath, { overwrite: true });
     reader.postMessage('stop');
     const { missing, seen } = (await told) as { missing: number; seen: number };
     await reader.terminate();
@@ -218,9 +225,9 @@ describe('overwrite: true', () => {
   test('of a dump that fails leaves the old images as they were, and nothing beside them', async () => {
     const { good, bad, directory } = await startBoth();
     const imagePath = join(directory, 'images');
-    await dump(good, imagePath);
+    await dumpTo(good, imagePath);
     const before = snapshotDirectory(directory);
-    const error = await failureOf(dump(bad, imagePath, { overwrite: true }));
+    const error = await failureOf(dumpTo(bad, imagePath, { overwrite: true }));
     expect(error.code).toBe('ERR_CRIU_FAILED');
     expect(error.log.join('\n')).toMatch(/--file-locks/);
     expect(snapshotDirectory(directory)).toEqual(before);
@@ -231,7 +238,7 @@ describe('overwrite: true', () => {
 
     const abort = new AbortController();
     await expect(
-      dump(good, imagePath, {
+      dumpTo(good, imagePath, {
         overwrite: true,
         signal: abort.signal,
         hooks: { postDump: () => abort.abort() },
@@ -244,10 +251,10 @@ describe('overwrite: true', () => {
     const { good, directory } = await startBoth();
     const target = join(directory, 'target');
     const link = join(directory, 'link');
-    await dump(good, target);
+    await dumpTo(good, target);
     await symlink('target', link);
     const { pid: other } = await startWorkload(scope, ['idle']);
-    await dump(other, link, { overwrite: true });
+    await dumpTo(other, link, { overwrite: true });
     expect(await readlink(link)).toBe('target');
     expect(lstatSync(target).isDirectory()).toBe(true);
     expect(images(target)).toContain(`core-${other}.img`);
@@ -260,7 +267,7 @@ describe('overwrite: true', () => {
     const imagePath = await mountTmpfs('size=32m');
     await writeFile(join(imagePath, 'old'), 'old');
     // Without leaveRunning the images are all that is left of the process.
-    const outcome = await dump(pid, imagePath, { leaveRunning: false, overwrite: true }).then(
+    const outcome = await dumpTo(pid, imagePath, { leaveRunning: false, overwrite: true }).then(
       () => 'success',
       () => 'failure',
     );
@@ -273,13 +280,13 @@ describe('overwrite: true', () => {
     const imagePath = join(directory, 'images');
     await mkdir(imagePath);
     await writeFile(join(imagePath, 'mine'), 'mine');
-    await dump(good, imagePath, { overwrite: 'reuse' });
+    await dumpTo(good, imagePath, { overwrite: 'reuse' });
     expect(images(imagePath)).toContain('inventory.img');
-    await dump(good, imagePath, { overwrite: 'reuse' });
-    await failureOf(dump(bad, imagePath, { overwrite: 'reuse' }));
+    await dumpTo(good, imagePath, { overwrite: 'reuse' });
+    await failureOf(dumpTo(bad, imagePath, { overwrite: 'reuse' }));
     expect(readFileSync(join(imagePath, 'mine'), 'utf8')).toBe('mine');
     expect(images(imagePath)).not.toContain(`core-${bad}.img`);
-    await dump(good, imagePath, { overwrite: 'reuse' });
+    await dumpTo(good, imagePath, { overwrite: 'reuse' });
     expect(images(imagePath)).toContain('inventory.img');
   });
 });
@@ -336,11 +343,11 @@ describe('symbolic links', () => {
     const { good, directory } = await startBoth();
     await mkdir(join(directory, 'target'));
     await symlink('target', join(directory, 'link'));
-    const { imagePath } = await dump(good, join(directory, 'link'));
+    const { imagePath } = await dumpTo(good, join(directory, 'link'));
     expect(imagePath).toBe(join(directory, 'link'));
     expect(images(join(directory, 'target'))).toContain('inventory.img');
     // As a parent, too.
-    await dump(good, join(directory, 'link/below'));
+    await dumpTo(good, join(directory, 'link/below'));
     expect(images(join(directory, 'target/below'))).toContain('inventory.img');
   });
 
@@ -350,7 +357,7 @@ describe('symbolic links', () => {
     const before = snapshotDirectory(directory);
     const given = { imagePath: join(directory, 'images'), [option]: join(directory, 'link') };
     await expect(
-      criu.dump(good, { leaveRunning: true, ...given } as DumpOptions),
+      dump(good, { criu, leaveRunning: true, ...given } as DumpOptions),
     ).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
       message: expect.stringContaining(option) as string,
@@ -363,13 +370,13 @@ describe('symbolic links', () => {
     const target = await scope.directory();
     await symlink(target, join(directory, 'planted'));
     await lchown(join(directory, 'planted'), 65_534, 65_534);
-    await expect(dump(good, join(directory, 'planted', below))).rejects.toMatchObject({
+    await expect(dumpTo(good, join(directory, 'planted', below))).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
       message: expect.stringMatching(/symbolic link made by user 65534/) as string,
     });
     // Nor when one of our own leads there.
     await symlink('planted', join(directory, 'ours'));
-    await expect(dump(good, join(directory, 'ours', below))).rejects.toMatchObject({
+    await expect(dumpTo(good, join(directory, 'ours', below))).rejects.toMatchObject({
       code: 'ERR_INVALID_ARG_VALUE',
     });
     expect(readdirSync(target)).toEqual([]);
@@ -398,13 +405,13 @@ describe('file systems that do not take the images', () => {
     const { pid } = await startWorkload(scope, ['memory', 16]);
     const small = await mountTmpfs('size=2m');
     const imagePath = join(small, 'images');
-    const error = await failureOf(dump(pid, imagePath, { leaveRunning: false }));
+    const error = await failureOf(dumpTo(pid, imagePath, { leaveRunning: false }));
     expect(error.code).toBe('ERR_CRIU_FAILED');
     expect(error.message).toMatch(/No space left|ENOSPC/);
     expect(isAlive(pid)).toBe(true);
     expect(readdirSync(imagePath)).toEqual(['dump.log']);
     await runOk('mount', ['-o', 'remount,size=64m', small]);
-    await dump(pid, imagePath);
+    await dumpTo(pid, imagePath);
     expect(images(imagePath)).toContain('inventory.img');
   });
 
@@ -446,12 +453,12 @@ describe('file systems that do not take the images', () => {
     async (options) => {
       const { pid } = await startWorkload(scope, ['idle']);
       const place = await mountTmpfs('size=16m');
-      await dump(pid, join(place, 'there'));
+      await dumpTo(pid, join(place, 'there'));
       await remountReadOnly(place);
       const before = snapshotDirectory(place);
       const paths = [join(place, 'new'), ...('overwrite' in options ? [join(place, 'there')] : [])];
       for (const path of paths) {
-        const error = await failureOf(dump(pid, path, { ...options, leaveRunning: false }));
+        const error = await failureOf(dumpTo(pid, path, { ...options, leaveRunning: false }));
         expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
         expect(error.message).toMatch(/EROFS/);
         expect(error.message).toContain(path);
@@ -465,14 +472,14 @@ describe('file systems that do not take the images', () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const place = await mountTmpfs('size=16m');
     const imagePath = join(place, 'images');
-    await dump(pid, imagePath);
+    await dumpTo(pid, imagePath);
     // The directory can be written to, the one that it is in cannot.
     await runOk('mount', ['--bind', imagePath, imagePath]);
     scope.defer(() => runOk('umount', ['-l', imagePath]));
     await remountReadOnly(place, 'remount,bind,ro');
     const before = snapshotDirectory(imagePath);
     await expect(
-      dump(pid, imagePath, { overwrite: true, leaveRunning: false }),
+      dumpTo(pid, imagePath, { overwrite: true, leaveRunning: false }),
     ).rejects.toBeInstanceOf(CriuError);
     expect(isAlive(pid)).toBe(true);
     expect(snapshotDirectory(imagePath)).toEqual(before);
@@ -481,7 +488,7 @@ describe('file systems that do not take the images', () => {
   test('the working directory of a failing dump keeps its log, the images directory nothing', async () => {
     const { bad, directory } = await startBoth();
     const [imagePath, workPath] = [join(directory, 'images'), join(directory, 'work')];
-    const error = await failureOf(dump(bad, imagePath, { workPath }));
+    const error = await failureOf(dumpTo(bad, imagePath, { workPath }));
     expect(error.logFile).toBe(join(workPath, 'dump.log'));
     expect(readdirSync(workPath)).toEqual(['dump.log']);
     expect(existsSync(imagePath)).toBe(false);

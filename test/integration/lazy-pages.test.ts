@@ -288,7 +288,12 @@ describe('what goes wrong', () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(directory, 'images');
     await expect(
-      new Criu({ service }).dump(pid, { imagePath, lazyPages: true, pageServer: '127.0.0.1:27' }),
+      dump(pid, {
+        criu: new Criu({ service }),
+        imagePath,
+        lazyPages: true,
+        pageServer: '127.0.0.1:27',
+      }),
     ).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
     expect(existsSync(imagePath)).toBe(false);
   });

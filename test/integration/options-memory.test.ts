@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { Criu, checkpoint } from '../helpers/api.js';
+import { Criu, checkpoint, dump, preDump } from '../helpers/api.js';
 import { dumpOk } from '../helpers/attempt.js';
 import { startContainer } from '../helpers/container.js';
 import { run, until } from '../helpers/exec.js';
@@ -65,7 +65,7 @@ optionTest(
     const status = await open(statusPath, 'w');
     scope.defer(() => status.close());
     const source = await startWorkload(scope, ['memory', 32]);
-    const dumping = new Criu().dump(source.pid, {
+    const dumping = dump(source.pid, {
       imagePath,
       lazyPages: true,
       pageServer: `127.0.0.1:${port}`,
@@ -148,7 +148,7 @@ optionTest(
     const port = await freePort();
     const controller = new AbortController();
     const options = { imagePath, lazyPages: true, pageServer: `127.0.0.1:${port}` };
-    const dumping = new Criu().dump(pid, { ...options, signal: controller.signal });
+    const dumping = dump(pid, { ...options, signal: controller.signal });
     // Before it is looked at: a rejection meanwhile would count as unhandled.
     const settled = expect(dumping).rejects.toMatchObject({
       name: 'AbortError',
@@ -159,7 +159,7 @@ optionTest(
     await settled;
     const { size } = statSync(log);
     await until('the process counts on', () => statSync(log).size > size);
-    await expect(new Criu().dump(pid, { ...options, timeoutMs: 300 })).rejects.toMatchObject({
+    await expect(dump(pid, { ...options, timeoutMs: 300 })).rejects.toMatchObject({
       code: 'ERR_CRIU_TIMEOUT',
     });
     expect(listeners(port)).toEqual([]);
@@ -192,16 +192,17 @@ optionTest(
       [
         'trackMem',
         () =>
-          criu.dump(pid, {
+          dump(pid, {
+            criu,
             imagePath: join(directory, 'tracked'),
             leaveRunning: true,
             trackMem: true,
           }),
       ],
-      ['preDump', () => criu.preDump(pid, { imagePath: first, preDumpMode: 'read' })],
+      ['preDump', () => preDump(pid, { criu, imagePath: first, preDumpMode: 'read' })],
       [
         'parentPath',
-        () => criu.dump(pid, { imagePath: second, leaveRunning: true, parentPath: '../first' }),
+        () => dump(pid, { criu, imagePath: second, leaveRunning: true, parentPath: '../first' }),
       ],
       [
         'preDump',

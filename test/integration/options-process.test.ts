@@ -10,7 +10,7 @@ import { link, mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
-import { Criu, type DumpOptions } from '../helpers/api.js';
+import { type DumpOptions, dump } from '../helpers/api.js';
 import { dumpFails, dumpOk, fieldsReceived } from '../helpers/attempt.js';
 import { runOk, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
@@ -193,7 +193,7 @@ optionTest('imagePath', 'is ./checkpoint of the working directory by default', a
   const before = process.cwd();
   process.chdir(directory);
   try {
-    const { imagePath } = await new Criu().dump(pid, { leaveRunning: true });
+    const { imagePath } = await dump(pid, { leaveRunning: true });
     expect(imagePath).toBe(join(directory, 'checkpoint'));
     expect(existsSync(join(directory, 'checkpoint/inventory.img'))).toBe(true);
   } finally {
@@ -207,11 +207,11 @@ optionTest('overwrite', 'a directory with content is refused, replaced, or added
   await mkdir(imagePath);
   await writeFile(join(imagePath, 'precious'), 'old');
   const options: DumpOptions = { leaveRunning: true, imagePath };
-  await expect(new Criu().dump(pid, options)).rejects.toMatchObject({
+  await expect(dump(pid, options)).rejects.toMatchObject({
     code: 'ERR_CRIU_IMAGES_DIR',
   });
   expect(readdirSync(imagePath)).toEqual(['precious']);
-  await new Criu().dump(pid, { ...options, overwrite: true });
+  await dump(pid, { ...options, overwrite: true });
   expect(readdirSync(imagePath)).toContain('inventory.img');
   expect(readdirSync(imagePath)).not.toContain('precious');
 });
@@ -265,7 +265,7 @@ optionTest(
   async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const fields = await fieldsReceived(scope, (criu) =>
-      dumpOk(scope, pid, { timeoutMs: 59_500 }, criu),
+      dumpOk(scope, pid, { criu, timeoutMs: 59_500 }),
     );
     expect(fields['timeout']).toEqual(['60']);
   },
@@ -274,9 +274,9 @@ optionTest(
 optionTest('signal', 'an abort rejects as Node does and the process goes on', async () => {
   const { pid } = await startWorkload(scope, ['memory', 256]);
   const imagePath = join(await scope.directory(), 'images');
-  await expect(
-    new Criu().dump(pid, { imagePath, signal: AbortSignal.abort() }),
-  ).rejects.toMatchObject({ name: 'AbortError' });
+  await expect(dump(pid, { imagePath, signal: AbortSignal.abort() })).rejects.toMatchObject({
+    name: 'AbortError',
+  });
   expect(existsSync(imagePath)).toBe(false);
   const controller = new AbortController();
   const cause = new Error('changed my mind');
@@ -285,7 +285,7 @@ optionTest('signal', 'an abort rejects as Node does and the process goes on', as
       setImmediate(() => controller.abort(cause));
     },
   };
-  const dumping = new Criu().dump(pid, { imagePath, signal: controller.signal, hooks });
+  const dumping = dump(pid, { imagePath, signal: controller.signal, hooks });
   await expect(dumping).rejects.toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause });
   await reachesState(pid, 'S');
 });
@@ -294,9 +294,9 @@ optionTest('signal', 'an abort rejects as Node does and the process goes on', as
 // CRIU received the field is shown.
 async function isReceived(options: DumpOptions, field: string, values: unknown[]): Promise<void> {
   const { pid } = await startWorkload(scope, ['idle']);
-  const fields = await fieldsReceived(scope, (criu) => dumpOk(scope, pid, options, criu));
+  const fields = await fieldsReceived(scope, (criu) => dumpOk(scope, pid, { criu, ...options }));
   expect(fields[field]).toEqual(values);
-  const without = await fieldsReceived(scope, (criu) => dumpOk(scope, pid, {}, criu));
+  const without = await fieldsReceived(scope, (criu) => dumpOk(scope, pid, { criu }));
   expect(without[field]).not.toEqual(values);
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
+import { restore } from '../helpers/api.js';
 import { fieldsReceived } from '../helpers/attempt.js';
 import { until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
@@ -55,7 +56,7 @@ optionTest(
       scope,
       async (criu) => {
         // The kernel here may have neither.
-        await criu.restore(imagePath, { restoreSibling: true, ...options }).then(
+        await restore(imagePath, { criu, restoreSibling: true, ...options }).then(
           async ({ pid, exited }) => {
             process.kill(pid, 'SIGKILL');
             await exited;

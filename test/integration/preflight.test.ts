@@ -16,7 +16,7 @@ import { explain } from '../../lib/explain.js';
 import { enrich } from '../../lib/preflight/enrich.js';
 import type { Finding } from '../../lib/preflight/finding.js';
 import { inspect } from '../../lib/preflight/inspect.js';
-import { Criu, CriuError, checkpoint, type DumpOptions } from '../helpers/api.js';
+import { Criu, CriuError, checkpoint, type DumpOptions, dump } from '../helpers/api.js';
 import { dumpFails, dumpOk } from '../helpers/attempt.js';
 import { startContainer } from '../helpers/container.js';
 import { type Outcome, run, runOk, until } from '../helpers/exec.js';
@@ -770,7 +770,7 @@ describe('the machine', () => {
       { code: 'lazy-pages-pipe', severity: 'fails', pid },
     ]);
     // Restored tasks would run already when CRIU finds out, so the dump is refused.
-    await expect(new Criu().dump(pid, options)).rejects.toMatchObject({
+    await expect(dump(pid, options)).rejects.toMatchObject({
       code: 'ERR_CRIU_FEATURE_MISSING',
       message: expect.stringMatching(/fs\.pipe-max-size is 1048576.*raise it to 4194304/) as string,
       findings: [{ code: 'lazy-pages-pipe' }],
@@ -795,7 +795,7 @@ describe('the machine', () => {
     const criu = new Criu({ binary });
     const found = await inspect({ criu, pid, preDump: false, options: {} });
     expect(found).toMatchObject([{ code: 'kernel-data-cache', severity: 'notice' }]);
-    await criu.dump(pid, { imagePath: join(directory, 'images'), leaveRunning: true });
+    await dump(pid, { criu, imagePath: join(directory, 'images'), leaveRunning: true });
     expect(isAlive(pid)).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Criu, CriuError, type HookEvent, type RestoreHooks } from '../helpers/api.js';
+import { CriuError, dump, type HookEvent, type RestoreHooks } from '../helpers/api.js';
 import { sleep, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import {
@@ -71,7 +71,7 @@ test('a root that nobody has reaped yet is waited for before a hook is called', 
   process.kill(parent.pid, 'SIGSTOP');
   await reachesState(parent.pid, 'T');
   const imagePath = join(await scope.directory(), 'images');
-  await new Criu().dump(pid, { imagePath });
+  await dump(pid, { imagePath });
   expect(processState(pid)?.state).toBe('Z');
   const reached: string[] = [];
   const restored = restoreOk(scope, imagePath, {

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { Criu, CriuError, checkpoint } from '../helpers/api.js';
+import { Criu, CriuError, checkpoint, dump } from '../helpers/api.js';
 import { startContainer } from '../helpers/container.js';
 import { until } from '../helpers/exec.js';
 import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
@@ -68,7 +68,7 @@ test('a process is dumped by the service, and no criu is started', async () => {
     },
   };
   const imagePath = join(directory, 'images');
-  const { stats, timings } = await criu.dump(pid, { leaveRunning: true, imagePath, hooks });
+  const { stats, timings } = await dump(pid, { criu, leaveRunning: true, imagePath, hooks });
   expect(ours).toEqual([]);
   expect(stats?.pagesWritten).toBeGreaterThan(0);
   expect(timings.criuMs).toBeGreaterThan(0);
@@ -110,15 +110,15 @@ test('failures, many dumps and leaks are as without a service', async () => {
   const directory = await scope.directory();
   const locking = await startWorkload(scope, ['lock', join(directory, 'lock')]);
   const idle = await Promise.all([1, 2, 3, 4].map(() => startWorkload(scope, ['idle'])));
-  await criu.dump(idle[0]?.pid ?? 0, { leaveRunning: true, imagePath: join(directory, 'first') });
+  await dump(idle[0]?.pid ?? 0, { criu, leaveRunning: true, imagePath: join(directory, 'first') });
   const before = await settledHoldings([child.pid ?? 0]);
-  const error = await failureOf(criu.dump(locking.pid, { imagePath: join(directory, 'failing') }));
+  const error = await failureOf(dump(locking.pid, { criu, imagePath: join(directory, 'failing') }));
   expect(error).toMatchObject({ code: 'ERR_CRIU_FAILED', operation: 'dump' });
   expect(error.message).toMatch(/file.locks/);
   expect(readdirSync(join(directory, 'failing'))).toEqual(['dump.log']);
   await Promise.all(
     idle.map(({ pid }) =>
-      criu.dump(pid, { leaveRunning: true, imagePath: join(directory, String(pid)) }),
+      dump(pid, { criu, leaveRunning: true, imagePath: join(directory, String(pid)) }),
     ),
   );
   for (const { pid } of [...idle, locking]) expect(isAlive(pid)).toBe(true);
@@ -130,7 +130,7 @@ test('a service in another mount namespace is refused in one sentence, nothing i
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const imagePath = join(directory, 'images');
-  const error = await failureOf(new Criu({ service }).dump(pid, { imagePath }));
+  const error = await failureOf(dump(pid, { criu: new Criu({ service }), imagePath }));
   expect(error.message).toContain(service);
   expect(error.message).toMatch(/mount namespace/);
   expect(error.message).not.toMatch(/\n/);
@@ -143,7 +143,7 @@ test('without a socket: ERR_CRIU_NOT_FOUND', async () => {
   const directory = await scope.directory();
   const service = join(directory, 'nowhere.sock');
   const error = await failureOf(
-    new Criu({ service }).dump(pid, { imagePath: join(directory, 'images') }),
+    dump(pid, { criu: new Criu({ service }), imagePath: join(directory, 'images') }),
   );
   expect(error.code).toBe('ERR_CRIU_NOT_FOUND');
   expect(error.message).toContain(service);
@@ -159,7 +159,7 @@ test('a socket on which nobody listens: a CriuError that names it', async () => 
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const error = await failureOf(
-    new Criu({ service }).dump(pid, { imagePath: join(directory, 'images') }),
+    dump(pid, { criu: new Criu({ service }), imagePath: join(directory, 'images') }),
   );
   expect(error.message).toContain(service);
   expect(error.message).toMatch(/ECONNREFUSED/);
@@ -173,11 +173,11 @@ test('a service that ends between two dumps, and one that comes back', async () 
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const options = (name: string) => ({ leaveRunning: true, imagePath: join(directory, name) });
-  await criu.dump(pid, options('first'));
+  await dump(pid, { criu, ...options('first') });
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;
-  expect((await failureOf(criu.dump(pid, options('second')))).message).toContain(service);
+  expect((await failureOf(dump(pid, { criu, ...options('second') }))).message).toContain(service);
   expect(existsSync(join(directory, 'second'))).toBe(false);
   // At the same path.
   const again = spawn(criuBinary, ['service', '--address', service], { stdio: 'ignore' });
@@ -191,7 +191,7 @@ test('a service that ends between two dumps, and one that comes back', async () 
       ({ message }: CriuError) => !message.includes(service),
     ),
   );
-  await criu.dump(pid, options('third'));
+  await dump(pid, { criu, ...options('third') });
 });
 
 test('what is no criu service: a CriuError each', async () => {
@@ -205,7 +205,7 @@ test('what is no criu service: a CriuError each', async () => {
   scope.defer(() => server.close());
   for (const service of [file, stream, `${directory}/${'x'.repeat(120)}`]) {
     const error = await failureOf(
-      new Criu({ service }).dump(pid, { imagePath: join(directory, 'images') }),
+      dump(pid, { criu: new Criu({ service }), imagePath: join(directory, 'images') }),
     );
     expect(error.message).toContain(service);
     expect(error.message).not.toMatch(/\n/);

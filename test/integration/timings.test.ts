@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Criu, checkpoint, type DumpResult, type DumpTimings } from '../helpers/api.js';
+import { Criu, checkpoint, type DumpResult, type DumpTimings, dump } from '../helpers/api.js';
 import { type Container, gapsMs, startContainer } from '../helpers/container.js';
 import { sleep, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
@@ -93,7 +93,7 @@ describe('timings of', () => {
 
   test('a process', async () => {
     const { pid } = await startWorkload(scope, ['memory', 16]);
-    const result = await new Criu().dump(pid, {
+    const result = await dump(pid, {
       leaveRunning: true,
       imagePath: join(await scope.directory(), 'images'),
     });
@@ -116,13 +116,15 @@ describe('timings of', () => {
       reach();
       return sleep(200);
     };
-    const holding = criu.dump(first.pid, {
+    const holding = dump(first.pid, {
+      criu,
       leaveRunning: true,
       imagePath: join(directory, 'first'),
       hooks: { preDump },
     });
     await isReached;
-    const waited = await criu.dump(second.pid, {
+    const waited = await dump(second.pid, {
+      criu,
       leaveRunning: true,
       imagePath: join(directory, 'second'),
     });
@@ -137,7 +139,11 @@ describe('timings of', () => {
     const criu = new Criu({ workers: 0 });
     const directory = await scope.directory();
     for (const name of ['first', 'second', 'third']) {
-      const result = await criu.dump(pid, { leaveRunning: true, imagePath: join(directory, name) });
+      const result = await dump(pid, {
+        criu,
+        leaveRunning: true,
+        imagePath: join(directory, name),
+      });
       expectPlausible(result);
       expect(result.timings.workerReadyMs).toBeGreaterThan(0);
     }
@@ -229,7 +235,7 @@ describe('pauseMs against a clock inside, ticking each millisecond', () => {
     const { pid } = await startWorkload(scope, ['count', log, 1_000]);
     const criu = new Criu();
     await compare(log, (round) =>
-      criu.dump(pid, { leaveRunning: true, imagePath: join(directory, `images-${round}`) }),
+      dump(pid, { criu, leaveRunning: true, imagePath: join(directory, `images-${round}`) }),
     );
   });
 });

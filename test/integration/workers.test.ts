@@ -3,7 +3,14 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Criu, checkpoint, type DumpOptions, type DumpResult, version } from '../helpers/api.js';
+import {
+  Criu,
+  checkpoint,
+  type DumpOptions,
+  type DumpResult,
+  dump,
+  version,
+} from '../helpers/api.js';
 import { startContainer } from '../helpers/container.js';
 import { sleep, until } from '../helpers/exec.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../helpers/leaks.js';
@@ -51,7 +58,7 @@ let number = 0;
 async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Promise<DumpResult> {
   number += 1;
   const imagePath = join(await scope.directory(), `images-${number}`);
-  return await criu.dump(pid, { leaveRunning: true, imagePath, ...options });
+  return await dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 }
 
 describe('spare workers', () => {
@@ -303,7 +310,8 @@ describe('concurrency', () => {
         },
       };
       const { signal } = aborts[index] ?? {};
-      await criu(index).dump(pid, {
+      await dump(pid, {
+        criu: criu(index),
         leaveRunning: true,
         imagePath: paths[index] ?? '',
         hooks,
@@ -362,7 +370,7 @@ describe('concurrency', () => {
     await until('the first one has begun', () => begun.length === 1);
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(await scope.directory(), 'images');
-    await expect(criu.dump(pid, { imagePath, timeoutMs: 50 })).rejects.toMatchObject({
+    await expect(dump(pid, { criu, imagePath, timeoutMs: 50 })).rejects.toMatchObject({
       code: 'ERR_CRIU_TIMEOUT',
       stage: 'queued',
     });

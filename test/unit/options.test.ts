@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { Criu } from '../../lib/criu/criu.js';
 import { optionsOf } from '../../lib/options/calls.js';
 import type { Call } from '../../lib/options/schema.js';
 import { checkStatusFd } from '../../lib/options/status-fd.js';
@@ -81,7 +82,7 @@ describe('what is right', () => {
     function() {},
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
     signal: new AbortController().signal,
-    criu: { dump() {} },
+    criu: new Criu(),
     hooks: { postDump() {} },
     string: 'name',
     'joinedNamespace[]': [{ type: 'net', path: '/proc/1/ns/net' }],
@@ -426,7 +427,7 @@ describe('unknown options', () => {
     ['dump', 'timeout', 'did you mean timeoutMs?'],
     ['dump', 'manageCgroups', 'did you mean manageCgroupsMode?'],
     ['dump', 'preDump', 'it is an option of checkpoint'],
-    ['dump', 'criu', 'it is an option of checkpoint and restoreContainer'],
+    ['dump', 'bundle', 'it is an option of restoreContainer'],
     ['preDump', 'lazyPages', 'it is an option of checkpoint and dump'],
     ['dump', 'preDumpMode', 'it is an option of checkpoint and preDump'],
   ])('%s %s: %s', (call, name, hint) => {

@@ -41,9 +41,9 @@ export const restoreCommand: Command = {
       );
     }
     // Loaded when it is needed, as the addon is.
-    const { defaultCriu } = await import('../../criu/criu.js');
+    const { restore } = await import('../../process/restore.js');
     const options: RestoreOptions = toOptions(rows, values);
-    const { pid, logFile, durationMs } = await defaultCriu().restore(directory, options);
+    const { pid, logFile, durationMs } = await restore(directory, options);
     outside.stdout.write(`${pid}\n`);
     log.debug(
       `restored process ${pid} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`,

@@ -1,7 +1,7 @@
 import { Criu, features } from '../../helpers/api.js';
 import { runOk } from '../../helpers/exec.js';
 import { assertNoLeak, type Holdings, takeHoldings } from '../../helpers/leaks.js';
-import type { SuiteModule } from './suite.js';
+import type { SuiteModule } from './suite-module.js';
 
 let before: Holdings | undefined;
 

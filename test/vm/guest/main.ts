@@ -4,7 +4,8 @@ import { tail } from '../../../scripts/lib/process.mjs';
 import { Scope } from '../../helpers/cleanup.js';
 import type { Failure, TestReport } from '../protocol.js';
 import { rememberWhatIsThere } from './leftovers.js';
-import { loadSuites, type Suite } from './suite.js';
+import { loadSuites } from './suite.js';
+import type { Suite } from './suite-module.js';
 
 /** What a hanging test may cost the others. */
 const testTimeoutMs = 150_000;

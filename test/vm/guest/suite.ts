@@ -1,16 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Scope } from '../../helpers/cleanup.js';
 import { leftovers } from './leftovers.js';
-
-/** The tests of one file of `suites/`, by their names, in the order in which they run. */
-export type Suite = Readonly<Record<string, (scope: Scope) => Promise<void>>>;
-
-/** What each file of `suites/` exports. */
-export interface SuiteModule {
-  title: string;
-  suite: Suite;
-}
+import type { SuiteModule } from './suite-module.js';
 
 /**
  * All suites, in the order of their files. The host loads them for the names, the guest to run them.

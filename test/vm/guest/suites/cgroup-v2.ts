@@ -9,7 +9,7 @@ import { run, runOk, until } from '../../../helpers/exec.js';
 import { freezerDirectory, isRunning } from '../../../helpers/freezer.js';
 import { distIndex } from '../../../helpers/paths.js';
 import { isAlive, processState } from '../../../helpers/process.js';
-import type { Suite } from '../suite.js';
+import type { Suite } from '../suite-module.js';
 
 /** What the kernel says of a cgroup: asked to be frozen, and frozen. */
 function freezer(path: string): string {

@@ -7,7 +7,7 @@ import { isAlive } from '../../../helpers/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
 import { mebibyte, pageSize, pagesBytes, pagesOnDisk } from '../pages.js';
 import { restoreProcess } from '../restore.js';
-import type { Suite } from '../suite.js';
+import type { Suite } from '../suite-module.js';
 
 /** 1 % of 256 MiB changes between rounds: each after the first writes that, and some of its own. */
 function assertRoundsOfOnePercent(rounds: readonly IterationRound[]): void {

@@ -16,7 +16,7 @@ import { isAlive } from '../../../helpers/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
 import { mebibyte, pagesBytes, pagesOnDisk } from '../pages.js';
 import { restoreProcess } from '../restore.js';
-import type { Suite } from '../suite.js';
+import type { Suite } from '../suite-module.js';
 
 /** The command in the place of runc's. */
 function libcriu(container: Container, ...args: string[]): Promise<string> {
