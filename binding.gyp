@@ -9,6 +9,7 @@
       'target_name': 'criu_native',
       # No CRIU header or library is needed to build: libcriu.so.2 is loaded at run time.
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_native.map((name) => \'native/\' + name).join(\' \')")'],
+      'include_dirs': ['native'],
       'dependencies': ['<!(node -p "require(\'node-addon-api\').targets"):node_addon_api_except_all'],
       'defines': [
         'NAPI_VERSION=9',
@@ -41,9 +42,10 @@
       ],
     },
     {
-      # The process that thaws what we froze, should Node be killed: native/guard.h.
+      # The process that thaws what we froze, should Node be killed: native/rollback/guard.h.
       'target_name': 'criu_guard',
       'type': 'executable',
+      'include_dirs': ['native'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_guard.map((name) => \'native/\' + name).join(\' \')")'],
       'cflags_cc!': ['-std=gnu++17', '-fno-rtti', '-fno-exceptions'],
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
@@ -54,7 +56,7 @@
       ],
     },
     {
-      # Starts the criu that dumps ourselves: native/detach/main.cc.
+      # Starts the criu that dumps ourselves: native/programs/detach/main.cc.
       'target_name': 'criu_detach',
       'type': 'executable',
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_detach.map((name) => \'native/\' + name).join(\' \')")'],
@@ -67,20 +69,20 @@
       ],
     },
     {
-      # Preloaded into a Node.js that is to be checkpointed: native/preload/no_io_uring.cc.
+      # Preloaded into a Node.js that is to be checkpointed: native/programs/preload/no_io_uring.cc.
       'target_name': 'criu_no_io_uring',
-      'includes': ['native/preload/preload.gypi'],
+      'includes': ['native/programs/preload/preload.gypi'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_no_io_uring.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
-      # Preloaded into criu: native/preload/empty_conntrack.cc.
+      # Preloaded into criu: native/programs/preload/empty_conntrack.cc.
       'target_name': 'criu_empty_conntrack',
-      'includes': ['native/preload/preload.gypi'],
+      'includes': ['native/programs/preload/preload.gypi'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_conntrack.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
-      # The tar that comes first in the PATH of criu: native/tar/main.cc. It has a directory of its
-      # own, because everything in that directory comes first.
+      # The tar that comes first in the PATH of criu: native/programs/tar/main.cc. It has a directory
+      # of its own, because everything in that directory comes first.
       'target_name': 'criu_tar',
       'product_name': 'tar',
       'product_dir': '<(PRODUCT_DIR)/tar-first',
@@ -89,6 +91,7 @@
         # An absolute path where the compiler has it, else the name as it is.
         'static_libstdcxx%': '<!(${CXX:-c++} -print-file-name=libstdc++.a)',
       },
+      'include_dirs': ['native'],
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_tar.map((name) => \'native/\' + name).join(\' \')")'],
       'cflags_cc!': ['-std=gnu++17', '-fno-rtti', '-fno-exceptions'],
       'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],

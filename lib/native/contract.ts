@@ -162,7 +162,7 @@ export interface NativeServing {
   stop: (force: boolean) => void;
 }
 
-/** The addon's exports; native/addon.cc defines them. */
+/** The addon's exports; native/addon/addon.cc defines them. */
 export interface NativeAddon {
   /** Loads libcriu and returns the file's path; throws the loader's words. */
   loadLibrary(path: string): string;

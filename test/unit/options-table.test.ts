@@ -147,7 +147,7 @@ describe.runIf(existsSync(protoFile))("CRIU's rpc.proto", () => {
 });
 
 test('every field of the table is one that the addon can set', () => {
-  const rows = read(projectRoot, 'native/criu_options.cc').matchAll(/\{"(\w+)", \d+, k\w+,/g);
+  const rows = read(projectRoot, 'native/criu/criu_options.cc').matchAll(/\{"(\w+)", \d+, k\w+,/g);
   const native = new Set([...rows].map(([, name]) => name));
   expect(native.size).toBeGreaterThan(20);
   for (const { field } of optionTable) if (field !== undefined) expect(native).toContain(field);

@@ -1,0 +1,345 @@
+#include "criu/channel.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/failure.h"
+
+namespace criu_node {
+
+namespace {
+
+// Field numbers of CRIU's rpc.proto.
+namespace req {
+constexpr uint32_t kType = 1;
+constexpr uint32_t kOpts = 2;
+constexpr uint32_t kNotifySuccess = 3;
+}  // namespace req
+namespace opts {
+constexpr uint32_t kImagesDirFd = 1;
+constexpr uint32_t kExternal = 37;
+}  // namespace opts
+namespace resp {
+constexpr uint32_t kType = 1;
+constexpr uint32_t kSuccess = 2;
+constexpr uint32_t kDump = 3;
+constexpr uint32_t kRestore = 4;
+constexpr uint32_t kNotify = 5;
+constexpr uint32_t kErrno = 7;
+constexpr uint32_t kFeatures = 8;
+constexpr uint32_t kErrmsg = 9;
+constexpr uint32_t kVersion = 10;
+}  // namespace resp
+constexpr uint64_t kTypeDump = 1;
+constexpr uint64_t kTypeNotify = 6;
+
+constexpr size_t kKeptOutput = 64UL * 1024;
+
+// The notifications of a dump, and some more.
+constexpr int kAnswersAhead = 8;
+
+// What CRIU does between two notifications takes a few milliseconds, but for the freezing, the
+// memory and the archives of tmpfs mounts.
+constexpr int kGraceMs = 20;
+constexpr int kRepeatMs = 100;
+
+bool Send(int socket, std::span<const uint8_t> message) {
+  ssize_t result = 0;
+  do {
+    result = send(socket, message.data(), message.size(), MSG_NOSIGNAL);
+  } while (result < 0 && errno == EINTR);
+  return result == static_cast<ssize_t>(message.size());
+}
+
+// Of receiving. ECONNRESET is told once, ahead of what came before: the other side has gone without
+// reading all of ours.
+bool MeansAgain(int error) { return error == EINTR || error == ECONNRESET; }
+
+UniqueFd PassedDescriptor(msghdr* header) {
+  const cmsghdr* control = CMSG_FIRSTHDR(header);
+  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
+      control->cmsg_len != CMSG_LEN(sizeof(int))) {
+    return {};
+  }
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+  return UniqueFd(fd);
+}
+
+struct Response {
+  uint64_t type = 0;
+  bool has_dump = false;
+  Reply reply;
+  Notification notification;
+};
+
+CriuVersion ParseVersion(std::span<const uint8_t> bytes) {
+  CriuVersion version;
+  wire::Reader reader(bytes);
+  while (auto field = reader.Next()) {
+    switch (field->number) {
+      case 1:
+        version.major = field->AsInt();
+        break;
+      case 2:
+        version.minor = field->AsInt();
+        break;
+      case 3:
+        version.git_id = field->AsString();
+        break;
+      case 4:
+        version.sublevel = field->AsInt();
+        break;
+      case 6:
+        version.name = field->AsString();
+        break;
+      default:
+        break;
+    }
+  }
+  return version;
+}
+
+CriuFeatures ParseFeatures(std::span<const uint8_t> bytes) {
+  CriuFeatures features;
+  wire::Reader reader(bytes);
+  while (auto field = reader.Next()) {
+    switch (field->number) {
+      case 1:
+        features.mem_track = field->AsBool();
+        break;
+      case 2:
+        features.lazy_pages = field->AsBool();
+        break;
+      case 3:
+        features.pidfd_store = field->AsBool();
+        break;
+      default:
+        break;
+    }
+  }
+  return features;
+}
+
+Notification ParseNotification(std::span<const uint8_t> bytes) {
+  Notification notification;
+  wire::Reader reader(bytes);
+  while (auto field = reader.Next()) {
+    if (field->number == 1) notification.script = field->AsString();
+    if (field->number == 2) notification.pid = field->AsInt();
+  }
+  return notification;
+}
+
+// The number in field 1 of a message that holds little else.
+uint64_t FirstVarint(std::span<const uint8_t> bytes) {
+  wire::Reader reader(bytes);
+  while (auto field = reader.Next()) {
+    if (field->number == 1) return field->varint;
+  }
+  return 0;
+}
+
+std::optional<Response> ParseResponse(std::span<const uint8_t> bytes) {
+  Response response;
+  Reply& reply = response.reply;
+  wire::Reader reader(bytes);
+  while (auto field = reader.Next()) {
+    switch (field->number) {
+      case resp::kType:
+        response.type = field->varint;
+        break;
+      case resp::kSuccess:
+        reply.success = field->AsBool();
+        break;
+      case resp::kDump:
+        response.has_dump = true;
+        reply.restored = FirstVarint(field->data) != 0;
+        break;
+      case resp::kRestore:
+        reply.pid = static_cast<int>(FirstVarint(field->data));
+        break;
+      case resp::kNotify:
+        response.notification = ParseNotification(field->data);
+        break;
+      case resp::kErrno:
+        reply.cr_errno = field->AsInt();
+        break;
+      case resp::kFeatures:
+        reply.features = ParseFeatures(field->data);
+        break;
+      case resp::kErrmsg:
+        reply.cr_errmsg = field->AsString();
+        break;
+      case resp::kVersion:
+        reply.version = ParseVersion(field->data);
+        break;
+      default:
+        break;
+    }
+  }
+  if (reader.malformed()) return std::nullopt;
+  reply.received = true;
+  return response;
+}
+
+}  // namespace
+
+CancelSwitch::CancelSwitch() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!event_.valid()) throw Failure::System("request", "cannot make an eventfd");
+}
+
+void CancelSwitch::Set(Level level) {
+  if (level_.load() < level) level_.store(level);
+  eventfd_write(event_.get(), 1);
+}
+
+void CancelSwitch::Drain() const {
+  eventfd_t ignored = 0;
+  eventfd_read(event_.get(), &ignored);
+}
+
+// One whole message, and the descriptor that came with it; nothing when the other side is gone.
+std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
+  ssize_t length = 0;
+  do {
+    length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (length < 0 && MeansAgain(errno));
+  if (length <= 0) return std::nullopt;
+  wire::Bytes message(static_cast<size_t>(length));
+  iovec data{.iov_base = message.data(), .iov_len = message.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  do {
+    length = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+  } while (length < 0 && MeansAgain(errno));
+  if (length < 0) return std::nullopt;
+  UniqueFd came = PassedDescriptor(&header);
+  if (passed != nullptr) *passed = std::move(came);
+  message.resize(static_cast<size_t>(length));
+  return message;
+}
+
+bool Channel::ForwardRequest(const wire::Bytes& extra) {
+  // libcriu writes its request at once, or returns without one.
+  const timeval limit{.tv_sec = 10, .tv_usec = 0};
+  setsockopt(library_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  auto request = Receive(library_.get());
+  if (!request) throw Failure("request", 0, "libcriu sent no request");
+  type_ = FirstVarint(*request);
+  if (cancel_.level() != CancelSwitch::Level::kNone) return false;
+  if (!extra.empty()) wire::AppendBytes(&*request, req::kOpts, extra);
+  return Send(criu_, *request);
+}
+
+bool Channel::Answer(const Verdict& verdict) {
+  wire::Bytes message;
+  wire::AppendInt(&message, req::kType, kTypeNotify);
+  wire::AppendInt(&message, req::kNotifySuccess, verdict.go_on ? 1 : 0);
+  if (!verdict.external.empty()) {
+    wire::Bytes opts;
+    wire::AppendInt(&opts, opts::kImagesDirFd, -1);  // required, not looked at
+    for (const auto& key : verdict.external) wire::AppendString(&opts, opts::kExternal, key);
+    wire::AppendBytes(&message, req::kOpts, opts);
+  }
+  return Send(criu_, message);
+}
+
+void Channel::Finish(wire::Bytes message) { Send(library_.get(), message); }
+
+void Channel::FinishWithFailure() {
+  wire::Bytes message;
+  wire::AppendInt(&message, resp::kType, static_cast<int64_t>(type_));
+  wire::AppendInt(&message, resp::kSuccess, 0);
+  Finish(std::move(message));
+}
+
+void Channel::DrainOutput() {
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const ssize_t length = read(output_, buffer.data(), buffer.size());
+    if (length <= 0) break;
+    printed_.append(buffer.data(), static_cast<size_t>(length));
+    if (printed_.size() > kKeptOutput) printed_.erase(0, printed_.size() - kKeptOutput);
+  }
+}
+
+Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
+                   const std::function<void()>& interrupt) {
+  if (!ForwardRequest(extra)) {
+    FinishWithFailure();
+    return {};
+  }
+  int answered_ahead = 0;
+  if (goes_on) {
+    while (answered_ahead < kAnswersAhead && Answer({})) ++answered_ahead;
+  }
+  std::array<pollfd, 4> fds{
+      {{criu_, POLLIN, 0}, {cancel_.fd(), POLLIN, 0}, {output_, POLLIN, 0}, {ended_, POLLIN, 0}}};
+  int patience_ms = -1;  // -1 until it is cancelled
+  for (;;) {
+    const int ready = poll(fds.data(), fds.size(), patience_ms);
+    if (ready < 0) continue;  // EINTR
+    if (ready == 0) {
+      interrupt();
+      patience_ms = kRepeatMs;
+      continue;
+    }
+    if (fds[2].revents != 0) {
+      DrainOutput();
+      if ((fds[2].revents & POLLHUP) != 0) fds[2].fd = -1;
+    }
+    if (fds[1].revents != 0) {
+      cancel_.Drain();
+      if (cancel_.level() == CancelSwitch::Level::kAbandon) {
+        interrupt();
+        shutdown(criu_, SHUT_RDWR);
+        FinishWithFailure();
+        return {};
+      }
+      if (cancel_.level() != CancelSwitch::Level::kNone) patience_ms = kGraceMs;
+    }
+    // What it said before its end may have come after poll() had looked at its socket.
+    const bool has_ended = fds[3].revents != 0 && poll(fds.data(), 1, 0) == 0;
+    if (fds[0].revents == 0 && !has_ended) continue;
+    UniqueFd passed;
+    auto message = has_ended ? std::nullopt : Receive(criu_, &passed);
+    auto response = message ? ParseResponse(*message) : std::nullopt;
+    if (!response) {
+      FinishWithFailure();
+      return {};
+    }
+    if (response->type == kTypeNotify) {
+      if (passed.valid()) {
+        response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
+      }
+      const bool may_ask = cancel_.level() == CancelSwitch::Level::kNone;
+      const Verdict verdict = may_ask ? notify(response->notification) : Verdict::Veto();
+      if (answered_ahead > 0) {
+        --answered_ahead;
+      } else {
+        Answer(verdict);
+      }
+      continue;
+    }
+    // libcriu looks into `dump` without asking whether it is there.
+    if (type_ == kTypeDump && response->reply.success && !response->has_dump) {
+      wire::AppendBytes(&*message, resp::kDump, {});
+    }
+    Finish(std::move(*message));
+    return response->reply;
+  }
+}
+
+}  // namespace criu_node

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "criu/wire.h"
+
+namespace criu_node {
+
+// CRIU's own version, as it tells it.
+struct CriuVersion {
+  int major = 0;
+  int minor = 0;
+  int sublevel = 0;
+  std::string git_id;
+  std::string name;
+};
+
+struct CriuFeatures {
+  bool mem_track = false;
+  bool lazy_pages = false;
+  bool pidfd_store = false;
+};
+
+// CRIU's last word on a request. `received` is false when CRIU went away without one.
+struct Reply {
+  bool received = false;
+  bool success = false;
+  int cr_errno = 0;
+  std::string cr_errmsg;  // CRIU's first error line; set on success as well, for a harmless one
+  bool restored = false;  // a self-dump that came back to life
+  int pid = 0;            // of a restored tree
+  std::optional<CriuVersion> version;
+  std::optional<CriuFeatures> features;
+};
+
+// What CRIU stops for until it is answered.
+struct Notification {
+  std::string script;
+  int pid = 0;
+  std::shared_ptr<UniqueFd> fd;  // what came with it, if anything: the master of a terminal
+};
+
+// What CRIU is answered.
+struct Verdict {
+  bool go_on = true;
+  std::vector<std::string> external;  // to `query-ext-files`: more resources outside the tree
+
+  static Verdict Veto() { return {false, {}}; }
+};
+
+// Tells a running operation to end early. Written by the JavaScript thread, read by the tap.
+class CancelSwitch {
+ public:
+  enum class Level {
+    kNone,
+    kVeto,     // refuse the next notification, CRIU rolls back and answers
+    kAbandon,  // hang up: nobody waits for the answer, CRIU rolls back by itself
+  };
+
+  CancelSwitch();
+  void Set(Level level);
+  [[nodiscard]] Level level() const { return level_.load(); }
+  [[nodiscard]] int fd() const { return event_.get(); }
+  void Drain() const;
+
+ private:
+  std::atomic<Level> level_{Level::kNone};
+  UniqueFd event_;
+};
+
+// The tap between libcriu and criu. Forwards libcriu's request with the fields that libcriu has no
+// setter for, answers every notification itself, keeps what libcriu drops of the answer, and hands
+// libcriu a well-formed answer in any case, so that none of its error paths (they print, and wait
+// for children that are not theirs) ever runs.
+//
+// Owner: one Operation, for one request. Thread: the operation's tap thread.
+class Channel {
+ public:
+  using Notify = std::function<Verdict(const Notification&)>;
+
+  // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu
+  // talks to.
+  Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
+      : criu_(criu),
+        ended_(ended),
+        output_(output),
+        library_(std::move(library)),
+        cancel_(cancel) {}
+
+  // `extra` is appended to the request's options, `notify` called for each notification.
+  // `interrupt` is called when the request is cancelled meanwhile and CRIU has sent nothing that
+  // could be refused for a while, and then again and again; at once when it is abandoned.
+  // With `goes_on` the answer to a notification is known beforehand, and criu finds it without
+  // waiting for this thread; what `notify` says is of no interest then.
+  Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
+            const std::function<void()>& interrupt);
+
+  // What criu printed so far, the last 64 KiB of it.
+  [[nodiscard]] const std::string& printed() const { return printed_; }
+  void DrainOutput();
+  // Closes our end towards libcriu.
+  void HangUp() { library_.Reset(); }
+
+ private:
+  static std::optional<wire::Bytes> Receive(int socket, UniqueFd* passed = nullptr);
+  bool ForwardRequest(const wire::Bytes& extra);
+  bool Answer(const Verdict& verdict);
+  void Finish(wire::Bytes message);
+  void FinishWithFailure();
+
+  int criu_;
+  int ended_;
+  int output_;
+  UniqueFd library_;
+  const CancelSwitch& cancel_;
+  uint64_t type_ = 0;
+  std::string printed_;
+};
+
+}  // namespace criu_node

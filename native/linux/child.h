@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/unique_fd.h"
+#include "linux/spawn.h"
+
+namespace criu_node {
+
+// How a process ended: one of the two is set.
+struct ExitStatus {
+  int code = 0;
+  int signal = 0;
+};
+
+// Waits for a child of this process to end, and reaps it.
+ExitStatus WaitFor(pid_t pid);
+
+// A criu that is our child. It is reaped exactly once.
+//
+// Owner and thread: those of its owner.
+class Child {
+ public:
+  Child() = default;
+  // Throws Failure.
+  explicit Child(const SpawnSettings& settings);
+  ~Child() { Reap(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  Child(Child&& other) noexcept;
+  Child& operator=(Child&& other) noexcept;
+
+  // -1 of none, and after it has been reaped.
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  // Readable once it has ended, which nothing else says for sure: what it has started may outlive
+  // it, with all its sockets and pipes. -1 on kernels that cannot tell.
+  [[nodiscard]] int ended() const { return ended_.get(); }
+
+  void Kill() const;
+
+  // Waits for its end. When a signal has ended it, what it had started ends with it: to see what
+  // the kernel can do, criu starts processes that sleep until it kills them.
+  ExitStatus Reap();
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd ended_;
+  bool leads_group_ = false;
+  ExitStatus status_;
+};
+
+}  // namespace criu_node

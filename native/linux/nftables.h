@@ -1,0 +1,25 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/unique_fd.h"
+
+namespace criu_node {
+
+// nf_tables, asked by netlink: what we want of it is less than a library to be found at run time.
+
+// A socket to the nf_tables of the calling thread's network namespace, whose it stays. Invalid
+// where there is no netlink.
+UniqueFd OpenNftables();
+
+// Whether the kernel has nf_tables there, which CRIU's fast network lock needs.
+bool HasNftables(const UniqueFd& socket);
+
+// The names of the tables of the family `inet` that begin with `prefix`.
+std::set<std::string> ListTables(const UniqueFd& socket, const std::string& prefix);
+
+// Deletes a table of the family `inet` with all that is in it.
+void DeleteTable(const UniqueFd& socket, const std::string& name);
+
+}  // namespace criu_node

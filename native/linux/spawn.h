@@ -1,0 +1,38 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace criu_node {
+
+struct SocketPair {
+  UniqueFd ours;
+  UniqueFd theirs;
+};
+
+// Sequenced packets, CLOEXEC. Throws Failure with the given stage.
+SocketPair MakeSocketPair(const char* stage);
+
+enum class Session { kNew, kOurs };
+
+// How a process of ours is started.
+struct SpawnSettings {
+  const char* stage;                                  // for Failure
+  std::string program;                                // absolute path
+  std::vector<std::string> arguments;                 // with argv[0]
+  std::vector<std::string> environment = {};          // "NAME=value"
+  std::vector<std::pair<int, int>> descriptors = {};  // ours, and its number in the child
+  Session session = Session::kNew;                    // then the terminal's Ctrl-C does not end it
+};
+
+// posix_spawn: what it costs does not grow with the caller's memory. The child gets the listed
+// descriptors, /dev/null for the standard ones that are not listed, nothing else, and default
+// signals. Throws Failure.
+pid_t Spawn(const SpawnSettings& settings);
+
+}  // namespace criu_node

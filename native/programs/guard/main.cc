@@ -1,0 +1,145 @@
+// The process behind native/rollback/guard.h. Reads messages from the socket on its standard input:
+//   F<version> <pid of criu> <cgroup>   about to be frozen
+//   T <cgroup>                          thawed again
+//   D <pid of criu>                     dumps
+//   S <pid of criu> <network lock>      serves: lazy pages, or as a page server
+//   E <pid of criu>                     has ended that
+// When the other side is gone, a criu that dumps is made to fail, so that it need not write all of
+// the memory before it lets the tasks go; one that serves lazy pages is asked to end, which lets
+// its tasks go, and their network is unlocked in its place; but not one that restored tasks get
+// their memory from, which ends when they have it. Whatever is still frozen is thawed, and again
+// until criu, which restores the frozen state that it was handed, has ended.
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+#include "linux/userfaults.h"
+#include "rollback/interrupt.h"
+#include "rollback/network_lock.h"
+
+namespace {
+
+using criu_node::NetworkLock;
+using criu_node::UniqueFd;
+
+constexpr int kRepeatMs = 5;
+constexpr int kRepeats = 60'000 / kRepeatMs;
+constexpr int kEndMs = 10'000;
+constexpr size_t kMaxMessage = 8192;
+
+struct Watched {
+  int version = 1;
+  UniqueFd criu;  // a pidfd, so that a reused pid is not mistaken for it
+  bool is_service = false;
+};
+
+// A criu that has no cgroup of ours to itself.
+struct Running {
+  pid_t pid = -1;
+  UniqueFd process;  // a pidfd
+  bool serves = false;
+  NetworkLock lock;
+};
+
+void Thaw(const std::string& cgroup, int version) {
+  const std::string path = cgroup + (version == 1 ? "/freezer.state" : "/cgroup.freeze");
+  const std::string_view text = version == 1 ? "THAWED" : "0";
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
+}
+
+// A process that was gone before it could be looked at has no pidfd.
+bool HasEnded(const UniqueFd& process, int wait_ms = 0) {
+  if (!process.valid()) return true;
+  pollfd fd{process.get(), POLLIN, 0};
+  return poll(&fd, 1, wait_ms) > 0;
+}
+
+// Of a criu service there is no process to look at, only time.
+bool HasEnded(const Watched& entry) {
+  return entry.criu.valid() ? HasEnded(entry.criu) : !entry.is_service;
+}
+
+UniqueFd OpenProcess(pid_t pid) {
+  return UniqueFd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
+}
+
+void Remember(std::string_view message, std::map<std::string, Watched>* watched,
+              std::map<std::string, Running>* running) {
+  const size_t space = message.find(' ');
+  if (space == std::string_view::npos) return;
+  const std::string_view rest = message.substr(space + 1);
+  if (message.starts_with('T')) {
+    watched->erase(std::string(rest));
+    return;
+  }
+  if (message.starts_with('E')) {
+    running->erase(std::string(rest));
+    return;
+  }
+  pid_t pid = -1;
+  const size_t end = std::min(rest.find(' '), rest.size());
+  std::from_chars(rest.data(), rest.data() + end, pid);
+  if (message.starts_with('D') || message.starts_with('S')) {
+    Running& entry = (*running)[std::string(rest.substr(0, end))];
+    entry = {
+        .pid = pid, .process = OpenProcess(pid), .serves = message.starts_with('S'), .lock = {}};
+    if (entry.serves) entry.lock = NetworkLock::Parse(rest.substr(end));
+    return;
+  }
+  if (!message.starts_with('F') || end == rest.size()) return;
+  Watched& entry = (*watched)[std::string(rest.substr(end + 1))];
+  entry.version = message.substr(1, space - 1) == "2" ? 2 : 1;
+  entry.criu = OpenProcess(pid);
+  entry.is_service = pid <= 0;
+}
+
+}  // namespace
+
+int main() {
+  // Whoever stops a service signals all of its processes, and we have to be the last.
+  for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) signal(signal_number, SIG_IGN);
+  std::map<std::string, Watched> watched;
+  std::map<std::string, Running> running;
+  std::array<char, kMaxMessage> buffer{};
+  for (;;) {
+    const ssize_t length = recv(STDIN_FILENO, buffer.data(), buffer.size(), 0);
+    if (length < 0 && errno == EINTR) continue;
+    if (length <= 0) break;
+    Remember({buffer.data(), static_cast<size_t>(length)}, &watched, &running);
+  }
+  for (const auto& [name, criu] : running) {
+    if (HasEnded(criu.process) || criu_node::ServesFaults(criu.pid)) continue;
+    if (criu.serves) {
+      syscall(SYS_pidfd_send_signal, criu.process.get(), SIGTERM, nullptr, 0);
+    } else {
+      criu_node::FailWrites(criu.pid);
+    }
+  }
+  for (int i = 0; i < kRepeats && !watched.empty(); ++i) {
+    std::erase_if(watched, [](const auto& item) {
+      const auto& [cgroup, entry] = item;
+      const bool ended = HasEnded(entry);  // before the thaw, which is then the last word
+      Thaw(cgroup, entry.version);
+      return ended;
+    });
+    poll(nullptr, 0, kRepeatMs);
+  }
+  for (const auto& [name, criu] : running) {
+    if (criu_node::ServesFaults(criu.pid)) continue;
+    if (criu.serves && HasEnded(criu.process, kEndMs)) criu.lock.Remove();
+  }
+  return 0;
+}

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "programs/tar/gzip_writer.h"
+#include "programs/tar/header.h"
+#include "programs/tar/report.h"
+
+namespace criu_node::tar {
+
+// Writes a directory tree as `tar --create --one-file-system --check-links --sparse
+// --numeric-owner` does: the same entries in the same order, byte for byte. What cannot be
+// archived goes to the report and is left out; a Failure is thrown where going on has no sense.
+class Archiver {
+ public:
+  // `output` is the archive's own file, which is left out where it lies within the tree.
+  Archiver(GzipWriter* archive, Report* report, const struct stat& output)
+      : archive_(archive), report_(report), output_(output) {}
+
+  // The whole archive, to its end mark.
+  void Archive(UniqueFd directory);
+
+ private:
+  using FileId = std::pair<dev_t, ino_t>;
+
+  // A directory whose entries are being archived.
+  struct Level {
+    UniqueFd fd;  // closed far from the end of a deep path, and opened again
+    struct stat status;
+    std::vector<std::string> names;
+    size_t next = 0;
+    size_t path_length = 0;
+  };
+
+  // The first name of a file that has several.
+  struct Link {
+    std::string path;
+    nlink_t missing;
+  };
+
+  void Enter(UniqueFd fd);
+  void Leave();
+  void AddEntry(int directory, const std::string& name);
+  void AddFile(UniqueFd file);
+  void AddSymbolicLink(int directory, const std::string& name, const struct stat& status);
+  void AddSpecialFile(char type, const struct stat& status);
+  bool AddAsLink(const struct stat& status);
+
+  void WriteHeader(Header* header);
+  void WriteLongText(char type, std::string_view text);
+  void WriteSparseHeader(const struct stat& status, const std::vector<Extent>& extents);
+  // False when the file turned out shorter; zeros are in its place then.
+  bool WriteContent(int file, int64_t size, const Extent& extent);
+  void PadTo(size_t size);
+
+  std::vector<std::string> Names(int directory);
+  std::optional<UniqueFd> Open(int directory, const std::string& name, int flags);
+  void CheckUnchanged(int fd, const struct stat& before);
+  void Remember(const struct stat& status);
+  void Unreadable(std::string_view text, int error_number);
+
+  GzipWriter* archive_;
+  Report* report_;
+  struct stat output_;
+  std::vector<Level> levels_;
+  std::string path_;
+  std::map<FileId, Link> links_;
+};
+
+}  // namespace criu_node::tar

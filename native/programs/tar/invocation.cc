@@ -1,0 +1,49 @@
+#include "programs/tar/invocation.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+namespace criu_node::tar {
+
+namespace {
+
+constexpr std::string_view kAnyDirectory;
+
+// Compared one by one and in order: another order, or one option more or less, is another version
+// of CRIU, whose wishes we do not know.
+constexpr std::array<std::string_view, 12> kTmpfsDump = {
+    "--create",
+    "--gzip",
+    "--no-unquote",
+    "--no-wildcards",
+    "--one-file-system",
+    "--check-links",
+    "--preserve-permissions",
+    "--sparse",
+    "--numeric-owner",
+    "--directory",
+    kAnyDirectory,
+    ".",
+};
+
+}  // namespace
+
+const char* DirectoryOfTmpfsDump(std::span<char* const> arguments) {
+  if (arguments.size() != kTmpfsDump.size() + 1) return nullptr;
+  // Both change what GNU tar does with the same arguments.
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
+  if (getenv("TAR_OPTIONS") != nullptr || getenv("TAPE") != nullptr) return nullptr;
+  const char* directory = nullptr;
+  const bool same =
+      std::ranges::equal(arguments.subspan(1), kTmpfsDump,
+                         [&directory](const char* argument, std::string_view expected) {
+                           if (!expected.empty()) return argument == expected;
+                           directory = argument;
+                           return true;
+                         });
+  return same ? directory : nullptr;
+}
+
+}  // namespace criu_node::tar

@@ -1,0 +1,110 @@
+#include "rollback/freezer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <utility>
+
+#include "base/failure.h"
+#include "rollback/guard.h"
+
+namespace criu_node {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::microseconds kPoll{50};
+// A v1 freezer can hang in FREEZING (a task that waits for one already frozen); writing the state
+// again gets it going.
+constexpr std::chrono::milliseconds kRetry{20};
+
+UniqueFd Open(const std::string& path, int flags) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
+  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
+  if (!fd.valid()) throw Failure::System("freeze", "cannot open " + path);
+  return fd;
+}
+
+}  // namespace
+
+Freezer::Freezer(std::string path, int version, pid_t criu)
+    : path_(std::move(path)),
+      version_(version),
+      criu_(criu),
+      control_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.freeze"), O_WRONLY)),
+      state_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.events"), O_RDONLY)) {
+  // Another operation, of whichever process, would take our frozen state for the one it found.
+  if (flock(control_.get(), LOCK_EX | LOCK_NB) != 0) {
+    throw Failure::System("freeze", path_ + " is being frozen by another operation");
+  }
+}
+
+Freezer::State Freezer::Read() const {
+  std::array<char, 256> buffer{};
+  const ssize_t length = pread(state_.get(), buffer.data(), buffer.size(), 0);
+  if (length <= 0) return State::kThawed;
+  const std::string_view text(buffer.data(), static_cast<size_t>(length));
+  if (version_ == 2) {
+    return text.find("frozen 1") != text.npos ? State::kFrozen : State::kThawed;
+  }
+  if (text.starts_with("FROZEN")) return State::kFrozen;
+  return text.starts_with("FREEZING") ? State::kFreezing : State::kThawed;
+}
+
+bool Freezer::Write(bool frozen) const {
+  const std::string_view text =
+      version_ == 1 ? (frozen ? "FROZEN" : "THAWED") : (frozen ? "1" : "0");
+  return pwrite(control_.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+}
+
+bool Freezer::Freeze(std::chrono::milliseconds limit, int cancelled) {
+  const State found = Read();
+  found_frozen_ = found != State::kThawed;
+  if (found == State::kFrozen) return true;
+  if (!found_frozen_) {
+    Guard::Get().Watch(path_, version_, criu_);
+    frozen_by_us_ = true;  // from the first write on, whatever it answers
+    if (!Write(true)) {
+      const int error_number = errno;
+      Thaw();
+      throw Failure("freeze", error_number, "cannot freeze the cgroup");
+    }
+  }
+  const auto start = steady_clock::now();
+  auto retry = start + kRetry;
+  for (;;) {
+    if (Read() == State::kFrozen) return true;
+    const auto now = steady_clock::now();
+    if (now - start >= limit) break;
+    if (version_ == 1 && now >= retry) {
+      static_cast<void>(Write(true));
+      retry = now + kRetry;
+    }
+    pollfd fd{cancelled, POLLIN, 0};
+    const timespec pause{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(kPoll).count()};
+    if (ppoll(&fd, 1, &pause, nullptr) > 0) break;
+  }
+  Thaw();
+  return false;
+}
+
+void Freezer::Restore() noexcept {
+  if (found_frozen_ && Read() == State::kThawed) static_cast<void>(Write(true));
+  Thaw();
+}
+
+void Freezer::Thaw() noexcept {
+  if (!frozen_by_us_) return;
+  frozen_by_us_ = false;
+  static_cast<void>(
+      Write(false));  // fails when the cgroup is gone with its tasks, which is as good
+  Guard::Get().Forget(path_);
+}
+
+}  // namespace criu_node

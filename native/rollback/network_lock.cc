@@ -1,0 +1,103 @@
+#include "rollback/network_lock.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <exception>
+#include <iterator>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include "linux/nftables.h"
+#include "linux/spawn.h"
+
+namespace criu_node {
+
+namespace {
+
+// CRIU names its tables CRIU-<id of the run>, and older ones CRIU-<pid>.
+constexpr const char* kTablePrefix = "CRIU-";
+
+// CRIU's chain, and the jumps to it, for both families. An iptables that is asked in vain says so
+// to /dev/null.
+constexpr const char* kRemoveChain =
+    "for t in 'iptables -w 5' 'ip6tables -w 5'; do $t -nL CRIU || continue; "
+    "$t -D INPUT -j CRIU; $t -D OUTPUT -j CRIU; $t -F CRIU; $t -X CRIU; done";
+
+// On a thread that ends with it, as it may not find its way back.
+template <typename Body>
+void RunIn(const UniqueFd& network_namespace, const Body& body) {
+  std::thread([&] {
+    try {
+      if (setns(network_namespace.get(), CLONE_NEWNET) == 0) body();
+    } catch (const std::exception&) {
+      // What cannot be done in there is not done.
+    }
+  }).join();
+}
+
+void RunShell(const char* script) {
+  const pid_t pid = Spawn({.stage = "network",
+                           .program = "/bin/sh",
+                           .arguments = {"sh", "-c", script},
+                           .environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+                                           "/sbin:/bin"}});
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace
+
+NetworkLock::NetworkLock(pid_t pid, Method method) : NetworkLock(pid, method, {}) {
+  if (nftables_.valid()) others_ = ListTables(nftables_, kTablePrefix);
+}
+
+NetworkLock::NetworkLock(pid_t pid, Method method, std::set<std::string> others)
+    : pid_(pid), method_(method), others_(std::move(others)) {
+  if (method_ == Method::kNone) return;
+  const std::string path = "/proc/" + std::to_string(pid) + "/ns/net";
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
+  namespace_.Reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!namespace_.valid() || method_ != Method::kNftables) return;
+  try {
+    RunIn(namespace_, [this] { nftables_ = OpenNftables(); });
+  } catch (const std::exception&) {
+    // No thread to be had: then nothing is removed.
+  }
+}
+
+std::string NetworkLock::ToText() const {
+  std::string text = std::to_string(pid_) + ' ' + std::to_string(static_cast<int>(method_));
+  for (const auto& name : others_) text += ' ' + name;
+  return text;
+}
+
+NetworkLock NetworkLock::Parse(std::string_view text) {
+  std::istringstream words{std::string(text)};
+  pid_t pid = -1;
+  int method = 0;
+  if (!(words >> pid >> method) || method < 0 || method > static_cast<int>(Method::kNftables)) {
+    return {};
+  }
+  return {pid, static_cast<Method>(method),
+          std::set<std::string>(std::istream_iterator<std::string>(words), {})};
+}
+
+void NetworkLock::Remove() const noexcept {
+  try {
+    if (method_ == Method::kIptables && namespace_.valid()) {
+      RunIn(namespace_, [] { RunShell(kRemoveChain); });
+    }
+    if (!nftables_.valid()) return;
+    for (const auto& name : ListTables(nftables_, kTablePrefix)) {
+      if (!others_.contains(name)) DeleteTable(nftables_, name);
+    }
+  } catch (const std::exception&) {
+    // No memory or no thread to be had.
+  }
+}
+
+}  // namespace criu_node

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/unique_fd.h"
+
+namespace criu_node {
+
+// The rules by which CRIU keeps packets from a tree while it dumps it. CRIU removes them itself,
+// but not when it is killed, nor when a lazy dump fails while it serves pages: then they would cut
+// off for ever what goes on running.
+//
+// Owner: one Operation, or the guard. Thread: its own.
+class NetworkLock {
+ public:
+  enum class Method { kNone, kIptables, kNftables };
+
+  NetworkLock() = default;
+  // Of the tree of `pid`, before CRIU has made any rules: tables of nf_tables that are there
+  // already are those of another criu.
+  NetworkLock(pid_t pid, Method method);
+
+  // For another process, to which Parse() gives the same.
+  [[nodiscard]] std::string ToText() const;
+  static NetworkLock Parse(std::string_view text);
+
+  // Removes what CRIU has left. Nothing to do is no error. Never throws.
+  void Remove() const noexcept;
+
+ private:
+  NetworkLock(pid_t pid, Method method, std::set<std::string> others);
+
+  pid_t pid_ = -1;
+  Method method_ = Method::kNone;
+  UniqueFd namespace_;
+  UniqueFd nftables_;
+  std::set<std::string> others_;
+};
+
+}  // namespace criu_node

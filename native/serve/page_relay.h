@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <mutex>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "linux/listener.h"
+
+namespace criu_node {
+
+// Stands between a criu that serves lazy pages and its client. CRIU listens on every address when
+// it is asked by request, takes any connection for its client, and the end of that one for the end
+// of the transfer: it then ends the tasks, although their memory may not have gone anywhere. So we
+// listen, and criu gets a connection to us, which is broken off unless the client has said that it
+// is done.
+//
+// Owner: one Operation. Thread: its own; Break from any.
+class PageRelay {
+ public:
+  // Whether the client says by itself that it is done, as it does with TLS, whose end criu tells
+  // from a connection that breaks.
+  enum class Protocol { kPlain, kTls };
+
+  // Throws Failure (stage "listen").
+  PageRelay(Listener listener, Protocol protocol);
+  ~PageRelay();
+  PageRelay(const PageRelay&) = delete;
+  PageRelay& operator=(const PageRelay&) = delete;
+  PageRelay(PageRelay&&) = delete;
+  PageRelay& operator=(PageRelay&&) = delete;
+
+  // criu's end, to be inherited and then closed here.
+  UniqueFd& criu_end() { return theirs_; }
+
+  // Waits until the client has all that criu, which has ended, has sent.
+  void Finish();
+
+  // Breaks the connection off, so that criu fails and lets the tasks go on.
+  void Break();
+
+ private:
+  void Run(Listener listener);
+  void Relay(const UniqueFd& client);
+  bool Forward(const UniqueFd& from, const UniqueFd& to, bool is_client);
+  void Remember(const char* data, size_t length);
+  [[nodiscard]] bool IsDone() const;
+
+  Protocol protocol_;
+  UniqueFd stop_;  // an eventfd
+  UniqueFd ours_;  // towards criu; closing it is an error at the other end
+  UniqueFd theirs_;
+  std::array<char, 32> last_{};  // what the client has sent last
+
+  std::mutex mutex_;
+  bool broken_ = false;
+  int client_ = -1;
+  std::thread thread_;
+};
+
+}  // namespace criu_node

@@ -1,0 +1,107 @@
+#include "workers/worker.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <iterator>
+#include <utility>
+
+#include "base/failure.h"
+#include "linux/beside_addon.h"
+#include "linux/mount_namespace.h"
+#include "linux/spawn.h"
+
+namespace criu_node {
+
+namespace {
+
+constexpr int kSocketInChild = 3;
+static_assert(Worker::kFirstInherited == kSocketInChild + 1);
+
+}  // namespace
+
+Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
+  if (!settings.service.empty()) {
+    Connect(settings.service);
+  } else if (extras.is_detached) {
+    StartDetached(settings);
+  } else {
+    Start(settings, extras);
+  }
+}
+
+void Worker::StartDetached(const WorkerSettings& settings) {
+  SocketPair pair = MakeSocketPair("spawn");
+  const std::string program = BesideAddon("criu_detach");
+  const pid_t starter =
+      Spawn({.stage = "spawn",
+             .program = program,
+             .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
+             .environment = settings.environment,
+             .descriptors = {{pair.theirs.get(), kSocketInChild}}});
+  WaitFor(starter);
+  socket_ = std::move(pair.ours);
+}
+
+void Worker::Connect(const std::string& service) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (service.size() >= sizeof(address.sun_path)) {
+    throw Failure("spawn", ENAMETOOLONG, "cannot connect to the criu service " + service);
+  }
+  service.copy(std::data(address.sun_path), service.size());
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.valid() ||
+      connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    throw Failure::System("spawn", "cannot connect to the criu service " + service);
+  }
+  // A service in another mount namespace would take its own mounts for the tree's and dump the
+  // whole host's.
+  ucred peer{};
+  socklen_t length = sizeof(peer);
+  getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length);
+  const std::string theirs = MountNamespace(std::to_string(peer.pid));
+  if (theirs.empty() || theirs != MountNamespace("self")) {
+    throw Failure("spawn", 0, "the criu service " + service + " is in another mount namespace");
+  }
+  socket_ = std::move(socket);
+}
+
+void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
+  SocketPair pair = MakeSocketPair("spawn");
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
+  UniqueFd output(ends[0]);
+  const UniqueFd writer(ends[1]);
+  fcntl(output.get(), F_SETFL, O_NONBLOCK);
+
+  SpawnSettings spawn{.stage = "spawn",
+                      .program = settings.binary,
+                      .arguments = {settings.binary, "swrk", std::to_string(kSocketInChild)},
+                      .environment = settings.environment,
+                      .descriptors = {{writer.get(), STDOUT_FILENO},
+                                      {writer.get(), STDERR_FILENO},
+                                      {pair.theirs.get(), kSocketInChild}},
+                      .session = extras.joins_session ? Session::kOurs : Session::kNew};
+  // criu looks for the terminal of a job there.
+  if (extras.joins_session && isatty(STDIN_FILENO) != 0) {
+    spawn.descriptors.emplace_back(STDIN_FILENO, STDIN_FILENO);
+  }
+  for (int number = kFirstInherited; const int fd : extras.inherited) {
+    spawn.descriptors.emplace_back(fd, number++);
+  }
+  child_ = Child(spawn);
+  socket_ = std::move(pair.ours);
+  output_ = std::move(output);
+}
+
+ExitStatus Worker::Reap() {
+  socket_.Reset();
+  return child_.Reap();
+}
+
+}  // namespace criu_node

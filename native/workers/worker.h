@@ -1,0 +1,72 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "linux/child.h"
+
+namespace criu_node {
+
+// How a `criu swrk` process is started, or which `criu service` is used in its place.
+struct WorkerSettings {
+  std::string binary;                    // absolute path
+  std::vector<std::string> environment;  // "NAME=value", all that criu gets to see
+  std::string service;                   // path of a socket; then the others are not used
+};
+
+// What only one request needs of its criu, so that no spare will do.
+struct WorkerExtras {
+  std::vector<int> inherited = {};  // the criu's descriptors from kFirstInherited on
+  // Its session and its standard input are ours: those of a shell's job that it restores.
+  bool joins_session = false;
+  // Nobody's child, and nothing of it but the socket is in this process, which it is to dump.
+  bool is_detached = false;
+
+  [[nodiscard]] bool none() const { return inherited.empty() && !joins_session && !is_detached; }
+};
+
+// One `criu swrk` process and our end of the socket to it, or a connection to a service. It serves
+// one request and ends when the socket closes.
+//
+// Owner: one Operation. Thread: its own.
+class Worker {
+ public:
+  static constexpr int kFirstInherited = 4;
+
+  // Throws Failure (stage "spawn"). A criu with descriptors of ours is always started anew.
+  explicit Worker(const WorkerSettings& settings, const WorkerExtras& extras = {});
+  ~Worker() { Reap(); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  Worker(Worker&&) = delete;
+  Worker& operator=(Worker&&) = delete;
+
+  // -1 of a service and of one that is detached: its process is not ours.
+  [[nodiscard]] pid_t pid() const { return child_.pid(); }
+  // See Child::ended().
+  [[nodiscard]] int ended() const { return child_.ended(); }
+  [[nodiscard]] const UniqueFd& socket() const { return socket_; }
+  // What criu prints to its stdout and stderr; never blocks.
+  [[nodiscard]] const UniqueFd& output() const { return output_; }
+
+  // For one that has no request and so nothing to lose.
+  void Kill() const { child_.Kill(); }
+
+  // Closes the socket and waits for the process to end. Exactly once; later calls tell the same.
+  ExitStatus Reap();
+
+ private:
+  void Start(const WorkerSettings& settings, const WorkerExtras& extras);
+  void StartDetached(const WorkerSettings& settings);
+  void Connect(const std::string& service);
+
+  Child child_;
+  UniqueFd socket_;
+  UniqueFd output_;
+};
+
+}  // namespace criu_node
