@@ -1,18 +1,17 @@
 // @ts-check
 // All linters, each to its end, so that one run shows everything. `--fix` formats first.
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWithCmake } from './lib/build.mjs';
+import { checkIncludes, readNativeFiles } from './lib/include-rooms.mjs';
 import { withLock } from './lib/lock.mjs';
 import { root, tool } from './lib/paths.mjs';
 import { capture, run, StepError, seconds, tail } from './lib/process.mjs';
 import { setUp } from './lib/set-up.mjs';
 
-const nativeFiles = readdirSync(join(root, 'native'), { recursive: true, encoding: 'utf8' })
-  .filter((name) => /\.(cc|h)$/.test(name))
-  .map((name) => join('native', name));
+const nativeFiles = [...readNativeFiles().keys()].map((name) => join('native', name));
 
 /** @type {Record<string, () => Promise<unknown>>} */
 const linters = {
@@ -20,9 +19,19 @@ const linters = {
   typescript: () => run(tool('tsc'), ['-p', 'tsconfig.check.json'], { cwd: root }),
   'clang-format': () =>
     run(tool('clang-format'), ['--dry-run', '-Werror', ...nativeFiles], { cwd: root }),
+  includes,
   'clang-tidy': clangTidy,
   publint: () => run(tool('publint'), ['--strict'], { cwd: root }),
 };
+
+// Which room of native/ may include which.
+async function includes() {
+  const findings = checkIncludes(readNativeFiles());
+  for (const finding of findings) process.stdout.write(`${finding}\n`);
+  if (findings.length > 0) {
+    throw new StepError(`${findings.length} of the includes in native/ break a rule`);
+  }
+}
 
 // clang-tidy takes seconds a file and uses one core, so as many run as there are cores.
 async function clangTidy() {
