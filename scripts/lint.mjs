@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWithCmake } from './lib/build.mjs';
-import { checkIncludes, readNativeFiles } from './lib/include-rooms.mjs';
+import { checkIncludes, readNativeFiles } from '../tools/include-rooms.mjs';
 import { withLock } from './lib/lock.mjs';
 import { root, tool } from './lib/paths.mjs';
 import { capture, run, StepError, seconds, tail } from './lib/process.mjs';
