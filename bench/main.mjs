@@ -3,14 +3,14 @@
 import { accessSync, constants, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { groups } from '../bench/groups.mjs';
-import { makeContext } from '../bench/lib/context.mjs';
-import { catchInterrupts, checkInterrupt, isInterrupted } from '../bench/lib/interrupt.mjs';
-import { describeMachine } from '../bench/lib/machine.mjs';
-import { withScope } from '../bench/lib/scope.mjs';
-import { groupText, summaryText } from '../bench/report/text.mjs';
-import { StepError, seconds } from './lib/process.mjs';
-import { setUp } from './lib/set-up.mjs';
+import { StepError, seconds } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
+import { groups } from './groups.mjs';
+import { makeContext } from './lib/context.mjs';
+import { catchInterrupts, checkInterrupt, isInterrupted } from './lib/interrupt.mjs';
+import { describeMachine } from './lib/machine.mjs';
+import { withScope } from './lib/scope.mjs';
+import { groupText, summaryText } from './report/text.mjs';
 
 const usage = `Usage: npm run bench -- [GROUP...] [options]
 
@@ -29,7 +29,7 @@ Options:
   -h, --help    show this
 `;
 
-/** @typedef {import('../bench/report/run.mjs').Run} Run */
+/** @typedef {import('./report/run.mjs').Run} Run */
 
 function parse() {
   const { values, positionals } = parseArgs({
@@ -80,10 +80,10 @@ function checkWritable(files) {
 /**
  * A group that cannot be measured here does not take the others' figures with it.
  *
- * @param {import('../bench/lib/result.mjs').Group} group
- * @param {import('../bench/lib/context.mjs').Context} context
+ * @param {import('./lib/result.mjs').Group} group
+ * @param {import('./lib/context.mjs').Context} context
  * @param {number} rounds
- * @returns {Promise<import('../bench/lib/result.mjs').Result>}
+ * @returns {Promise<import('./lib/result.mjs').Result>}
  */
 async function measureGroup(group, context, rounds) {
   try {
@@ -134,16 +134,16 @@ async function measure(chosen, rounds) {
  */
 async function write(run, { json, html, svg }) {
   if (json !== undefined) {
-    const { jsonReport } = await import('../bench/report/json.mjs');
+    const { jsonReport } = await import('./report/json.mjs');
     writeFileSync(json, jsonReport(run));
   }
   if (html !== undefined) {
-    const { htmlReport } = await import('../bench/report/html.mjs');
+    const { htmlReport } = await import('./report/html.mjs');
     writeFileSync(html, htmlReport(run));
   }
   const chart = run.groups.find(({ name }) => name === 'containers')?.result.charts[0];
   if (svg !== undefined && chart) {
-    const { chartSvg } = await import('../bench/report/chart.mjs');
+    const { chartSvg } = await import('./report/chart.mjs');
     writeFileSync(svg, chartSvg(chart));
   }
 }

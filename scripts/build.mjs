@@ -1,8 +1,8 @@
 // @ts-check
 import { parseArgs } from 'node:util';
-import { buildAddon, buildTypescript, buildWithCmake } from './lib/build.mjs';
-import { withLock } from './lib/lock.mjs';
-import { StepError } from './lib/process.mjs';
+import { buildAddon, buildTypescript, buildWithCmake } from '../tools/build.mjs';
+import { withLock } from '../tools/lock.mjs';
+import { StepError } from '../tools/process.mjs';
 
 const usage = `Usage: npm run build -- [options]
 

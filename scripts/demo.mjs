@@ -14,9 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { prefix } from './lib/criu.mjs';
-import { findCommand, StepError } from './lib/process.mjs';
-import { setUp } from './lib/set-up.mjs';
+import { prefix } from '../tools/criu.mjs';
+import { findCommand, StepError } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
 
 // The number lives in the shell's memory alone: only a restored process can go on from it.
 const counter = 'n=0; while :; do n=$((n+1)); echo $n >>/count; sleep 0.1; done';

@@ -4,12 +4,12 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildWithCmake } from './lib/build.mjs';
+import { buildWithCmake } from '../tools/build.mjs';
 import { checkIncludes, readNativeFiles } from '../tools/include-rooms.mjs';
-import { withLock } from './lib/lock.mjs';
-import { root, tool } from './lib/paths.mjs';
-import { capture, run, StepError, seconds, tail } from './lib/process.mjs';
-import { setUp } from './lib/set-up.mjs';
+import { withLock } from '../tools/lock.mjs';
+import { root, tool } from '../tools/paths.mjs';
+import { capture, run, StepError, seconds, tail } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
 
 const nativeFiles = [...readNativeFiles().keys()].map((name) => join('native', name));
 

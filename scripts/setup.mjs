@@ -1,6 +1,6 @@
 // @ts-check
-import { StepError } from './lib/process.mjs';
-import { setUp } from './lib/set-up.mjs';
+import { StepError } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
 
 setUp().catch((error) => {
   process.stderr.write(`set-up: ${error instanceof StepError ? error.message : error.stack}\n`);

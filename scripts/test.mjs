@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root } from './lib/paths.mjs';
-import { StepError } from './lib/process.mjs';
-import { setUp } from './lib/set-up.mjs';
+import { root } from '../tools/paths.mjs';
+import { StepError } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
 
 /**
  * The part of vitest's JSON report that we read.

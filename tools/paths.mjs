@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /** The package's own directory. */
-export const root = resolve(import.meta.dirname, '../..');
+export const root = resolve(import.meta.dirname, '..');
 
 /** Whether this is the repository, and not the package as a user installed it. */
 export const isCheckout = existsSync(join(root, 'package-lock.json'));

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { capture, run, StepError } from '../../scripts/lib/process.mjs';
+import { capture, run, StepError } from '../../tools/process.mjs';
 import { until } from './workload.mjs';
 
 /** @typedef {import('./context.mjs').Context} Context */

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { root } from '../../scripts/lib/paths.mjs';
-import { findCommand, run, StepError } from '../../scripts/lib/process.mjs';
+import { root } from '../../tools/paths.mjs';
+import { findCommand, run, StepError } from '../../tools/process.mjs';
 import { compileHarness, compileTicker, Harness } from './harness.mjs';
 import { compileWorkload } from './workload.mjs';
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { run } from '../../scripts/lib/process.mjs';
+import { run } from '../../tools/process.mjs';
 
 const sources = join(import.meta.dirname, '../harness');
 

@@ -1,5 +1,5 @@
 // @ts-check
-import { StepError } from '../../scripts/lib/process.mjs';
+import { StepError } from '../../tools/process.mjs';
 
 let interrupted = false;
 

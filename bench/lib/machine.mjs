@@ -1,7 +1,7 @@
 // @ts-check
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
-import { capture, StepError } from '../../scripts/lib/process.mjs';
+import { capture, StepError } from '../../tools/process.mjs';
 
 /**
  * What the figures are from.

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { root } from '../../scripts/lib/paths.mjs';
-import { run } from '../../scripts/lib/process.mjs';
+import { root } from '../../tools/paths.mjs';
+import { run } from '../../tools/process.mjs';
 
 const program = join(import.meta.dirname, 'chart-server.mjs');
 const index = join(root, 'dist/index.js');

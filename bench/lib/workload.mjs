@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { root } from '../../scripts/lib/paths.mjs';
+import { root } from '../../tools/paths.mjs';
 import { compile } from './harness.mjs';
 
 /** @typedef {import('./scope.mjs').Scope} Scope */

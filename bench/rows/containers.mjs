@@ -1,7 +1,7 @@
 // @ts-check
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { capture, findCommand } from '../../scripts/lib/process.mjs';
+import { capture, findCommand } from '../../tools/process.mjs';
 import { Container } from '../lib/container.mjs';
 import { timed, withImages } from '../lib/context.mjs';
 import { ratio } from '../lib/result.mjs';

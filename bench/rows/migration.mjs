@@ -1,7 +1,7 @@
 // @ts-check
 import { join } from 'node:path';
-import { root } from '../../scripts/lib/paths.mjs';
-import { capture, StepError } from '../../scripts/lib/process.mjs';
+import { root } from '../../tools/paths.mjs';
+import { capture, StepError } from '../../tools/process.mjs';
 import { checkInterrupt } from '../lib/interrupt.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { root } from '../../scripts/lib/paths.mjs';
+import { root } from '../../tools/paths.mjs';
 import { withImages } from '../lib/context.mjs';
 import { dumpsOf } from '../lib/dumps.mjs';
 import { requireMemory } from '../lib/machine.mjs';

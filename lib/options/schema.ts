@@ -1,4 +1,4 @@
-// What a row of the options table says. scripts/gen-options.mjs compiles it with the table, so it
+// What a row of the options table says. scripts/generate/table.mjs compiles it with the table, so it
 // imports nothing.
 
 /** A call that takes options. */

@@ -1,6 +1,6 @@
 // The one place where an option is named: types, validation, CLI flags, help, the request's fields
-// and the README's table are made of it. scripts/gen-options.mjs compiles this file with schema.ts
-// alone, so it imports nothing else.
+// and the README's table are made of it. scripts/generate/table.mjs compiles this file with
+// schema.ts alone, so it imports nothing else.
 import type { Call, OptionRow } from './schema.js';
 
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];

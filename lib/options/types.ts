@@ -1,4 +1,4 @@
-// Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.
+// Made by `npm run generate` from lib/options/table.ts.
 import type { Criu } from '../criu/criu.js';
 import type { Hooks, RestoreHooks } from '../criu/hooks.js';
 import type { PageServer } from './address.js';

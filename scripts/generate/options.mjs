@@ -1,21 +1,8 @@
 // @ts-check
-// Makes lib/options/types.ts and the README's table of options from lib/options/table.ts.
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { root, tool } from './lib/paths.mjs';
-import { run } from './lib/process.mjs';
+// Renders lib/options/types.ts and the README's table of options.
 
-/** @typedef {import('../lib/options/schema.js').OptionRow} OptionRow */
-/** @typedef {import('../lib/options/schema.js').Call} Call */
+/** @typedef {import('../../lib/options/schema.js').OptionRow} OptionRow */
+/** @typedef {import('../../lib/options/schema.js').Call} Call */
 
 const lineWidth = 100;
 const marks = { begin: '<!-- options:begin -->', end: '<!-- options:end -->' };
@@ -49,7 +36,7 @@ export function renderTypes(table) {
   /** @param {OptionRow} row */
   const isOfSaving = (row) => !isShared(row) && saving.every((call) => row.calls.includes(call));
   const blocks = [
-    '// Made by scripts/gen-options.mjs from lib/options/table.ts: `npm run generate`.\n' +
+    '// Made by `npm run generate` from lib/options/table.ts.\n' +
       "import type { Criu } from '../criu/criu.js';\n" +
       "import type { Hooks, RestoreHooks } from '../criu/hooks.js';\n" +
       "import type { PageServer } from './address.js';\n" +
@@ -225,43 +212,4 @@ function wrap(text, width) {
     }
   }
   return lines;
-}
-
-/** The table as it stands in the sources: dist/ may be old, and not build before this has run. */
-async function compiledTable() {
-  const directory = mkdtempSync(join(tmpdir(), 'libcriu-options-'));
-  try {
-    const options = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2022', '--types', ''];
-    await run(tool('tsc'), [...options, '--outDir', directory, 'lib/options/table.ts'], {
-      cwd: root,
-    });
-    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-    /** @type {{ optionTable: readonly OptionRow[] }} */
-    const { optionTable } = await import(pathToFileURL(join(directory, 'table.js')).href);
-    return optionTable;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-}
-
-/** @param {string} name @param {(text: string) => string} change */
-function update(name, change) {
-  const path = join(root, name);
-  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  const after = change(before);
-  if (after === before) return;
-  writeFileSync(path, after);
-  console.log(`${name} is made anew`);
-}
-
-async function main() {
-  const table = await compiledTable();
-  update('lib/options/types.ts', () => renderTypes(table));
-  if (existsSync(join(root, 'README.md'))) {
-    update('README.md', (text) => insertTable(text, table));
-  }
-}
-
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  await main();
 }

@@ -52,6 +52,7 @@ describe('the packed package', () => {
       'binding.gyp',
       'native/sources.json',
       'scripts/setup.mjs',
+      'tools/set-up.mjs',
       'README.md',
       'LICENSE',
     ]) {
@@ -60,6 +61,11 @@ describe('the packed package', () => {
     expect(
       files.filter((name) => /^package\/(test|\.criu|node_modules|bench)\//.test(name)),
     ).toEqual([]);
+  });
+
+  test('has all that its build script imports', async () => {
+    const script = join(consumer, 'node_modules/libcriu/scripts/build.mjs');
+    expect(await runOk(process.execPath, [script, '--help'])).toContain('Usage: npm run build');
   });
 
   test('is imported and required, as one and the same module', async () => {

@@ -6,7 +6,7 @@ import { networkLocks, toFields } from '../../lib/options/fields.js';
 import type { Call } from '../../lib/options/schema.js';
 import { optionTable } from '../../lib/options/table.js';
 import { validateOptions } from '../../lib/options/validate.js';
-import { insertTable, renderTypes } from '../../scripts/gen-options.mjs';
+import { insertTable } from '../../scripts/generate/options.mjs';
 import { projectRoot, protoDirectory } from '../helpers/paths.js';
 
 const calls: Call[] = [
@@ -153,19 +153,8 @@ test('every field of the table is one that the addon can set', () => {
   for (const { field } of optionTable) if (field !== undefined) expect(native).toContain(field);
 });
 
-describe('what is generated is up to date (npm run generate)', () => {
-  test('lib/options/types.ts', () => {
-    expect(read(projectRoot, 'lib/options/types.ts')).toBe(renderTypes(optionTable));
-  });
-
-  test('the table of README.md', () => {
-    const readme = read(projectRoot, 'README.md');
-    expect(readme).toBe(insertTable(readme, optionTable));
-  });
-
-  test('a text without the marks is an error', () => {
-    expect(() => insertTable('# Title\n', optionTable)).toThrow('options:begin');
-  });
+test('the table of options goes into no text without its marks', () => {
+  expect(() => insertTable('# Title\n', optionTable)).toThrow('options:begin');
 });
 
 describe('the fields of a request', () => {

@@ -1,6 +1,6 @@
 // Runs every suite and writes a line for each test to standard output, which is a serial port.
 import { writeSync } from 'node:fs';
-import { tail } from '../../../scripts/lib/process.mjs';
+import { tail } from '../../../tools/process.mjs';
 import { Scope } from '../../helpers/cleanup.js';
 import type { Failure, TestReport } from '../protocol.js';
 import { rememberWhatIsThere } from './leftovers.js';

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import type { findKernel } from '../../../scripts/lib/kernel.mjs';
-import { findCommand } from '../../../scripts/lib/process.mjs';
+import type { findKernel } from '../../../tools/kernel.mjs';
+import { findCommand } from '../../../tools/process.mjs';
 import { run, runOk } from '../../helpers/exec.js';
 import { criuBinary, prefix, projectRoot } from '../../helpers/paths.js';
 import { workloadBinary } from '../../helpers/process.js';
@@ -154,7 +154,7 @@ async function addPackage(system: FileTree): Promise<void> {
   for (const path of runtimeModules()) await add(path);
   await add(await workloadBinary());
   const compiled = await compileGuest();
-  for (const name of ['lib', 'scripts', 'test/helpers', 'test/vm']) {
+  for (const name of ['lib', 'tools', 'test/helpers', 'test/vm']) {
     await system.add(join(guestRoot, name), join(compiled, name));
   }
 }
