@@ -1,19 +1,19 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { startContainer } from '../helpers/container.js';
-import { run, until } from '../helpers/exec.js';
-import { assertNoLeak, settledHoldings } from '../helpers/leaks.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
+import { useScope } from '../helpers/scope.js';
+import { run, until } from '../helpers/system/exec.js';
+import { assertNoLeak, settledHoldings } from '../helpers/system/leaks.js';
 import {
   allProcesses,
   isAlive,
   processState,
   reachesState,
   startWorkload,
-} from '../helpers/process.js';
-import { useScope } from '../helpers/scope.js';
+} from '../helpers/system/process.js';
+import { startContainer } from '../helpers/workloads/container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));

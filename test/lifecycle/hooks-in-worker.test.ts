@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from 'vitest';
-import { run } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { isAlive, reachesState, startWorkload } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
+import { run } from '../helpers/system/exec.js';
+import { isAlive, reachesState, startWorkload } from '../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));

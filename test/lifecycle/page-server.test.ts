@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { run, until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
-import { listeners } from '../helpers/network.js';
 import { projectRoot } from '../helpers/paths.js';
-import { isAlive } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
+import { run, until } from '../helpers/system/exec.js';
+import { listeners } from '../helpers/system/network.js';
+import { isAlive } from '../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build'));

@@ -1,12 +1,17 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { type Outcome, run, until } from '../helpers/exec.js';
+import { dumpAway, restoreOk } from '../helpers/criu/restored.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { allProcesses, isAlive, type ProcessState, startWorkload } from '../helpers/process.js';
-import { dumpAway, restoreOk } from '../helpers/restored.js';
 import { useScope } from '../helpers/scope.js';
+import { type Outcome, run, until } from '../helpers/system/exec.js';
+import {
+  allProcesses,
+  isAlive,
+  type ProcessState,
+  startWorkload,
+} from '../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc'));

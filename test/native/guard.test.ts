@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { until } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
-import { isAlive, reachesState } from '../helpers/process.js';
 import { useScope } from '../helpers/scope.js';
+import { until } from '../helpers/system/exec.js';
+import { isAlive, reachesState } from '../helpers/system/process.js';
 
 const addon = process.env['LIBCRIU_ADDON'];
 const program = join(

@@ -25,10 +25,10 @@ import { dirname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Outcome, run, runOk } from '../helpers/exec.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
 import { type Scope, useScope } from '../helpers/scope.js';
+import { type Outcome, run, runOk } from '../helpers/system/exec.js';
 
 const tarFirst = resolve(projectRoot, 'build/Release/tar-first');
 const systemPath = process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin';

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { run, runOk } from '../helpers/exec.js';
 import { projectRoot } from '../helpers/paths.js';
 import { Scope } from '../helpers/scope.js';
+import { run, runOk } from '../helpers/system/exec.js';
 
 /** What set-up built, where the system's criu is not good enough. */
 const prefix = join(projectRoot, '.criu');

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scope } from '../../helpers/cleanup.js';
-import { type Container, startContainer } from '../../helpers/container.js';
-import { until } from '../../helpers/exec.js';
-import { startWorkload, type Workload } from '../../helpers/process.js';
+import { until } from '../../helpers/system/exec.js';
+import { startWorkload, type Workload } from '../../helpers/system/process.js';
+import { type Container, startContainer } from '../../helpers/workloads/container.js';
 
 /** Memory whose content a test can change and compare: the workload's mode `change`. */
 export class ChangingMemory {

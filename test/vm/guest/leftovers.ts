@@ -1,6 +1,6 @@
 import { Criu, features } from '../../helpers/api.js';
-import { runOk } from '../../helpers/exec.js';
-import { assertNoLeak, type Holdings, takeHoldings } from '../../helpers/leaks.js';
+import { runOk } from '../../helpers/system/exec.js';
+import { assertNoLeak, type Holdings, takeHoldings } from '../../helpers/system/leaks.js';
 import type { SuiteModule } from './suite-module.js';
 
 let before: Holdings | undefined;

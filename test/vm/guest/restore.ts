@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { restore } from '../../helpers/api.js';
 import type { Scope } from '../../helpers/cleanup.js';
-import type { Workload } from '../../helpers/process.js';
+import type { Workload } from '../../helpers/system/process.js';
 
 /** Brings a dumped process back under its own pid; the scope ends it. */
 export async function restoreProcess(

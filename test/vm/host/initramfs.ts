@@ -3,9 +3,9 @@ import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { findKernel } from '../../../tools/kernel.mjs';
 import { findCommand } from '../../../tools/process.mjs';
-import { run, runOk } from '../../helpers/exec.js';
 import { criuBinary, prefix, projectRoot } from '../../helpers/paths.js';
-import { workloadBinary } from '../../helpers/process.js';
+import { run, runOk } from '../../helpers/system/exec.js';
+import { workloadBinary } from '../../helpers/system/process.js';
 
 /** The kernel that set-up has fetched. */
 type Kernel = NonNullable<ReturnType<typeof findKernel>>;

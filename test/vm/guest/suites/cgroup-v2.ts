@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpoint } from '../../../helpers/api.js';
-import { type Container, startContainer, uniqueId } from '../../../helpers/container.js';
-import { CriuLog } from '../../../helpers/criu-log.js';
-import { run, runOk, until } from '../../../helpers/exec.js';
-import { freezerDirectory, isRunning } from '../../../helpers/freezer.js';
+import { CriuLog } from '../../../helpers/criu/criu-log.js';
 import { distIndex } from '../../../helpers/paths.js';
-import { isAlive, processState } from '../../../helpers/process.js';
+import { run, runOk, until } from '../../../helpers/system/exec.js';
+import { freezerDirectory, isRunning } from '../../../helpers/system/freezer.js';
+import { isAlive, processState } from '../../../helpers/system/process.js';
+import { type Container, startContainer, uniqueId } from '../../../helpers/workloads/container.js';
 import type { Suite } from '../suite-module.js';
 
 /** What the kernel says of a cgroup: asked to be frozen, and frozen. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, statfsSync } from 'node:fs';
 import { checkpoint, features } from '../../../helpers/api.js';
-import { startContainer } from '../../../helpers/container.js';
+import { startContainer } from '../../../helpers/workloads/container.js';
 import type { Suite } from '../suite-module.js';
 
 export const title = 'checkpoint on another kernel';

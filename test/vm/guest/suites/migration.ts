@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { runOk } from '../../../helpers/exec.js';
 import { projectRoot } from '../../../helpers/paths.js';
+import { runOk } from '../../../helpers/system/exec.js';
 import type { Suite } from '../suite-module.js';
 
 export const title = 'migration';

@@ -9,10 +9,10 @@ import {
   preDump,
   startPageServer,
 } from '../../../helpers/api.js';
-import type { Container } from '../../../helpers/container.js';
-import { runOk } from '../../../helpers/exec.js';
 import { distCli } from '../../../helpers/paths.js';
-import { isAlive } from '../../../helpers/process.js';
+import { runOk } from '../../../helpers/system/exec.js';
+import { isAlive } from '../../../helpers/system/process.js';
+import type { Container } from '../../../helpers/workloads/container.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
 import { mebibyte, pagesBytes, pagesOnDisk } from '../pages.js';
 import { restoreProcess } from '../restore.js';

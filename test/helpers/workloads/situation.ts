@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Scope } from '../scope.js';
+import { until } from '../system/exec.js';
+import { workloadBinary } from '../system/process.js';
+
+/** The static binary of `preflight.c`. */
+export const preflightBinary = (): Promise<string> => workloadBinary('preflight');
+
+export interface Situation {
+  pid: number;
+  /** The numbers that it reported. */
+  numbers: number[];
+}
+
+/** Starts `preflight MODE ARGUMENT...` in a session of its own and waits until it is there. */
+export async function startSituation(
+  scope: Scope,
+  args: readonly (string | number)[],
+  stdout: 'ignore' | 'pipe' = 'ignore',
+): Promise<Situation> {
+  const readyFile = resolve(await scope.directory(), 'ready');
+  const child = spawn(await preflightBinary(), [readyFile, ...args.map(String)], {
+    detached: true,
+    stdio: ['ignore', stdout, 'ignore'],
+    cwd: '/',
+  });
+  const gone = new Promise((settle) => child.once('exit', settle));
+  scope.defer(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await gone;
+  });
+  const report = await until(`preflight ${args.join(' ')} is ready`, async () => {
+    if (child.exitCode !== null)
+      throw new Error(`preflight ${args.join(' ')} ended: ${child.exitCode}`);
+    const text = await readFile(readyFile, 'utf8').catch(() => '');
+    return text.endsWith('\n') ? text.trim() : undefined;
+  });
+  if (child.pid === undefined) throw new Error('no pid');
+  return { pid: child.pid, numbers: (report.match(/\d+/g) ?? []).map(Number) };
+}

@@ -1,0 +1,388 @@
+import { once } from 'node:events';
+import { closeSync, constants, existsSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type CheckpointOptions,
+  Criu,
+  checkpoint,
+  type DumpOptions,
+  dump,
+  type Hooks,
+} from '../../helpers/api.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { Scope, useScope } from '../../helpers/scope.js';
+import { runOk, sleep, until } from '../../helpers/system/exec.js';
+import {
+  assertNoLeak,
+  firewallRules,
+  hasSpare,
+  settledHoldings,
+} from '../../helpers/system/leaks.js';
+import { freePort } from '../../helpers/system/port.js';
+import {
+  processState,
+  reachesState,
+  startWorkload,
+  type Traces,
+  tracesOf,
+} from '../../helpers/system/process.js';
+import { type Container, startContainer } from '../../helpers/workloads/container.js';
+import {
+  criuWriting,
+  startHeavyContainer,
+  waitsAtTheEnd,
+} from '../../helpers/workloads/heavy-container.js';
+import { HttpLoad } from '../../helpers/workloads/http-load.js';
+import { startSituation } from '../../helpers/workloads/situation.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
+
+const moments = 50;
+/** In a rule: CRIU's chain, its tables, the mark of its own packets. */
+const crius = /criu|0xc114/i;
+
+/** A server under load that is dumped again and again. */
+interface Target {
+  pid: number;
+  load: HttpLoad;
+  imagePath: string;
+  dump(options: DumpOptions & CheckpointOptions): Promise<unknown>;
+  isThawed(): boolean;
+}
+
+async function startProcess(scope: Scope): Promise<Target> {
+  const { pid, report } = await startWorkload(scope, ['http', 0, 256]);
+  const imagePath = join(await scope.directory(), 'images');
+  return {
+    pid,
+    imagePath,
+    load: await HttpLoad.start(scope, Number(report), pid),
+    dump: (options) =>
+      dump(pid, { imagePath, leaveRunning: true, tcpEstablished: true, ...options }),
+    isThawed: () => !'Tt'.includes(processState(pid)?.state ?? 'gone'),
+  };
+}
+
+async function startServer(scope: Scope): Promise<Target> {
+  const container = await startContainer(scope, {
+    args: ['/workload', '/ready', 'http', '80', '64'],
+  });
+  const { pid, stateRoot: root } = container;
+  const imagePath = container.path('images');
+  return {
+    pid,
+    imagePath,
+    load: await HttpLoad.start(scope, 80, pid),
+    dump: (options) =>
+      checkpoint(container.id, {
+        root,
+        imagePath,
+        leaveRunning: true,
+        tcpEstablished: true,
+        ...options,
+      }),
+    isThawed: () => container.freezer === 'THAWED' && container.isRunning,
+  };
+}
+
+describe.each([
+  ['a process of 256 MiB', startProcess],
+  ['a container', startServer],
+] as const)('an HTTP server under load in %s', (_, start) => {
+  const shared = new Scope();
+  let target: Target;
+  let fullMs: number;
+  let before: Traces;
+  beforeAll(async () => {
+    target = await start(shared);
+    before = tracesOf(target.pid);
+    // The first dump makes what stays, the second is timed.
+    for (let i = 0; i < 2; i++) {
+      const begun = performance.now();
+      await target.dump({});
+      fullMs = performance.now() - begun;
+      await rm(target.imagePath, { recursive: true });
+    }
+  });
+  afterAll(() => shared.close());
+
+  async function servesOn(): Promise<void> {
+    await target.load.goesOn();
+    expect(target.isThawed()).toBe(true);
+    expect(tracesOf(target.pid)).toEqual(before);
+    expect(await firewallRules(target.pid)).not.toMatch(crius);
+  }
+
+  test(`is aborted at ${moments} moments of its dump: it serves on, and nothing is left`, async () => {
+    const held = await settledHoldings([target.pid], hasSpare);
+    const stages = new Set<string>();
+    for (let round = 0; round < moments; round++) {
+      const controller = new AbortController();
+      const ended = target.dump({ signal: controller.signal }).then(
+        () => undefined,
+        (error: Error & { code?: string; stage?: string }) => error,
+      );
+      await sleep((fullMs * 0.95 * round) / moments);
+      controller.abort();
+      const error = await ended;
+      if (error) {
+        expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR' });
+        stages.add(error.stage ?? '');
+        const left = existsSync(target.imagePath) ? readdirSync(target.imagePath) : [];
+        expect(left.filter((name) => name !== 'dump.log')).toEqual([]);
+      }
+      await servesOn();
+      await rm(target.imagePath, { recursive: true, force: true });
+    }
+    // While the memory was written, and before.
+    expect(stages).toContain('query-ext-files');
+    expect(stages.size).toBeGreaterThan(1);
+    await assertNoLeak(held, [target.pid]);
+  }, 60_000);
+});
+
+/** Goes on, thawed and with its network. */
+async function expectUnlocked(container: Container): Promise<void> {
+  expect(await firewallRules(container.pid)).not.toMatch(crius);
+  expect(container.freezer).toBe('THAWED');
+  await container.countsOn();
+}
+
+describe('the network of a container is unlocked', () => {
+  test.each(['nftables', 'iptables'] as const)(
+    'by %s, after SIGKILL of criu',
+    async (networkLock) => {
+      const container = await startHeavyContainer(scope, { mebibytes: 96 });
+      const imagePath = container.path('images');
+      const { stateRoot: root } = container;
+      const options = { root, imagePath, leaveRunning: true, networkLock };
+      const died = expect(
+        checkpoint(container.id, { ...options, hooks: waitsAtTheEnd }),
+      ).rejects.toMatchObject({
+        code: 'ERR_CRIU_DIED',
+        stage: expect.stringMatching(/^(query-ext-files|post-dump)$/) as string,
+      });
+      const criu = await criuWriting(container, imagePath);
+      process.kill(criu, 'SIGSTOP');
+      expect(await firewallRules(container.pid)).toMatch(crius);
+      process.kill(criu, 'SIGKILL');
+      await died;
+      await expectUnlocked(container);
+    },
+  );
+
+  test.each(['nftables', 'iptables'] as const)(
+    'by %s, after an abort while lazy pages are served',
+    async (networkLock) => {
+      const container = await startContainer(scope);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const served = expect(
+        checkpoint(container.id, { ...(await lazily(container)), networkLock, signal }),
+      ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'status-ready' });
+      await until('lazy pages are served', async () => {
+        const log = await readFile(container.path('images/dump.log'), 'utf8').catch(() => '');
+        return log.includes('Starting lazy pages server');
+      });
+      expect(await firewallRules(container.pid)).toMatch(crius);
+      controller.abort();
+      await served;
+      await expectUnlocked(container);
+      expect(readdirSync(container.path('images'))).toEqual(['dump.log']);
+    },
+  );
+
+  test('after a veto of statusReady', async () => {
+    const container = await startContainer(scope);
+    const cause = new Error('not now');
+    const statusReady = (): Promise<never> => Promise.reject(cause);
+    await expect(
+      checkpoint(container.id, { ...(await lazily(container)), hooks: { statusReady } }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_VETOED', stage: 'status-ready', cause });
+    await expectUnlocked(container);
+  });
+
+  test('and the table of another criu in the same namespace stays', async () => {
+    const container = await startHeavyContainer(scope, { mebibytes: 96 });
+    const inContainer = `--net=/proc/${container.pid}/ns/net`;
+    await runOk('nsenter', [inContainer, 'nft', 'add', 'table', 'inet', 'CRIU-another']);
+    const imagePath = container.path('images');
+    const options = { root: container.stateRoot, imagePath, leaveRunning: true };
+    const died = expect(
+      checkpoint(container.id, { ...options, hooks: waitsAtTheEnd }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_DIED' });
+    process.kill(await criuWriting(container, imagePath), 'SIGKILL');
+    await died;
+    const tables = await runOk('nsenter', [inContainer, 'nft', 'list', 'tables']);
+    expect(tables.match(/CRIU-.*/g)).toEqual(['CRIU-another']);
+  });
+});
+
+async function lazily(container: Container): Promise<CheckpointOptions> {
+  return {
+    root: container.stateRoot,
+    imagePath: container.path('images'),
+    lazyPages: true,
+    pageServer: `127.0.0.1:${await freePort()}`,
+  };
+}
+
+describe('the time is over', () => {
+  test('while criu is asked for its version', async () => {
+    const binary = join(await scope.directory(), 'criu');
+    await writeFile(binary, '#!/bin/sh\nexec sleep 3\n', { mode: 0o755 });
+    const container = await startContainer(scope);
+    const criu = new Criu({ binary });
+    const { stateRoot: root } = container;
+    const imagePath = container.path('images');
+    await expect(
+      checkpoint(container.id, { root, imagePath, criu, timeoutMs: 500 }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'criu' });
+    expect(existsSync(imagePath)).toBe(false);
+    await container.countsOn();
+  });
+
+  test('while a tmpfs is archived', async () => {
+    const container = await startContainer(scope);
+    const directory = await scope.directory();
+    const slow = 'for i in $(seq 200); do echo x || exit 1; sleep 0.05; done';
+    await writeFile(join(directory, 'tar'), `#!/bin/sh\n${slow}\n`, { mode: 0o755 });
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${directory}:${path}`;
+    const begun = performance.now();
+    try {
+      const { stateRoot: root } = container;
+      const imagePath = container.path('images');
+      await expect(
+        checkpoint(container.id, { root, imagePath, leaveRunning: true, timeoutMs: 2_000 }),
+      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'query-ext-files' });
+    } finally {
+      process.env['PATH'] = path;
+    }
+    // The archive itself takes ten seconds.
+    expect(performance.now() - begun).toBeLessThan(8_000);
+    await expectUnlocked(container);
+  });
+});
+
+test('an abort while criu looks at the kernel does not spoil its cache', async () => {
+  const { pid } = await startWorkload(scope, ['idle']);
+  const directory = await scope.directory();
+  // The first is that of the criu that set-up builds.
+  const caches = ['/run/criu/criu.kdat', '/run/criu.kdat'];
+  for (let afterMs = 0; afterMs < 20; afterMs += 2) {
+    for (const cache of caches) await rm(cache, { force: true });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const imagePath = join(directory, `${afterMs}`);
+    const ended = dump(pid, { imagePath, leaveRunning: true, signal }).catch(() => {});
+    await sleep(afterMs);
+    controller.abort();
+    await ended;
+    expect(caches.filter((cache) => existsSync(`${cache}.tmp`))).toEqual([]);
+  }
+});
+
+describe('an abort while criu waits for a page server', () => {
+  test('that does not read', async () => {
+    const { pid } = await startWorkload(scope, ['memory', 64]);
+    const before = tracesOf(pid);
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    scope.defer(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const controller = new AbortController();
+    const connected = once(server, 'connection');
+    let reached = false;
+    const hooks: Hooks = {
+      queryExtFiles: () => {
+        reached = true;
+      },
+    };
+    const ended = expect(
+      dump(pid, {
+        imagePath: join(await scope.directory(), 'images'),
+        pageServer: `127.0.0.1:${port}`,
+        signal: controller.signal,
+        hooks,
+      }),
+    ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'query-ext-files' });
+    const [socket] = (await connected) as [Socket];
+    scope.defer(() => socket.destroy());
+    await until('criu is at the memory', () => reached);
+    await sleep(200); // its buffers are full
+    controller.abort();
+    await ended;
+    await reachesState(pid, 'S');
+    expect(tracesOf(pid)).toEqual(before);
+  });
+
+  test('that does not accept', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const { report } = await startWorkload(scope, ['listen']);
+    // The queue is full, and who comes now is not answered.
+    for (let i = 0; i < 2_000; i++) {
+      const socket = connect(Number(report), '127.0.0.1');
+      scope.defer(() => socket.destroy());
+      socket.on('error', () => {});
+      if (
+        await Promise.race([
+          once(socket, 'connect').then(() => false),
+          sleep(2_000).then(() => true),
+        ])
+      )
+        break;
+    }
+    await expect(
+      dump(pid, {
+        imagePath: join(await scope.directory(), 'images'),
+        pageServer: `127.0.0.1:${report}`,
+        timeoutMs: 1_000,
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'pre-dump' });
+    await reachesState(pid, 'S');
+  });
+});
+
+test('an abort while nobody reads the status fd', async () => {
+  const pipe = join(await scope.directory(), 'pipe');
+  await runOk('mkfifo', [pipe]);
+  const full = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+  scope.defer(() => closeSync(full));
+  expect(() => {
+    for (;;) writeSync(full, Buffer.alloc(4096));
+  }).toThrow('EAGAIN');
+  const statusFd = openSync(pipe, 'r+');
+  scope.defer(() => closeSync(statusFd));
+  const container = await startContainer(scope);
+  await expect(
+    checkpoint(container.id, { ...(await lazily(container)), statusFd, timeoutMs: 2_000 }),
+  ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'status-ready' });
+  await expectUnlocked(container);
+});
+
+test('an abort while the tasks do not freeze', async () => {
+  // The parent of a vfork waits uninterruptibly, which CRIU bears for ten seconds.
+  const { pid } = await startSituation(scope, ['vfork']);
+  const imagePath = join(await scope.directory(), 'images');
+  const controller = new AbortController();
+  const { signal } = controller;
+  let begun = 0;
+  const hooks = {
+    preDump: () => {
+      begun = performance.now();
+      setTimeout(() => controller.abort(), 200);
+    },
+  };
+  await expect(dump(pid, { imagePath, signal, hooks })).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+    stage: 'pre-dump',
+  });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  await reachesState(pid, 'D');
+  expect(tracesOf(pid).tracer).toBe(0);
+});

@@ -1,0 +1,158 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  CriuError,
+  checkpoint,
+  type RestoreContainerOptions,
+  type RestoreContainerResult,
+  restoreContainer,
+} from '../../helpers/api.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
+import { useScope } from '../../helpers/scope.js';
+import { until } from '../../helpers/system/exec.js';
+import { brokenTicks, type Container, startContainer } from '../../helpers/workloads/container.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
+
+/** A container that has ended with its checkpoint, and where that is. */
+async function checkpointed(): Promise<{ container: Container; imagePath: string }> {
+  const container = await startContainer(scope);
+  const imagePath = container.path('images');
+  await checkpoint(container.id, { root: container.stateRoot, imagePath });
+  return { container, imagePath };
+}
+
+function restore(
+  container: Container,
+  options: RestoreContainerOptions,
+): Promise<RestoreContainerResult> {
+  const { id, stateRoot: root, bundle } = container;
+  return restoreContainer(id, { root, bundle, ...options });
+}
+
+async function failure(operation: Promise<unknown>): Promise<CriuError> {
+  const error = await operation.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof CriuError) return error;
+  throw new Error(`it was to fail with a CriuError and did not: ${String(error)}`);
+}
+
+test('a container comes back where it stopped', async () => {
+  const { container, imagePath } = await checkpointed();
+  const before = (await container.ticks()).length;
+  const result = await restore(container, { imagePath });
+  expect(result).toMatchObject({
+    containerId: container.id,
+    pid: container.pid,
+    imagePath,
+    logFile: join(imagePath, 'restore.log'),
+  });
+  expect(await container.status()).toBe('running');
+  await container.countsOn();
+  expect((await container.ticks()).length).toBeGreaterThan(before);
+  expect(brokenTicks(await container.ticks())).toEqual([]);
+});
+
+optionTest(['bundle', 'pidFile', 'runtime'], 'reach the runtime', async () => {
+  const { container, imagePath } = await checkpointed();
+  const pidFile = container.path('pid');
+  const workPath = container.path('work');
+  const { pid, logFile } = await restore(container, {
+    imagePath,
+    workPath,
+    pidFile,
+    runtime: '/usr/sbin/runc',
+  });
+  expect(readFileSync(pidFile, 'utf8')).toBe(String(pid));
+  expect(logFile).toBe(join(workPath, 'restore.log'));
+  expect(existsSync(logFile)).toBe(true);
+  expect(existsSync(join(imagePath, 'restore.log'))).toBe(false);
+});
+
+optionTest(
+  ['consoleSocket', 'noPivot'],
+  'are refused by the runtime where they do not fit',
+  async () => {
+    const { container, imagePath } = await checkpointed();
+    const consoleSocket = container.path('no-such-socket');
+    const error = await failure(restore(container, { imagePath, consoleSocket }));
+    expect(error.code).toBe('ERR_RUNTIME_FAILED');
+    expect(error.message).toMatch(/console.socket/);
+    // The root of this container is on a disk, where it has no effect.
+    await restore(container, { imagePath, noPivot: true });
+    await container.countsOn();
+  },
+);
+
+describe('a restore that fails', () => {
+  test('because there is such a container', async () => {
+    const { container, imagePath } = await checkpointed();
+    await restore(container, { imagePath });
+    const error = await failure(restore(container, { imagePath }));
+    expect(error).toMatchObject({ code: 'ERR_RUNTIME_FAILED', operation: 'restoreContainer' });
+    expect(error.message).toMatch(/exist/);
+    await container.countsOn();
+  });
+
+  test('because a file is gone, with the cause from the log of CRIU', async () => {
+    const container = await startContainer(scope, {
+      args: ['/workload', '-', 'count', '/log', '5000'],
+    });
+    const imagePath = container.path('images');
+    await until('it counts', () => existsSync(join(container.rootfs, 'log')));
+    await checkpoint(container.id, { root: container.stateRoot, imagePath });
+    await rm(join(container.rootfs, 'log'));
+    const error = await failure(restore(container, { imagePath }));
+    expect(error.code).toBe('ERR_RUNTIME_FAILED');
+    expect(error.message).toMatch(/Can't open file log/);
+    expect(error.log.join()).toMatch(/Can't open file log/);
+    expect(await container.status()).toBeUndefined();
+  });
+
+  test('because there is no such runtime', async () => {
+    const { container, imagePath } = await checkpointed();
+    const error = await failure(restore(container, { imagePath, runtime: 'no-such-runtime' }));
+    expect(error.code).toBe('ERR_RUNTIME_NOT_FOUND');
+    expect(error.message).toContain('no-such-runtime');
+  });
+
+  test('because there are no images, or no bundle', async () => {
+    const { container, imagePath } = await checkpointed();
+    const empty = container.path('empty');
+    await mkdir(empty);
+    for (const wrong of [empty, container.path('missing')]) {
+      const error = await failure(restore(container, { imagePath: wrong }));
+      expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
+      expect(error.message).toContain(wrong);
+    }
+    await expect(restore(container, { imagePath, bundle: empty })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: expect.stringContaining('bundle') as string,
+    });
+    await expect(restoreContainer('a/b', { imagePath })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_VALUE',
+    });
+    expect(await container.status()).toBeUndefined();
+  });
+
+  test.each([0, 20, 60])('because it is given up after %i ms', async (timeMs) => {
+    const { container, imagePath } = await checkpointed();
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), timeMs);
+    const outcome = await restore(container, { imagePath, signal: controller.signal }).then(
+      () => 'restored',
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    if (outcome === 'restored') return await container.countsOn();
+    expect(outcome).toBe('ABORT_ERR');
+    expect(await container.status()).toBeUndefined();
+    await restore(container, { imagePath });
+    await container.countsOn();
+  });
+});

@@ -1,0 +1,163 @@
+import { chmod, copyFile, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CheckpointOptions, Criu, checkpoint } from '../../helpers/api.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { criuBinary, distIndex, prefix } from '../../helpers/paths.js';
+import { Scope, useScope } from '../../helpers/scope.js';
+import { run, runOk } from '../../helpers/system/exec.js';
+import { snapshotDirectory } from '../../helpers/system/snapshot.js';
+import { type Container, startContainer } from '../../helpers/workloads/container.js';
+
+const scope = useScope();
+const shared = new Scope();
+let container: Container;
+
+beforeAll(async () => {
+  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc', 'setpriv');
+  container = await startContainer(shared, { args: ['/workload', '-', 'idle'] });
+});
+afterAll(() => shared.close());
+
+/** Refused with this code before anything is written, the container running. */
+async function isRefused(
+  criu: Criu,
+  code: string,
+  says: readonly (string | RegExp)[],
+): Promise<void> {
+  const before = snapshotDirectory(container.directory);
+  const options: CheckpointOptions = {
+    root: container.stateRoot,
+    imagePath: container.path('images'),
+    leaveRunning: true,
+    criu,
+  };
+  const error = await checkpoint(container.id, options).then(
+    () => {
+      throw new Error('was to be refused and was not');
+    },
+    (reason: unknown) => reason as Error & { code: string },
+  );
+  expect({ code: error.code, message: error.message }).toMatchObject({ code });
+  for (const part of says) expect(error.message).toMatch(part);
+  expect(error.message).not.toMatch(/\n/);
+  expect(snapshotDirectory(container.directory)).toEqual(before);
+  expect(container.isRunning).toBe(true);
+}
+
+const library = join(prefix, 'lib/libcriu.so.2');
+
+test('the addon is missing', async () => {
+  const LIBCRIU_ADDON = join(await scope.directory(), 'criu_native.node');
+  const program = `
+    import { version } from ${JSON.stringify(distIndex)};
+    await version().catch(({ name, code }) => console.log(name, code));`;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, LIBCRIU_ADDON },
+  });
+  expect(stdout).toBe('CriuError ERR_CRIU_ADDON_NOT_FOUND\n');
+});
+
+test('criu is missing', async () => {
+  const binary = join(await scope.directory(), 'criu');
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_NOT_FOUND', [binary]);
+  const empty = await scope.directory();
+  await isRefused(new Criu({ prefix: empty }), 'ERR_CRIU_NOT_FOUND', [empty]);
+});
+
+test('criu is a directory', async () => {
+  const binary = await scope.directory();
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_NOT_FOUND', [binary]);
+});
+
+test('criu is not executable', async () => {
+  const binary = join(await scope.directory(), 'criu');
+  await copyFile(criuBinary, binary);
+  await chmod(binary, 0o644);
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_PERMISSION', [binary, /execut/]);
+});
+
+test('criu is no program', async () => {
+  const binary = join(await scope.directory(), 'criu');
+  await writeFile(binary, 'neither ELF nor a script');
+  await chmod(binary, 0o755);
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_FAILED', [/criu/]);
+});
+
+test('criu is a program that ends at once', async () => {
+  const binary = join(await scope.directory(), 'criu');
+  await writeFile(binary, '#!/bin/sh\necho "cannot open shared object" >&2\nexit 127\n');
+  await chmod(binary, 0o755);
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_DIED', [/status 127/]);
+});
+
+test('criu is older than this kernel needs', async () => {
+  const directory = await scope.directory();
+  // The distribution's own: too old from kernel 6.13 on.
+  await runOk('apt-get', ['download', 'criu'], { cwd: directory });
+  const [archive = ''] = (await readdir(directory)).filter((name) => name.endsWith('.deb'));
+  await runOk('dpkg', ['-x', join(directory, archive), join(directory, 'old')]);
+  const binary = join(directory, 'old/usr/sbin/criu');
+  const shown = /Version: (\d+\.\d+)/.exec(await runOk(binary, ['--version']))?.[1] ?? '?';
+  await isRefused(new Criu({ binary }), 'ERR_CRIU_TOO_OLD', [binary, shown, '4.1']);
+});
+
+test('libcriu.so.2 is missing', async () => {
+  const missing = join(await scope.directory(), 'libcriu.so.2');
+  await isRefused(new Criu({ library: missing }), 'ERR_CRIU_LIBRARY_NOT_FOUND', [missing]);
+  const half = await scope.directory();
+  await mkdir(join(half, 'sbin'));
+  await symlink(criuBinary, join(half, 'sbin/criu'));
+  await isRefused(new Criu({ prefix: half }), 'ERR_CRIU_LIBRARY_NOT_FOUND', [
+    half,
+    /libcriu\.so\.2/,
+  ]);
+});
+
+test('libcriu.so.2 is another library', async () => {
+  const other = join(await scope.directory(), 'libcriu.so.2');
+  await writeFile(join(other, '..', 'other.c'), 'int something_else(void) { return 0; }\n');
+  await runOk('gcc', ['-shared', '-fPIC', '-o', other, join(other, '..', 'other.c')]);
+  await isRefused(new Criu({ library: other }), 'ERR_CRIU_LIBRARY_NOT_FOUND', [other]);
+});
+
+test('a good criu after the bad ones', async () => {
+  const criu = new Criu({ binary: criuBinary, library });
+  await checkpoint(container.id, {
+    root: container.stateRoot,
+    imagePath: container.path('good'),
+    leaveRunning: true,
+    criu,
+  });
+});
+
+test('not root: version and features are told, a dump is refused in one sentence', async () => {
+  const directory = await scope.directory();
+  await chmod(directory, 0o777);
+  const script = `
+    import { dump, version } from ${JSON.stringify(distIndex)};
+    const { major } = await version();
+    const error = await dump(process.pid, { imagePath: ${JSON.stringify(join(directory, 'i'))} }).catch((e) => e);
+    console.log(JSON.stringify({ major, code: error.code, message: error.message }));
+  `;
+  const { stdout, stderr, code } = await run(
+    'setpriv',
+    [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      script,
+    ],
+    { cwd: '/' },
+  );
+  expect({ stderr, code }).toEqual({ stderr: '', code: 0 });
+  expect(JSON.parse(stdout)).toMatchObject({
+    major: expect.any(Number) as number,
+    code: 'ERR_CRIU_PERMISSION',
+    message: expect.stringMatching(/root/) as string,
+  });
+  expect(await readdir(directory)).toEqual([]);
+});

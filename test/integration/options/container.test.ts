@@ -1,0 +1,244 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect } from 'vitest';
+import { type CheckpointOptions, Criu, checkpoint } from '../../helpers/api.js';
+import { dumpOk, fieldsReceived } from '../../helpers/criu/attempt.js';
+import { CriuLog } from '../../helpers/criu/criu-log.js';
+import { decodeCgroups, decodeImage } from '../../helpers/criu/image.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
+import { criuBinary, projectRoot } from '../../helpers/paths.js';
+import { useScope } from '../../helpers/scope.js';
+import { runOk, sleep, until } from '../../helpers/system/exec.js';
+import { startWorkload, tracesOf } from '../../helpers/system/process.js';
+import { type Container, startContainer } from '../../helpers/workloads/container.js';
+import { childrenNamed } from '../../helpers/workloads/heavy-container.js';
+
+const scope = useScope();
+beforeAll(() =>
+  requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'strace', 'protoc', 'iptables'),
+);
+
+let round = 0;
+
+async function checkpointOk(
+  container: Container,
+  options: CheckpointOptions = {},
+): Promise<{ log: CriuLog; imagePath: string }> {
+  round += 1;
+  const imagePath = container.path(`images-${round}`);
+  const { logFile } = await checkpoint(container.id, {
+    root: container.stateRoot,
+    imagePath,
+    leaveRunning: true,
+    ...options,
+  });
+  return { log: new CriuLog(logFile), imagePath };
+}
+
+const idle = { args: ['/workload', '-', 'idle'] };
+
+optionTest('manageCgroupsMode', 'CRIU looks at cgroups unless they are ignored', async () => {
+  const container = await startContainer(scope, idle);
+  const field = async (options: CheckpointOptions): Promise<unknown> => {
+    round += 1;
+    const imagePath = container.path(`images-${round}`);
+    const fields = await fieldsReceived(scope, (criu) =>
+      checkpoint(container.id, {
+        root: container.stateRoot,
+        imagePath,
+        leaveRunning: true,
+        criu,
+        ...options,
+      }),
+    );
+    return fields['manage_cgroups_mode']?.[0];
+  };
+  expect(await field({})).toBe('SOFT');
+  expect(await field({ manageCgroupsMode: 'full' })).toBe('FULL');
+  expect(await field({ manageCgroupsMode: 'strict' })).toBe('STRICT');
+  expect(await field({ manageCgroupsMode: 'ignore' })).toBe('IGNORE');
+  const cgroups = (path: string): string => readFileSync(join(path, 'cgroup.img'), 'latin1');
+  const [soft, ignore] = [
+    await checkpointOk(container, { manageCgroupsMode: 'soft' }),
+    await checkpointOk(container, { manageCgroupsMode: 'ignore' }),
+  ];
+  expect(cgroups(soft.imagePath)).toContain(container.id);
+  // Of the tasks' own set remains; the controllers with their properties do not.
+  expect(cgroups(ignore.imagePath).length).toBeLessThan(cgroups(soft.imagePath).length);
+});
+
+optionTest('cgroupYard', 'is where CRIU looks at cgroups', async () => {
+  const container = await startContainer(scope, idle);
+  const yard = container.path('yard');
+  const unusable = checkpointOk(container, { cgroupYard: yard });
+  await expect(unusable).rejects.toThrow(`couldn't open ${yard}/`);
+  // Links to the mounts are as good as these.
+  mkdirSync(yard);
+  for (const line of readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n')) {
+    const name = line.split(':')[1]?.replace(/^name=/, '') || 'unified';
+    symlinkSync(join('/sys/fs/cgroup', name), join(yard, name));
+  }
+  const ours = await checkpointOk(container, { cgroupYard: yard });
+  const usual = await checkpointOk(container);
+  expect(await decodeCgroups(ours.imagePath)).toBe(await decodeCgroups(usual.imagePath));
+});
+
+optionTest('emptyNs', 'the network of a namespace is left out of the images', async () => {
+  const { pid } = await startWorkload(scope, ['netns']);
+  const network = (files: string[]): string[] =>
+    files.filter((name) => /^(netdev|ifaddr|route)/.test(name));
+  const [full, empty] = [
+    await dumpOk(scope, pid),
+    await dumpOk(scope, pid, { emptyNs: ['network'] }),
+  ];
+  expect(network(full.files).length).toBeGreaterThan(0);
+  expect(network(empty.files)).toEqual([]);
+});
+
+optionTest('networkLock', 'is in the images, for restore to undo', async () => {
+  const container = await startContainer(scope, idle);
+  // Field 11 of CRIU's inventory is the method, counted from 0.
+  const method = async (options: CheckpointOptions): Promise<string | undefined> => {
+    const { imagePath } = await checkpointOk(container, options);
+    return /^11: (\d+)$/m.exec(await decodeImage(join(imagePath, 'inventory.img')))?.[1];
+  };
+  expect(await method({ networkLock: 'iptables' })).toBe('0');
+  expect(await method({ networkLock: 'nftables' })).toBe('1');
+  expect(await method({ networkLock: 'skip' })).toBe('2');
+});
+
+optionTest('timeoutMs', 'bounds the freezing of a container', async () => {
+  const container = await startContainer(scope, idle);
+  const { log } = await checkpointOk(container, { timeoutMs: 6_100 });
+  expect(log.has(/freezing cgroup .* timeout: 7s/)).toBe(true);
+});
+
+optionTest('criu', 'is the CRIU that is asked', async () => {
+  const container = await startContainer(scope, idle);
+  const fields = await fieldsReceived(scope, (criu) => checkpointOk(container, { criu }));
+  expect(fields['pid']).toEqual([String(container.pid)]);
+});
+
+/** Of NFNL_SUBSYS_CTNETLINK, as the kernel's headers number them. */
+const conntrackMessages: Record<string, string> = {
+  '01': 'IPCTNL_MSG_CT_GET',
+  '07': 'IPCTNL_MSG_CT_GET_UNCONFIRMED',
+};
+
+/** Which lists of connections the criu that waits for the next dump asks the kernel for in it. */
+async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
+  const output = join(await scope.directory(), 'trace');
+  const spare = await until('a spare criu is there, and its predecessor gone', async () => {
+    const [pid, ...others] = childrenNamed('criu');
+    await sleep(50);
+    const isAlone = others.length === 0 && childrenNamed('criu').join() === String(pid);
+    return isAlone ? pid : undefined;
+  });
+  const args = ['-f', '-qq', '-p', String(spare), '-e', 'trace=sendmsg', '-e', 'signal=none'];
+  const strace = spawn('strace', [...args, '-o', output], { stdio: 'ignore' });
+  const gone = once(strace, 'exit');
+  await until('strace is attached', () => tracesOf(spare).tracer > 0);
+  await dump();
+  await gone;
+  const messages = readFileSync(output, 'utf8').matchAll(/nlmsg_type=0x1(\d\d)\b/g);
+  return [...messages].map(([, type = '']) => conntrackMessages[type] ?? type);
+}
+
+optionTest('conntrack', 'a table without connections of the container is not read', async () => {
+  const container = await startContainer(scope, idle);
+  const save = async (options: CheckpointOptions = {}): Promise<[string[], string[]]> => {
+    // So that the spare is one for the same settings.
+    await checkpointOk(container, options);
+    let imagePath = '';
+    const lists = await listsAskedFor(async () => {
+      ({ imagePath } = await checkpointOk(container, options));
+    });
+    return [lists, readdirSync(imagePath).filter((name) => /^netns-(ct|exp)-/.test(name))];
+  };
+  const all = ['IPCTNL_MSG_CT_GET', 'IPCTNL_MSG_CT_GET'];
+  const none = ['IPCTNL_MSG_CT_GET_UNCONFIRMED', 'IPCTNL_MSG_CT_GET_UNCONFIRMED'];
+  expect(await save()).toEqual([none, []]);
+  expect(await save({ conntrack: 'always' })).toEqual([all, []]);
+
+  await runOk('nsenter', [
+    ...['-n', '-t', String(container.pid), 'bash', '-c'],
+    `ip link set lo up
+     nft 'add table ip t
+          add chain ip t c { type filter hook output priority 0; }
+          add rule ip t c ct state new accept'
+     echo >/dev/udp/127.0.0.1/9`,
+  ]);
+  const [lists, images] = await save();
+  expect(lists).toEqual(all);
+  expect(images).toContainEqual(expect.stringMatching(/^netns-ct-/));
+});
+
+optionTest('profile', 'fast sets what is not given', async () => {
+  const container = await startContainer(scope, idle);
+  const fields = await fieldsReceived(scope, (criu) =>
+    checkpointOk(container, { profile: 'fast', criu }),
+  );
+  expect(fields).toMatchObject({
+    network_lock: ['SKIP'],
+    manage_cgroups_mode: ['IGNORE'],
+    log_level: ['2'],
+  });
+  const given = await fieldsReceived(scope, (criu) =>
+    checkpointOk(container, { profile: 'fast', networkLock: 'iptables', criu }),
+  );
+  expect(given).toMatchObject({ network_lock: ['IPTABLES'], manage_cgroups_mode: ['IGNORE'] });
+});
+
+optionTest('tar', 'native archives the same files, and runc restores them', async () => {
+  const script =
+    'mkdir -p /dev/shm/a/b; echo kept >/dev/shm/a/b/c; ln -s c /dev/shm/a/b/d; echo ready >/ready; exec sleep 1000000';
+  const container = await startContainer(scope, { args: ['/bin/sh', '-c', script] });
+  await until('the files are there', () => existsSync(join(container.rootfs, 'ready')));
+  const listing = async (options: CheckpointOptions): Promise<string[]> => {
+    const { imagePath } = await checkpointOk(container, options);
+    const archives = readdirSync(imagePath).filter((name) => name.startsWith('tmpfs-dev-'));
+    const texts = await Promise.all(
+      archives.map((name) => runOk('tar', ['-tvzf', join(imagePath, name)])),
+    );
+    // "." and "./" are the same directory; the order is the file system's.
+    return texts
+      .flatMap((text) => text.trim().split('\n'))
+      .map((line) =>
+        line
+          .replace(/ \.\/$/, ' .')
+          .replace(/\/$/, '')
+          .replace(/ +/g, ' '),
+      )
+      .sort();
+  };
+  expect(await listing({ tar: 'native' })).toEqual(await listing({ tar: 'system' }));
+  // CRIU runs the first tar of its PATH.
+  const directory = await scope.directory();
+  const binary = join(directory, 'criu');
+  writeFileSync(
+    binary,
+    `#!/bin/sh\ncommand -v tar >>"${directory}/tar"\nexec "${criuBinary}" "$@"\n`,
+    { mode: 0o755 },
+  );
+  const imagePath = container.path('native');
+  await checkpoint(container.id, {
+    root: container.stateRoot,
+    imagePath,
+    tar: 'native',
+    criu: new Criu({ binary }),
+  });
+  expect(readFileSync(join(directory, 'tar'), 'utf8')).toContain(projectRoot);
+  await container.restore(imagePath);
+  const kept = join('/proc', String(container.pid), 'root/dev/shm/a/b/d');
+  expect(readFileSync(kept, 'utf8')).toBe('kept\n');
+});

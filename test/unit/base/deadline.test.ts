@@ -1,0 +1,105 @@
+import { expect, test, vi } from 'vitest';
+import { withDeadline } from '../../../lib/base/deadline.js';
+import { sleep } from '../../helpers/system/exec.js';
+
+const never = new Promise<never>(() => {});
+
+/** A promise whose end is in the test's hand. */
+function pending<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {};
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+test('an operation that is not given up is what it was', async () => {
+  const { signal } = new AbortController();
+  const bounds = { signal, timeoutMs: 10_000 };
+  const value = await withDeadline('dump', bounds, async (deadline) => {
+    expect(deadline.signal.aborted).toBe(false);
+    return deadline.bound('container', Promise.resolve(7));
+  });
+  expect(value).toBe(7);
+  const cause = new Error('broken');
+  await expect(
+    withDeadline('dump', bounds, (deadline) => deadline.bound('criu', Promise.reject(cause))),
+  ).rejects.toBe(cause);
+});
+
+test('a step that hangs is left at the time limit, and the error tells the stage', async () => {
+  await expect(
+    withDeadline('preDump', { timeoutMs: 20 }, (deadline) => deadline.bound('directory', never)),
+  ).rejects.toMatchObject({
+    code: 'ERR_CRIU_TIMEOUT',
+    operation: 'preDump',
+    stage: 'directory',
+    message: 'The preDump was given up at stage directory: timeoutMs 20 is over',
+    cause: { name: 'TimeoutError' },
+  });
+});
+
+test('a step that hangs is left at the abort, with its reason', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const running = withDeadline('dump', controller, (deadline) =>
+    deadline.bound('container', never),
+  );
+  controller.abort(reason);
+  await expect(running).rejects.toMatchObject({
+    name: 'AbortError',
+    code: 'ABORT_ERR',
+    stage: 'container',
+    cause: reason,
+  });
+});
+
+test('nothing is begun when it was aborted before', async () => {
+  const run = vi.fn();
+  await expect(withDeadline('dump', { signal: AbortSignal.abort() }, run)).rejects.toMatchObject({
+    code: 'ABORT_ERR',
+    stage: 'start',
+  });
+  expect(run).not.toHaveBeenCalled();
+});
+
+test('what a step has made after it was left is undone, once', async () => {
+  const step = pending<string>();
+  const undo = vi.fn(() => Promise.reject(new Error('nobody is told')));
+  await expect(
+    withDeadline('dump', { timeoutMs: 10 }, (deadline) =>
+      deadline.bound('directory', step.promise, undo),
+    ),
+  ).rejects.toMatchObject({ stage: 'directory' });
+  expect(undo).not.toHaveBeenCalled();
+  step.resolve('made');
+  await sleep(0);
+  expect(undo.mock.calls).toEqual([['made']]);
+});
+
+test('a step that ends in the moment of the abort is either undone or given, never both', async () => {
+  for (const order of ['step first', 'abort first']) {
+    const controller = new AbortController();
+    const step = pending<string>();
+    const undo = vi.fn();
+    const running = withDeadline('dump', controller, (deadline) =>
+      deadline.bound('directory', step.promise, undo),
+    ).then(
+      () => 'given',
+      () => 'refused',
+    );
+    const acts = [() => step.resolve('made'), () => controller.abort()];
+    for (const act of order === 'step first' ? acts : acts.reverse()) act();
+    const outcome = await running;
+    await sleep(0);
+    expect(undo).toHaveBeenCalledTimes(outcome === 'given' ? 0 : 1);
+  }
+});
+
+test('what the caller gave is let go of', async () => {
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, 'addEventListener');
+  const removed = vi.spyOn(signal, 'removeEventListener');
+  await withDeadline('dump', { signal }, (deadline) => deadline.bound('criu', sleep(1)));
+  expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+});
