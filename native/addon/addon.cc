@@ -43,7 +43,7 @@ Napi::Error ToError(Napi::Env env, const Failure& failure) {
 }  // namespace
 
 // What one environment (the main thread, or a worker thread) holds. Declared natively in
-// lib/native/addon.ts, which documents each function.
+// lib/native/contract.ts, which documents each function.
 class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) : mailbox_(std::make_shared<Mailbox>(env)) {

@@ -22,10 +22,10 @@ FreshDirectory ReadFreshDirectory(const Napi::Object& object);
 // The same for a criu that serves; what it is to listen on is listened on here.
 ServeRequest ReadServeRequest(const Napi::Object& object);
 
-// What lib/native/addon.ts declares as NativeServeOutcome.
+// What lib/native/contract.ts declares as NativeServeOutcome.
 Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome);
 
-// Phase three: what lib/native/addon.ts declares as NativeOutcome.
+// Phase three: what lib/native/contract.ts declares as NativeOutcome.
 Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome);
 
 }  // namespace criu_node

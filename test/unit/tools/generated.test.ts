@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { optionTable } from '../../lib/options/table.js';
-import { generatedFiles } from '../../scripts/generate/files.mjs';
-import { projectRoot } from '../helpers/paths.js';
+import { optionTable } from '../../../lib/options/table.js';
+import { generatedFiles } from '../../../scripts/generate/files.mjs';
+import { projectRoot } from '../../helpers/paths.js';
 
 const read = (path: string): string => readFileSync(join(projectRoot, path), 'utf8');
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkIncludes, includeRooms, readNativeFiles } from '../../tools/include-rooms.mjs';
+import { checkIncludes, includeRooms, readNativeFiles } from '../../../tools/include-rooms.mjs';
 
 /** The findings that come on top when files are planted into native/. */
 function plant(planted: Record<string, string>): string[] {
