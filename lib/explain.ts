@@ -30,7 +30,7 @@ export async function explain(pid: number, options?: DumpOptions): Promise<Findi
  * The same of a container of runc or crun, with what its runtime adds to the request.
  *
  * @param id - The container's id.
- * @param options - Those that `checkpoint` would get; `root` is the state root.
+ * @param options - Those that `checkpoint` would get.
  * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT` for
  * what is wrong with the container.
  */
@@ -59,8 +59,8 @@ async function explainProcess(pid: number, options: DumpOptions): Promise<Findin
 }
 
 async function explainContainer(id: string, options: CheckpointOptions): Promise<Finding[]> {
-  const { root, criu = defaultCriu(), ...checked } = validateOptions('checkpoint', options);
-  const container = await findContainer(id, { root });
+  const { stateRoot, criu = defaultCriu(), ...checked } = validateOptions('checkpoint', options);
+  const container = await findContainer(id, { root: stateRoot });
   await requireCheckpointable(container, realHost);
   const preDump = checked.preDump === true;
   const { fields } = await containerFields(container, { preDump });

@@ -131,7 +131,7 @@ async function show(demo) {
   // Loaded only now: set-up has built it.
   /** @type {typeof import('../lib/index.js')} */
   const { checkpoint } = await import(new URL('../dist/index.js', import.meta.url).href);
-  const result = await checkpoint(id, { root: demo.stateRoot, imagePath: demo.images });
+  const result = await checkpoint(id, { stateRoot: demo.stateRoot, imagePath: demo.images });
   interruption.signal.throwIfAborted();
   for (const warning of result.warnings) {
     say(`warning: ${warning}`);

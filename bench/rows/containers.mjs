@@ -79,7 +79,7 @@ function byUs(context, container, options = {}) {
     let reported = Number.NaN;
     const wall = await timed(async () => {
       const { timings } = await context.libcriu.checkpoint(container.id, {
-        root: container.stateRoot,
+        stateRoot: container.stateRoot,
         imagePath,
         leaveRunning: true,
         ...options,
@@ -168,7 +168,7 @@ export const containers = {
       {
         name: names.oursKill,
         measure: killed(context, mortal, (imagePath) =>
-          timed(() => libcriu.checkpoint(mortal.id, { root: mortal.stateRoot, imagePath })),
+          timed(() => libcriu.checkpoint(mortal.id, { stateRoot: mortal.stateRoot, imagePath })),
         ),
       },
     ];

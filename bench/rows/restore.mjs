@@ -38,7 +38,7 @@ export const restore = {
         {
           name: names.ours,
           measure: restored((imagePath) =>
-            context.libcriu.checkpoint(id, { root: stateRoot, imagePath }),
+            context.libcriu.checkpoint(id, { stateRoot, imagePath }),
           ),
         },
       ],

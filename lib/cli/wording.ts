@@ -7,7 +7,7 @@ const flagOf = new Map<string, string>([
   ...optionsOf('checkpoint').flatMap(({ name, flag }) =>
     flag === undefined ? [] : [[name, `--${flag}`] as const],
   ),
-  ['root', '--root'],
+  ['stateRoot', '--root'],
   ['id', '<container-id>'],
 ]);
 const names = [...flagOf.keys()];

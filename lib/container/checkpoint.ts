@@ -45,7 +45,11 @@ async function runCheckpoint(
   statusReady: () => void,
 ): Promise<CheckpointResult> {
   const start = performance.now();
-  const { root, criu = defaultCriu(), ...dumpOptions } = validateOptions('checkpoint', options);
+  const {
+    stateRoot,
+    criu = defaultCriu(),
+    ...dumpOptions
+  } = validateOptions('checkpoint', options);
   validateId(id);
   if (realHost.euid !== 0) {
     throw new CriuError(
@@ -55,22 +59,22 @@ async function runCheckpoint(
     );
   }
   return withDeadline('checkpoint', dumpOptions, (deadline) =>
-    checkpointWithin(deadline, id, root, criu, dumpOptions, start, statusReady),
+    checkpointWithin(deadline, id, stateRoot, criu, dumpOptions, start, statusReady),
   );
 }
 
-type ContainerDumpOptions = Omit<OptionsOf['checkpoint'], 'root' | 'criu'>;
+type ContainerDumpOptions = Omit<OptionsOf['checkpoint'], 'stateRoot' | 'criu'>;
 
 async function checkpointWithin(
   deadline: Deadline,
   id: string,
-  root: string | undefined,
+  stateRoot: string | undefined,
   criu: Criu,
   options: ContainerDumpOptions,
   start: number,
   statusReady: () => void,
 ): Promise<CheckpointResult> {
-  const container = await deadline.bound('container', findContainer(id, { root }));
+  const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
   await deadline.bound('container', requireCheckpointable(container, realHost));
   if (busy.has(container.stateDir)) {
     throw new CriuError(

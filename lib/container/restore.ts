@@ -77,7 +77,7 @@ async function restoreInTime(
     await callRuntime(checked, ['delete', '--force', id]);
     throw deadline.error('runtime');
   }
-  const { initPid } = await findContainer(id, { root: checked.root });
+  const { initPid } = await findContainer(id, { root: checked.stateRoot });
   return {
     containerId: id,
     pid: initPid,
@@ -121,12 +121,12 @@ interface RuntimeExit {
 }
 
 async function callRuntime(
-  { runtime, root }: Checked,
+  { runtime, stateRoot }: Checked,
   args: readonly string[],
   { env = process.env, log }: RuntimeCall = {},
 ): Promise<RuntimeExit> {
   const globalFlags = [
-    ...(root === undefined ? [] : ['--root', root]),
+    ...(stateRoot === undefined ? [] : ['--root', stateRoot]),
     ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
   ];
   // What it inherits it hands to the container.
@@ -149,7 +149,7 @@ async function callRuntime(
 function flagsOf(options: Checked & { workPath: string }): string[] {
   const given = options as Readonly<Record<string, unknown>>;
   return optionsOf('restoreContainer')
-    .filter(({ name, source }) => source.startsWith('runc --') && name !== 'root')
+    .filter(({ name, source }) => source.startsWith('runc --') && name !== 'stateRoot')
     .flatMap((row) => flagOf(row, given[row.name]));
 }
 

@@ -755,12 +755,11 @@ export const optionTable: readonly OptionRow[] = [
     source: 'runc --no-pivot',
   },
   {
-    name: 'root',
+    name: 'stateRoot',
     type: 'path',
     calls: ['checkpoint', 'restoreContainer'],
     otherwise: "runc's state root, then crun's",
     help: 'directory where the runtime keeps the state of its containers',
-    details: "Not CRIU's option of that name, which follows from the container.",
     source: 'runc --root',
   },
   {

@@ -429,13 +429,12 @@ export interface CheckpointOptions extends SavingOptions {
    */
   profile?: 'fast' | undefined;
   /**
-   * Directory where the runtime keeps the state of its containers. Not CRIU's option of that name,
-   * which follows from the container.
+   * Directory where the runtime keeps the state of its containers.
    *
    * @defaultValue runc's state root, then crun's
    * @remarks runc --root
    */
-  root?: string | undefined;
+  stateRoot?: string | undefined;
 }
 
 /** Options of `dump`. */
@@ -896,13 +895,12 @@ export interface RestoreContainerOptions extends SharedOptions {
    */
   noPivot?: boolean | undefined;
   /**
-   * Directory where the runtime keeps the state of its containers. Not CRIU's option of that name,
-   * which follows from the container.
+   * Directory where the runtime keeps the state of its containers.
    *
    * @defaultValue runc's state root, then crun's
    * @remarks runc --root
    */
-  root?: string | undefined;
+  stateRoot?: string | undefined;
 }
 
 /** Options of `startPageServer`. */

@@ -96,7 +96,7 @@ test('process.exit in the checkpoint of a container: it is running and thawed af
   });
   const { code, stderr } = await dumpInChild(
     container.id,
-    { root: container.stateRoot, imagePath: container.path('images') },
+    { stateRoot: container.stateRoot, imagePath: container.path('images') },
     'exit',
   );
   expect({ code, stderr }).toEqual({ code: 3, stderr: '' });
@@ -127,7 +127,7 @@ test.each(['exit-serving', 'sigkill-serving'])(
     const container = await startContainer(scope);
     const inside = ['-n', '-t', String(container.pid)];
     const options = {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath: container.path('images'),
       lazyPages: true,
       pageServer: `127.0.0.1:${27_100 + (process.pid % 900)}`,
@@ -154,7 +154,7 @@ test('SIGKILL of the Node process in the checkpoint of a container: it is thawed
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
-  const options = { root: container.stateRoot, imagePath: container.path('images') };
+  const options = { stateRoot: container.stateRoot, imagePath: container.path('images') };
   const { signal } = await dumpInChild(container.id, options, 'sigkill');
   expect(signal).toBe('SIGKILL');
   await noCriu();
@@ -182,7 +182,7 @@ test('SIGKILL of criu in the checkpoint of a container: ERR_CRIU_DIED, and it ru
   });
   const { outcome } = await dumpInChild(
     container.id,
-    { root: container.stateRoot, imagePath: container.path('images') },
+    { stateRoot: container.stateRoot, imagePath: container.path('images') },
     'kill-criu',
   );
   expect(outcome).toMatchObject({ code: 'ERR_CRIU_DIED' });

@@ -51,7 +51,7 @@ export const checkpointCommand: Command = {
       );
     }
     const options = checkpointOptions(values);
-    if (root !== undefined) options.root = root;
+    if (root !== undefined) options.stateRoot = root;
     // runc writes into a directory whatever it holds.
     options.overwrite ||= 'reuse';
     if (typeof options.statusFd === 'number' && isOwnedByNode(options.statusFd)) {

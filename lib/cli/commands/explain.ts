@@ -63,7 +63,7 @@ export const explainCommand: Command = {
     const pid = lastOf(values.get('pid'));
     const findings =
       pid === undefined
-        ? await ofContainer(rest, root === undefined ? options : { ...options, root })
+        ? await ofContainer(rest, root === undefined ? options : { ...options, stateRoot: root })
         : await ofProcess(pid, rest, options);
     outside.stdout.write(
       format === 'json' ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(line).join(''),

@@ -71,7 +71,7 @@ async function startServer(scope: Scope): Promise<Target> {
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'http', '80', '64'],
   });
-  const { pid, stateRoot: root } = container;
+  const { pid, stateRoot } = container;
   const imagePath = container.path('images');
   return {
     pid,
@@ -79,7 +79,7 @@ async function startServer(scope: Scope): Promise<Target> {
     load: await HttpLoad.start(scope, 80, pid),
     dump: (options) =>
       checkpoint(container.id, {
-        root,
+        stateRoot,
         imagePath,
         leaveRunning: true,
         tcpEstablished: true,
@@ -158,8 +158,8 @@ describe('the network of a container is unlocked', () => {
     async (networkLock) => {
       const container = await startHeavyContainer(scope, { mebibytes: 96 });
       const imagePath = container.path('images');
-      const { stateRoot: root } = container;
-      const options = { root, imagePath, leaveRunning: true, networkLock };
+      const { stateRoot } = container;
+      const options = { stateRoot, imagePath, leaveRunning: true, networkLock };
       const died = expect(
         checkpoint(container.id, { ...options, hooks: waitsAtTheEnd }),
       ).rejects.toMatchObject({
@@ -211,7 +211,7 @@ describe('the network of a container is unlocked', () => {
     const inContainer = `--net=/proc/${container.pid}/ns/net`;
     await runOk('nsenter', [inContainer, 'nft', 'add', 'table', 'inet', 'CRIU-another']);
     const imagePath = container.path('images');
-    const options = { root: container.stateRoot, imagePath, leaveRunning: true };
+    const options = { stateRoot: container.stateRoot, imagePath, leaveRunning: true };
     const died = expect(
       checkpoint(container.id, { ...options, hooks: waitsAtTheEnd }),
     ).rejects.toMatchObject({ code: 'ERR_CRIU_DIED' });
@@ -224,7 +224,7 @@ describe('the network of a container is unlocked', () => {
 
 async function lazily(container: Container): Promise<CheckpointOptions> {
   return {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('images'),
     lazyPages: true,
     pageServer: `127.0.0.1:${await freePort()}`,
@@ -237,10 +237,10 @@ describe('the time is over', () => {
     await writeFile(binary, '#!/bin/sh\nexec sleep 3\n', { mode: 0o755 });
     const container = await startContainer(scope);
     const criu = new Criu({ binary });
-    const { stateRoot: root } = container;
+    const { stateRoot } = container;
     const imagePath = container.path('images');
     await expect(
-      checkpoint(container.id, { root, imagePath, criu, timeoutMs: 500 }),
+      checkpoint(container.id, { stateRoot, imagePath, criu, timeoutMs: 500 }),
     ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'criu' });
     expect(existsSync(imagePath)).toBe(false);
     await container.countsOn();
@@ -255,10 +255,10 @@ describe('the time is over', () => {
     process.env['PATH'] = `${directory}:${path}`;
     const begun = performance.now();
     try {
-      const { stateRoot: root } = container;
+      const { stateRoot } = container;
       const imagePath = container.path('images');
       await expect(
-        checkpoint(container.id, { root, imagePath, leaveRunning: true, timeoutMs: 2_000 }),
+        checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true, timeoutMs: 2_000 }),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'query-ext-files' });
     } finally {
       process.env['PATH'] = path;

@@ -67,7 +67,7 @@ async function startVictim(...jobs: Job[]): Promise<ChildProcess> {
   const given = jobs.map(([target, imagePath, hook, more = { leaveRunning: true }]) => {
     const options = { imagePath, ...more };
     if (typeof target === 'number') return [target, options, hook];
-    return [target.id, { ...options, root: target.stateRoot }, hook];
+    return [target.id, { ...options, stateRoot: target.stateRoot }, hook];
   });
   const args = ['--input-type=module', '-e', script, '--', JSON.stringify(given)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -140,7 +140,11 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
 
   test('20 times, spread over the dump: thawed within 100 ms, counting, nothing left', async () => {
     const imagePath = container.path('images');
-    const options: CheckpointOptions = { root: container.stateRoot, leaveRunning: true, imagePath };
+    const options: CheckpointOptions = {
+      stateRoot: container.stateRoot,
+      leaveRunning: true,
+      imagePath,
+    };
     await checkpoint(container.id, { ...options, imagePath: container.path('warm-up') });
     const { timings } = await checkpoint(container.id, options);
     const { pauseMs = 0 } = timings;
@@ -269,7 +273,7 @@ const guards = (): number[] => childrenNamed('criu_guard');
 describe('the guard itself is killed', () => {
   const save = (container: Container, name: string, more: CheckpointOptions = {}) =>
     checkpoint(container.id, {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath: container.path(name),
       leaveRunning: true,
       ...more,

@@ -16,16 +16,16 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'
 
 test('20 checkpoints in a row leave the container counting and nothing behind', async () => {
   const container = await startContainer(scope);
-  const { stateRoot: root, id } = container;
+  const { stateRoot, id } = container;
   // The first one loads the addon and starts what is kept ready from then on.
-  await checkpoint(id, { root, imagePath: container.path('warm-up'), leaveRunning: true });
+  await checkpoint(id, { stateRoot, imagePath: container.path('warm-up'), leaveRunning: true });
   await container.countsOn();
   const before = await settledHoldings([container.pid], hasSpare);
   const startedAt = (await container.ticks()).length;
   const results: CheckpointResult[] = [];
   for (let round = 0; round < 20; round++) {
     const imagePath = container.path(`images-${round}`);
-    results.push(await checkpoint(id, { root, imagePath, leaveRunning: true }));
+    results.push(await checkpoint(id, { stateRoot, imagePath, leaveRunning: true }));
     expect(container.freezer).toBe('THAWED');
     await container.countsOn(1);
   }
@@ -50,13 +50,13 @@ test('20 checkpoints in a row leave the container counting and nothing behind', 
 
 test('a checkpoint ends the container and runc restore brings it back where it stopped', async () => {
   const container = await startContainer(scope);
-  const { stateRoot: root, id, pid } = container;
+  const { stateRoot, id, pid } = container;
   const cgroup = container.freezerPath;
   const imagePath = container.path('images');
-  const result = await checkpoint(id, { root, imagePath });
+  const result = await checkpoint(id, { stateRoot, imagePath });
   const stopped = await container.ticks();
   expect(isAlive(pid)).toBe(false);
-  expect(existsSync(join(root, id))).toBe(false);
+  expect(existsSync(join(stateRoot, id))).toBe(false);
   expect(existsSync(cgroup)).toBe(false);
   expect(await container.status()).toBeUndefined();
   expect(result).toMatchObject({
@@ -87,7 +87,7 @@ test('a checkpoint ends the container and runc restore brings it back where it s
 test('runc restores a checkpoint that left the container running, once that one is gone', async () => {
   const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
   const imagePath = container.path('images');
-  await checkpoint(container.id, { root: container.stateRoot, imagePath, leaveRunning: true });
+  await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath, leaveRunning: true });
   expect(container.isRunning).toBe(true);
   await container.runcOk('delete', '--force', container.id);
   await container.restore(imagePath);
@@ -99,7 +99,7 @@ test('a restored container is checkpointed and restored again', async () => {
   const container = await startContainer(scope);
   for (const round of [1, 2, 3]) {
     const imagePath = container.path(`images-${round}`);
-    await checkpoint(container.id, { root: container.stateRoot, imagePath });
+    await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
     await container.restore(imagePath);
     await container.countsOn();
   }
@@ -110,7 +110,7 @@ test('a paused container is checkpointed and stays paused', async () => {
   const container = await startContainer(scope);
   await container.pause();
   const imagePath = container.path('images');
-  await checkpoint(container.id, { root: container.stateRoot, imagePath, leaveRunning: true });
+  await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath, leaveRunning: true });
   await until('it is frozen', () => container.freezer === 'FROZEN');
   expect(await container.status()).toBe('paused');
   const before = (await container.ticks()).length;
@@ -124,7 +124,7 @@ test('a failing dump leaves the container running, thawed, and says the cause', 
   const before = await settledHoldings();
   const imagePath = container.path('images');
   await expect(
-    checkpoint(container.id, { root: container.stateRoot, imagePath }),
+    checkpoint(container.id, { stateRoot: container.stateRoot, imagePath }),
   ).rejects.toMatchObject({
     name: 'CriuError',
     code: 'ERR_CRIU_FAILED',
@@ -153,7 +153,7 @@ test('poststop hooks get the stopped state on their standard input', async () =>
   await chmod(join(container.bundle, 'hook'), 0o755);
   await container.runcOk('start', container.id);
   const imagePath = container.path('images');
-  await checkpoint(container.id, { root: container.stateRoot, imagePath });
+  await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
   expect(JSON.parse(readFileSync(seen, 'utf8'))).toMatchObject({
     id: container.id,
     status: 'stopped',
@@ -165,7 +165,7 @@ test('the checkpoint marker of runc is there after leaveRunning, as runc leaves 
   const [theirs, ours] = [await startContainer(scope), await startContainer(scope)];
   await theirs.runcOk('checkpoint', '--leave-running', '--image-path', theirs.path('i'), theirs.id);
   await checkpoint(ours.id, {
-    root: ours.stateRoot,
+    stateRoot: ours.stateRoot,
     imagePath: ours.path('i'),
     leaveRunning: true,
   });
@@ -179,7 +179,7 @@ test('a directory that the caller made is used, and its log is named by the resu
   const imagePath = container.path('made-before');
   await mkdir(imagePath);
   const { logFile } = await checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath,
     leaveRunning: true,
   });
@@ -191,7 +191,7 @@ test('a whole tree and its threads are in the images, each once', async () => {
     args: ['/workload', '/ready', 'children', '20'],
   });
   const imagePath = container.path('images');
-  await checkpoint(container.id, { root: container.stateRoot, imagePath });
+  await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
   expect(readdirSync(imagePath).filter((name) => name.startsWith('core-'))).toHaveLength(21);
   await container.restore(imagePath);
   const children = readFileSync(join(container.freezerPath, 'cgroup.procs'), 'utf8')

@@ -32,7 +32,7 @@ let images = 0;
 function into(container: Container, more: CheckpointOptions = {}): CheckpointOptions {
   images += 1;
   return {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path(`images-${images}`),
     leaveRunning: true,
     fileLocks: true,
@@ -363,7 +363,7 @@ test.each(settings)(
     const cgroup = container.freezerPath;
     const ignoresCgroups = options.profile === 'fast' || options.manageCgroupsMode === 'ignore';
     const imagePath = container.path('images');
-    await checkpoint(container.id, { ...options, root: container.stateRoot, imagePath });
+    await checkpoint(container.id, { ...options, stateRoot: container.stateRoot, imagePath });
     expect(existsSync(cgroup)).toBe(false);
     const before = (await container.ticks()).length;
 

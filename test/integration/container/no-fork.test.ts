@@ -45,7 +45,7 @@ test('a checkpoint executes no runc and does not fork the Node process', async (
   const container = await startContainer(scope);
   const trace = join(await scope.directory(), 'trace');
   const options = {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('images'),
     leaveRunning: true,
   };

@@ -22,7 +22,7 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'
 async function checkpointed(): Promise<{ container: Container; imagePath: string }> {
   const container = await startContainer(scope);
   const imagePath = container.path('images');
-  await checkpoint(container.id, { root: container.stateRoot, imagePath });
+  await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
   return { container, imagePath };
 }
 
@@ -30,8 +30,8 @@ function restore(
   container: Container,
   options: RestoreContainerOptions,
 ): Promise<RestoreContainerResult> {
-  const { id, stateRoot: root, bundle } = container;
-  return restoreContainer(id, { root, bundle, ...options });
+  const { id, stateRoot, bundle } = container;
+  return restoreContainer(id, { stateRoot, bundle, ...options });
 }
 
 async function failure(operation: Promise<unknown>): Promise<CriuError> {
@@ -106,7 +106,7 @@ describe('a restore that fails', () => {
     });
     const imagePath = container.path('images');
     await until('it counts', () => existsSync(join(container.rootfs, 'log')));
-    await checkpoint(container.id, { root: container.stateRoot, imagePath });
+    await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
     await rm(join(container.rootfs, 'log'));
     const error = await failure(restore(container, { imagePath }));
     expect(error.code).toBe('ERR_RUNTIME_FAILED');

@@ -72,7 +72,7 @@ async function fieldsOfRunc(container: Container, flags: string[]): Promise<Fiel
 async function fieldsOfOurs(container: Container, options: CheckpointOptions): Promise<Fields> {
   return await fieldsReceived(scope, (criu) =>
     checkpoint(container.id, {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath: container.path('ours'),
       leaveRunning: true,
       networkLock: 'iptables',
@@ -214,7 +214,7 @@ test('by default the network lock and the cgroup yard are the only differences',
   const theirs = normalised(await fieldsOfRunc(container, []));
   const fields = await fieldsReceived(scope, (criu) =>
     checkpoint(container.id, {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath: container.path('ours'),
       leaveRunning: true,
       criu,

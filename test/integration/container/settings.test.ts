@@ -27,7 +27,7 @@ describe(`runc restores ${rounds} times of ${rounds} images taken with`, () => {
     for (let round = 1; round <= rounds; round++) {
       images += 1;
       const imagePath = container.path(`images-${images}`);
-      await checkpoint(container.id, { ...options, root: container.stateRoot, imagePath });
+      await checkpoint(container.id, { ...options, stateRoot: container.stateRoot, imagePath });
       expect(await container.status()).toBeUndefined();
       const saved = (await container.ticks()).length;
       await container.restore(imagePath);
@@ -49,7 +49,7 @@ test.each(settings)(
     const imagePath = container.path('images');
     await checkpoint(container.id, {
       ...options,
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath,
       leaveRunning: true,
     });

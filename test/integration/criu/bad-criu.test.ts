@@ -27,7 +27,7 @@ async function isRefused(
 ): Promise<void> {
   const before = snapshotDirectory(container.directory);
   const options: CheckpointOptions = {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('images'),
     leaveRunning: true,
     criu,
@@ -124,7 +124,7 @@ test('libcriu.so.2 is another library', async () => {
 test('a good criu after the bad ones', async () => {
   const criu = new Criu({ binary: criuBinary, library });
   await checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('good'),
     leaveRunning: true,
     criu,

@@ -94,12 +94,12 @@ test('a container is checkpointed by the service, thawed, and restored by runc',
   const { service } = await startService();
   const criu = new Criu({ service });
   const container = await startContainer(scope);
-  const { stateRoot: root, id } = container;
+  const { stateRoot, id } = container;
   const imagePath = container.path('images');
-  await checkpoint(id, { root, criu, imagePath: container.path('left'), leaveRunning: true });
+  await checkpoint(id, { stateRoot, criu, imagePath: container.path('left'), leaveRunning: true });
   expect(container.freezer).toBe('THAWED');
   await container.countsOn();
-  await checkpoint(id, { root, criu, imagePath });
+  await checkpoint(id, { stateRoot, criu, imagePath });
   await container.restore(imagePath);
   await container.countsOn();
 });

@@ -23,7 +23,7 @@ const stages = ['preDump', 'networkLock', 'queryExtFiles', 'postDump', 'networkU
 
 function save(container: Container, hooks: Hooks, more = {}): Promise<unknown> {
   return checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('images'),
     leaveRunning: true,
     hooks,

@@ -113,7 +113,7 @@ describe('a fresh directory', () => {
     await mkdir(imagePath);
     await writeFile(join(imagePath, 'inventory.img'), 'of another');
     const error = await failureOf(
-      checkpoint(container.id, { root: container.stateRoot, imagePath }),
+      checkpoint(container.id, { stateRoot: container.stateRoot, imagePath }),
     );
     expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
     expect(readFileSync(join(imagePath, 'inventory.img'), 'utf8')).toBe('of another');
@@ -390,7 +390,7 @@ describe('symbolic links', () => {
     await mkdir(imagePath);
     await symlink(victim, join(imagePath, 'descriptors.json'));
     await checkpoint(container.id, {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath,
       leaveRunning: true,
       overwrite: 'reuse',
@@ -419,7 +419,10 @@ describe('file systems that do not take the images', () => {
     const container = await startContainer(scope);
     const small = await mountTmpfs('size=64k');
     const error = await failureOf(
-      checkpoint(container.id, { root: container.stateRoot, imagePath: join(small, 'images') }),
+      checkpoint(container.id, {
+        stateRoot: container.stateRoot,
+        imagePath: join(small, 'images'),
+      }),
     );
     expect(error.message).not.toMatch(/\n/);
     expect(container.freezer).toBe('THAWED');
@@ -433,13 +436,16 @@ describe('file systems that do not take the images', () => {
     const small = await mountTmpfs('size=4k,nr_inodes=3');
     for (const name of ['one', 'two']) mkdirSync(join(small, name));
     const error = await failureOf(
-      checkpoint(container.id, { root: container.stateRoot, imagePath: join(small, 'images') }),
+      checkpoint(container.id, {
+        stateRoot: container.stateRoot,
+        imagePath: join(small, 'images'),
+      }),
     );
     expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
     expect(error.message).toContain(join(small, 'images'));
     // A directory that is there, but no file can be made in it.
     const inOne = await failureOf(
-      checkpoint(container.id, { root: container.stateRoot, imagePath: join(small, 'one') }),
+      checkpoint(container.id, { stateRoot: container.stateRoot, imagePath: join(small, 'one') }),
     );
     expect(inOne.code).toBe('ERR_CRIU_IMAGES_DIR');
     expect(inOne.message).toContain(join(small, 'one'));

@@ -45,7 +45,7 @@ function expectPlausible({ timings, stats, durationMs }: DumpResult): void {
 
 const save = (container: Container, name: string, more = {}) =>
   checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path(name),
     leaveRunning: true,
     ...more,

@@ -57,7 +57,7 @@ async function isRefused(
 /** The options under test, over ones that would make the checkpoint succeed. */
 const given = (options: Record<string, unknown>): CheckpointOptions =>
   ({
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath: container.path('place/images'),
     leaveRunning: true,
     ...options,
@@ -97,7 +97,7 @@ describe('the container id', () => {
   });
 
   test('in a state root that does not exist', async () => {
-    await isRefused(() => checkpoint(container.id, given({ root: '/nowhere/at/all' })), {
+    await isRefused(() => checkpoint(container.id, given({ stateRoot: '/nowhere/at/all' })), {
       code: 'ERR_CONTAINER_NOT_FOUND',
       says: [container.id],
     });
@@ -323,7 +323,7 @@ describe('the image path', () => {
 describe('the state of the container', () => {
   /** A second container, since what is done to it is not undone. */
   async function refuseOther(other: Container, refusal: Refusal): Promise<void> {
-    const options = given({ root: other.stateRoot, imagePath: other.path('images') });
+    const options = given({ stateRoot: other.stateRoot, imagePath: other.path('images') });
     await isRefused(() => checkpoint(other.id, options), refusal, other.directory);
   }
 

@@ -37,7 +37,7 @@ async function checkpointOk(
   round += 1;
   const imagePath = container.path(`images-${round}`);
   const { logFile } = await checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath,
     leaveRunning: true,
     ...options,
@@ -54,7 +54,7 @@ optionTest('manageCgroupsMode', 'CRIU looks at cgroups unless they are ignored',
     const imagePath = container.path(`images-${round}`);
     const fields = await fieldsReceived(scope, (criu) =>
       checkpoint(container.id, {
-        root: container.stateRoot,
+        stateRoot: container.stateRoot,
         imagePath,
         leaveRunning: true,
         criu,
@@ -232,7 +232,7 @@ optionTest('tar', 'native archives the same files, and runc restores them', asyn
   );
   const imagePath = container.path('native');
   await checkpoint(container.id, {
-    root: container.stateRoot,
+    stateRoot: container.stateRoot,
     imagePath,
     tar: 'native',
     criu: new Criu({ binary }),

@@ -208,7 +208,7 @@ optionTest(
         'preDump',
         () =>
           checkpoint(container.id, {
-            root: container.stateRoot,
+            stateRoot: container.stateRoot,
             imagePath: container.path('pre'),
             preDump: true,
           }),
@@ -217,7 +217,7 @@ optionTest(
         'parentPath',
         () =>
           checkpoint(container.id, {
-            root: container.stateRoot,
+            stateRoot: container.stateRoot,
             imagePath: container.path('next'),
             parentPath: '../pre',
             leaveRunning: true,

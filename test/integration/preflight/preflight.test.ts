@@ -100,10 +100,10 @@ describe('nothing', () => {
 
   test('of a plain container, which is checkpointed', async () => {
     const container = await startContainer(scope, { args: withoutChildren });
-    const root = container.stateRoot;
-    expect(await explain(container.id, { root })).toEqual([]);
+    const { stateRoot } = container;
+    expect(await explain(container.id, { stateRoot })).toEqual([]);
     const imagePath = container.path('images');
-    await checkpoint(container.id, { root, imagePath, leaveRunning: true });
+    await checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true });
   });
 
   test('of threads, children and pairs of sockets', async () => {
@@ -160,10 +160,10 @@ describe('nothing', () => {
 
   test('is stopped: a container counts on while it is looked at', async () => {
     const container = await startContainer(scope);
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const before = (await container.ticks()).length;
     await until('it counts on meanwhile', async () => {
-      await explain(container.id, { root });
+      await explain(container.id, { stateRoot });
       expect(container.freezer).toBe('THAWED');
       expect(processState(container.pid)?.state).not.toMatch(/[tT]/);
       return (await container.ticks()).length > before + 5;
@@ -576,14 +576,14 @@ describe('mounts', () => {
         config.linux['rootfsPropagation'] = 'private';
       },
     });
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const inside = ['--target', String(container.pid), '--mount', '--', '/bin/busybox'];
     await mkdir(join(container.rootfs, 'added'));
     await runOk('nsenter', [...inside, 'mount', '-o', 'bind', '/bin', '/added']);
     // What lies in the container's own root is no obstacle.
-    expect(await explain(container.id, { root })).toEqual([]);
+    expect(await explain(container.id, { stateRoot })).toEqual([]);
     await checkpoint(container.id, {
-      root,
+      stateRoot,
       imagePath: container.path('images'),
       leaveRunning: true,
     });
@@ -591,15 +591,15 @@ describe('mounts', () => {
 
   test('message queues of a container', async () => {
     const container = await startContainer(scope);
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const queue = `/proc/${container.pid}/root/dev/mqueue/queue`;
     await writeFile(queue, '');
-    const [finding] = await explain(container.id, { root });
+    const [finding] = await explain(container.id, { stateRoot });
     expect(finding).toMatchObject({ code: 'posix-mqueue', severity: 'fails', pid: container.pid });
     const imagePath = container.path('images');
-    await expect(checkpoint(container.id, { root, imagePath, leaveRunning: true })).rejects.toThrow(
-      /mqueue/,
-    );
+    await expect(
+      checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true }),
+    ).rejects.toThrow(/mqueue/);
   });
 });
 
@@ -617,9 +617,9 @@ describe('containers', () => {
       { stdio: ['ignore', file, 'ignore'] },
     );
     expect(await once(runc, 'exit')).toEqual([0, null]);
-    const { stateRoot: root, pid } = container;
+    const { stateRoot, pid } = container;
     await until('its program runs', () => processState(pid)?.name === 'sleep');
-    const [finding] = await explain(container.id, { root });
+    const [finding] = await explain(container.id, { stateRoot });
     expect(finding).toMatchObject({
       code: 'file-outside',
       severity: 'needs-option',
@@ -628,10 +628,10 @@ describe('containers', () => {
       option: 'external',
     });
     const imagePath = container.path('images');
-    const options = { root, imagePath, leaveRunning: true };
+    const options = { stateRoot, imagePath, leaveRunning: true };
     await expect(checkpoint(container.id, options)).rejects.toThrow(/lookup mount/);
     const external = finding?.value as readonly string[];
-    expect(await explain(container.id, { root, external })).toEqual([]);
+    expect(await explain(container.id, { stateRoot, external })).toEqual([]);
     await checkpoint(container.id, { ...options, external });
   });
 
@@ -641,7 +641,7 @@ describe('containers', () => {
     });
     await expect(explain(0x7ffffffe)).rejects.toMatchObject({ code: 'ERR_PROCESS_NOT_FOUND' });
     const container = await startContainer(scope, { start: 'create' });
-    await expect(explain(container.id, { root: container.stateRoot })).rejects.toMatchObject({
+    await expect(explain(container.id, { stateRoot: container.stateRoot })).rejects.toMatchObject({
       code: 'ERR_CONTAINER_STATE',
     });
   });
@@ -655,15 +655,15 @@ describe('containers', () => {
         config.annotations = { 'org.criu.config': configFile };
       },
     });
-    const root = container.stateRoot;
-    expect(await explain(container.id, { root })).toEqual([]);
+    const { stateRoot } = container;
+    expect(await explain(container.id, { stateRoot })).toEqual([]);
     await checkpoint(container.id, {
-      root,
+      stateRoot,
       imagePath: container.path('images'),
       leaveRunning: true,
     });
     await writeFile(configFile, '');
-    const [finding] = await explain(container.id, { root });
+    const [finding] = await explain(container.id, { stateRoot });
     expect(finding).toMatchObject({ code: 'file-lock', pid: container.pid, option: 'fileLocks' });
   });
 });

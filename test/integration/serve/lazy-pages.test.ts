@@ -391,7 +391,7 @@ describe('what goes wrong', () => {
           .replace(/^#.*\n/gm, '');
       const controller = new AbortController();
       const dumping = checkpoint(container.id, {
-        root: container.stateRoot,
+        stateRoot: container.stateRoot,
         imagePath: container.path('images'),
         lazyPages: true,
         pageServer: `127.0.0.1:${await freePort()}`,

@@ -148,7 +148,7 @@ describe('spare workers', () => {
       },
     };
     await checkpoint(container.id, {
-      root: container.stateRoot,
+      stateRoot: container.stateRoot,
       imagePath: container.path('images'),
       leaveRunning: true,
       criu,

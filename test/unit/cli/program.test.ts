@@ -223,7 +223,7 @@ describe('flags of checkpoint', () => {
 describe('global flags', () => {
   test('--root is absolute', async () => {
     expect(await optionsFor('--root', 'state', 'checkpoint', 'web')).toMatchObject({
-      root: resolve('state'),
+      stateRoot: resolve('state'),
     });
   });
 

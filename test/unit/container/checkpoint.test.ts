@@ -28,10 +28,10 @@ describe('checkpoint refuses', () => {
     expect((await refusal('', {}, 7)).message).toContain(' for id ');
   });
 
-  test.each([5, '', {}])('%o as state root', async (root) => {
-    const error = await refusal('web', { root });
+  test.each([5, '', {}])('%o as state root', async (stateRoot) => {
+    const error = await refusal('web', { stateRoot });
     expect(error.code).toMatch(/^ERR_INVALID_ARG_(TYPE|VALUE)$/);
-    expect(error.message).toContain('root');
+    expect(error.message).toContain(' for stateRoot ');
   });
 
   test('a criu that is none', async () => {
@@ -40,12 +40,16 @@ describe('checkpoint refuses', () => {
 
   test('other users than root', async () => {
     const { root } = await makeMachine();
-    expect(await refusal('web', { root }, 7)).toMatchObject({ code: 'ERR_CRIU_PERMISSION' });
+    expect(await refusal('web', { stateRoot: root }, 7)).toMatchObject({
+      code: 'ERR_CRIU_PERMISSION',
+    });
   });
 
   test('a container that does not exist', async () => {
     const { root } = await makeMachine();
-    expect(await refusal('web', { root })).toMatchObject({ code: 'ERR_CONTAINER_NOT_FOUND' });
+    expect(await refusal('web', { stateRoot: root })).toMatchObject({
+      code: 'ERR_CONTAINER_NOT_FOUND',
+    });
   });
 
   test('a container whose init is gone, and makes no directory', async () => {
@@ -54,7 +58,11 @@ describe('checkpoint refuses', () => {
     await container('runc-1.1.5-hybrid', (text) => text.replace('139846', '1'));
     const before = await readdir(directory);
     const imagePath = join(directory, 'images');
-    const error = await refusal('web', { root, imagePath, workPath: join(directory, 'work') });
+    const error = await refusal('web', {
+      stateRoot: root,
+      imagePath,
+      workPath: join(directory, 'work'),
+    });
     expect(error).toMatchObject({ code: 'ERR_CONTAINER_STATE', operation: 'checkpoint' });
     expect(error.message).toContain('Container cannot be checkpointed in stopped state');
     expect(await readdir(directory)).toEqual(before);
@@ -63,6 +71,6 @@ describe('checkpoint refuses', () => {
 
   test('points at the caller', async () => {
     const { root } = await makeMachine();
-    expect((await refusal('web', { root })).stack).toContain('checkpoint.ts');
+    expect((await refusal('web', { stateRoot: root })).stack).toContain('checkpoint.ts');
   });
 });

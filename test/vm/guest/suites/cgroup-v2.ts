@@ -21,8 +21,8 @@ function freezer(path: string): string {
 const running = 'asked 0, frozen 0';
 const frozen = 'asked 1, frozen 1';
 
-function options(container: Container, name = 'images'): { root: string; imagePath: string } {
-  return { root: container.stateRoot, imagePath: container.path(name) };
+function options(container: Container, name = 'images'): { stateRoot: string; imagePath: string } {
+  return { stateRoot: container.stateRoot, imagePath: container.path(name) };
 }
 
 export const title = 'cgroup v2';
@@ -173,25 +173,28 @@ export const suite: Suite = {
     const { bundle, directory } = await startContainer(scope, {
       args: ['/workload', '-', 'idle'],
     });
-    const root = join(directory, 'crun');
+    const stateRoot = join(directory, 'crun');
     const id = uniqueId();
-    const crun = (...args: string[]): Promise<unknown> => run('crun', ['--root', root, ...args]);
+    const crun = (...args: string[]): Promise<unknown> =>
+      run('crun', ['--root', stateRoot, ...args]);
     scope.defer(() => crun('delete', '--force', id));
-    await runOk('crun', ['--root', root, 'run', '--detach', '--bundle', bundle, id], {
+    await runOk('crun', ['--root', stateRoot, 'run', '--detach', '--bundle', bundle, id], {
       stdio: 'ignore',
     });
-    const status = JSON.parse(readFileSync(join(root, id, 'status'), 'utf8')) as { pid: number };
+    const status = JSON.parse(readFileSync(join(stateRoot, id, 'status'), 'utf8')) as {
+      pid: number;
+    };
     await until('its program runs', () => processState(status.pid)?.name === 'workload');
     const { path: cgroup } = freezerDirectory(status.pid);
     const imagePath = join(directory, 'left');
-    const { containerId } = await checkpoint(id, { root, imagePath, leaveRunning: true });
+    const { containerId } = await checkpoint(id, { stateRoot, imagePath, leaveRunning: true });
     assert.equal(containerId, id);
     assert.equal(freezer(cgroup), running);
     assert.ok(isRunning(status.pid));
-    const { warnings } = await checkpoint(id, { root, imagePath: join(directory, 'gone') });
+    const { warnings } = await checkpoint(id, { stateRoot, imagePath: join(directory, 'gone') });
     assert.deepEqual(warnings, []);
     assert.ok(!isAlive(status.pid));
     assert.ok(!existsSync(cgroup));
-    assert.ok(!existsSync(join(root, id)));
+    assert.ok(!existsSync(join(stateRoot, id)));
   },
 };

@@ -15,7 +15,7 @@ export const suite: Suite = {
   'a container is checkpointed, restored by runc, and counts on': async (scope) => {
     const container = await startContainer(scope);
     const imagePath = container.path('images');
-    await checkpoint(container.id, { root: container.stateRoot, imagePath });
+    await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
     assert.equal(await container.status(), undefined);
     await container.restore(imagePath);
     await container.countsOn();

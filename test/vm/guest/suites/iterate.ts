@@ -60,9 +60,9 @@ export const suite: Suite = {
 
   'a container of 256 MiB that changes 1 % between rounds is restored by runc': async (scope) => {
     const { container, memory } = await changingContainer(scope, 256, 1);
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const imagePath = container.path('chain');
-    const iteration = iterate(container.id, { root, imagePath, targetFrozenMs: 0 });
+    const iteration = iterate(container.id, { stateRoot, imagePath, targetFrozenMs: 0 });
     let sum = '';
     for await (const { result } of iteration) {
       assert.equal('containerId' in result && result.containerId, container.id);

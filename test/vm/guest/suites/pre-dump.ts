@@ -68,12 +68,12 @@ export const suite: Suite = {
 
   'checkpoint with preDump and parentPath makes what runc restores': async (scope) => {
     const { container, memory } = await changingContainer(scope, 16, 5);
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const path = (name: string): string => container.path(name);
-    await checkpoint(container.id, { root, imagePath: path('1'), preDump: true });
+    await checkpoint(container.id, { stateRoot, imagePath: path('1'), preDump: true });
     await memory.change();
     await checkpoint(container.id, {
-      root,
+      stateRoot,
       imagePath: path('2'),
       parentPath: '../1',
       preDump: true,
@@ -81,7 +81,7 @@ export const suite: Suite = {
     assert.equal(await container.status(), 'running');
     const sum = await memory.change();
     const { stats } = await checkpoint(container.id, {
-      root,
+      stateRoot,
       imagePath: path('final'),
       parentPath: '../2',
     });
@@ -139,12 +139,12 @@ export const suite: Suite = {
 
   "runc's pre-dump is our parent, and ours is runc's": async (scope) => {
     const { container, memory } = await changingContainer(scope, 16, 5);
-    const root = container.stateRoot;
+    const { stateRoot } = container;
     const path = (name: string): string => container.path(name);
     await container.runcOk('checkpoint', '--pre-dump', '--image-path', path('1'), container.id);
     await memory.change();
     await checkpoint(container.id, {
-      root,
+      stateRoot,
       imagePath: path('2'),
       parentPath: '../1',
       preDump: true,
@@ -192,11 +192,11 @@ export const suite: Suite = {
     const { container: first } = await changingContainer(scope, 1, 1);
     const { container: second } = await changingContainer(scope, 1, 1);
     const parent = first.path('pre');
-    await checkpoint(first.id, { root: first.stateRoot, imagePath: parent, preDump: true });
+    await checkpoint(first.id, { stateRoot: first.stateRoot, imagePath: parent, preDump: true });
     const imagePath = first.path('second');
     await assertBadParent(
       second.pid,
-      checkpoint(second.id, { root: second.stateRoot, imagePath, parentPath: '../pre' }),
+      checkpoint(second.id, { stateRoot: second.stateRoot, imagePath, parentPath: '../pre' }),
       imagePath,
       /another process/,
     );
