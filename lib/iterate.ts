@@ -43,7 +43,7 @@ export interface IterateSettings {
 }
 
 /** Options that the iteration decides itself. */
-type Decided = 'imagePath' | 'workPath' | 'parentPath' | 'preDump' | 'overwrite' | 'trackMem';
+type Decided = 'imagePath' | 'workPath' | 'parentPath' | 'preDump' | 'existing' | 'trackMem';
 
 /** Options of {@link iterate} for a process. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateOptions
@@ -166,7 +166,7 @@ interface Settings {
 }
 
 const settingNames: readonly string[] = ['maxIterations', 'targetFrozenMs', 'targetPages'];
-const decided: readonly string[] = ['workPath', 'parentPath', 'preDump', 'overwrite', 'trackMem'];
+const decided: readonly string[] = ['workPath', 'parentPath', 'preDump', 'existing', 'trackMem'];
 /** What is for the final dump alone, though a pre-dump of a container would take some of it. */
 const finalOnly: readonly string[] = [
   'leaveRunning',
@@ -289,7 +289,7 @@ class Loop implements Iteration {
 
   async *#run(): AsyncGenerator<IterationRound, IterationResult, undefined> {
     const { imagePath, maxIterations } = this.#settings;
-    await checkDirectory('imagePath', imagePath, 'refuse', []);
+    await checkDirectory('imagePath', imagePath, undefined, []);
     for (let iteration = 1; ; iteration += 1) {
       const round = await this.#round(iteration);
       yield round;

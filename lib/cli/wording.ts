@@ -20,11 +20,13 @@ const element = String.raw`(?:\[\d+\](?:\.\w+)?)?`;
 const argument = new RegExp(`(?<= for )(${plain})${element}(?= but received)`, 'g');
 const setting = new RegExp(String.raw`\b(${plain}|${distinct}): true\b`, 'g');
 const anywhere = new RegExp(String.raw`(?<![\w/.-])(${distinct})${element}(?![\w/])`, 'g');
+const word = new RegExp(String.raw`\b(${plain}|${distinct}): '(\w+)'`, 'g');
 const javaScriptType = / of type (?:string|number|boolean|object)(?=$|[:,;])/g;
 
 /** A sentence of the API in the words of the command: flags in the place of options. */
 export function inFlags(sentence: string): string {
   return sentence
+    .replace(word, (_, name: string, value: string) => `${flagOf.get(name)} ${value}`)
     .split(quotedPart)
     .map((part, index) => {
       if (index % 2 === 1) return part;

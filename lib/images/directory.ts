@@ -49,6 +49,8 @@ export interface CheckedDirectory {
  * Looks at the directory that an option names, without touching anything.
  *
  * @param option - Its name, for errors.
+ * @param existing - What becomes of one that holds something: the caller's option, or undefined where
+ * the call has no such option and it is refused.
  * @param logs - Names that a former, failed try may have left and that do not count as content.
  * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file, a dangling or another user's symbolic link.
  * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it cannot be written, or has content and may not.
@@ -56,7 +58,7 @@ export interface CheckedDirectory {
 export async function checkDirectory(
   option: string,
   path: string,
-  existing: ExistingImages,
+  existing: ExistingImages | undefined,
   logs: readonly string[],
 ): Promise<CheckedDirectory> {
   const place = await locate(option, path);
@@ -71,10 +73,11 @@ export async function checkDirectory(
     await access(place.real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
   }
   const content = [...(before?.keys() ?? [])].filter((name) => !logs.includes(name));
-  if (content.length > 0 && existing === 'refuse') {
+  if (content.length > 0 && (existing === undefined || existing === 'refuse')) {
+    const choice = existing === undefined ? '' : ", or existing: 'replace'";
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} is not empty; give a fresh one, or overwrite: true`,
+      `The directory of ${option} ${path} is not empty; give a fresh one${choice}`,
     );
   }
   if (content.length > 0 && existing === 'replace') {

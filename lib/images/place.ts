@@ -79,7 +79,7 @@ export async function checkReplaceable(
   if (mounts.some((line) => line.split(' ')[4] === escaped)) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} is a mount point, which overwrite cannot replace`,
+      `The directory of ${option} ${path} is a mount point, which existing: 'replace' cannot replace`,
     );
   }
   await access(dirname(real), constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));

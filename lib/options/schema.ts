@@ -31,7 +31,6 @@ export type OptionType =
   /** An IP address, or also the name of a host. */
   | 'ip'
   | 'host'
-  | 'function'
   /** Objects of `controller` and `path`. */
   | 'cgroupRoot[]'
   /** Objects of `type` and `path`. */

@@ -24,7 +24,7 @@ export const optionTable: readonly OptionRow[] = [
     flag: 'image-path',
     default: './checkpoint',
     help: 'directory for the images, made (mode 0700) if it is missing',
-    details: 'A directory that holds something is refused unless `overwrite` says otherwise.',
+    details: 'A directory that holds something is refused unless `existing` says otherwise.',
     source: 'runc --image-path, CRIU --images-dir',
   },
   {
@@ -142,14 +142,6 @@ export const optionTable: readonly OptionRow[] = [
     help: 'page server that takes the memory; with lazyPages, the IP address to serve it at',
     details: 'As in `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.',
     source: 'runc --page-server, CRIU --page-server --address --port',
-  },
-  {
-    name: 'onStatusReady',
-    type: 'function',
-    calls: dumping,
-    help: 'called once the lazy pages can be fetched; the promise statusReady tells the same',
-    details: 'Needs `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.',
-    source: 'libcriu',
   },
   {
     name: 'address',
@@ -654,14 +646,15 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
-    name: 'overwrite',
-    type: 'boolean',
+    name: 'existing',
+    type: 'enum',
     calls: [...all, 'startPageServer'],
-    flag: 'overwrite',
-    values: ['reuse'],
-    help: 'put the new images in the place of what imagePath holds',
+    flag: 'existing',
+    values: ['refuse', 'replace', 'reuse'],
+    default: 'refuse',
+    help: 'what becomes of an imagePath that holds something',
     details:
-      "True replaces the directory as a whole once the new images are complete; 'reuse' writes into it and keeps its other files, as runc does.",
+      '`refuse` fails before anything is touched. `replace` puts the new images in the place of the whole directory once they are complete. `reuse` writes into it and keeps its other files, as runc does.',
     source: 'libcriu',
   },
   {

@@ -71,7 +71,7 @@ export interface SharedOptions {
 export interface SavingOptions extends SharedOptions {
   /**
    * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `overwrite` says otherwise.
+   * is refused unless `existing` says otherwise.
    *
    * @defaultValue './checkpoint'
    * @remarks runc --image-path, CRIU --images-dir
@@ -331,14 +331,14 @@ export interface SavingOptions extends SharedOptions {
    */
   freezer?: 'cgroup' | 'ptrace' | undefined;
   /**
-   * Put the new images in the place of what imagePath holds. True replaces the directory as a whole
-   * once the new images are complete; 'reuse' writes into it and keeps its other files, as runc
-   * does.
+   * What becomes of an imagePath that holds something. `refuse` fails before anything is touched.
+   * `replace` puts the new images in the place of the whole directory once they are complete.
+   * `reuse` writes into it and keeps its other files, as runc does.
    *
-   * @defaultValue false
+   * @defaultValue 'refuse'
    * @remarks libcriu
    */
-  overwrite?: boolean | 'reuse' | undefined;
+  existing?: 'refuse' | 'replace' | 'reuse' | undefined;
   /**
    * Handlers that are called, and may veto, at CRIU's notifications.
    *
@@ -373,14 +373,6 @@ export interface CheckpointOptions extends SavingOptions {
    * @remarks runc --status-fd, CRIU --status-fd
    */
   statusFd?: number | undefined;
-  /**
-   * Called once the lazy pages can be fetched; the promise statusReady tells the same. Needs
-   * `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  onStatusReady?: (() => void) | undefined;
   /**
    * Save only the memory, and let the container run on. A later checkpoint with `parentPath` is
    * then shorter. Needs memory tracking.
@@ -462,14 +454,6 @@ export interface DumpOptions extends SavingOptions {
    * @remarks runc --status-fd, CRIU --status-fd
    */
   statusFd?: number | undefined;
-  /**
-   * Called once the lazy pages can be fetched; the promise statusReady tells the same. Needs
-   * `lazyPages`. CRIU does not wait for it, unlike `hooks.statusReady`.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  onStatusReady?: (() => void) | undefined;
   /**
    * Root directory of the tasks' mount namespace, as the host sees it.
    *
@@ -907,7 +891,7 @@ export interface RestoreContainerOptions extends SharedOptions {
 export interface PageServerOptions {
   /**
    * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `overwrite` says otherwise.
+   * is refused unless `existing` says otherwise.
    *
    * @defaultValue './checkpoint'
    * @remarks runc --image-path, CRIU --images-dir
@@ -1001,14 +985,14 @@ export interface PageServerOptions {
    */
   logFile?: string | undefined;
   /**
-   * Put the new images in the place of what imagePath holds. True replaces the directory as a whole
-   * once the new images are complete; 'reuse' writes into it and keeps its other files, as runc
-   * does.
+   * What becomes of an imagePath that holds something. `refuse` fails before anything is touched.
+   * `replace` puts the new images in the place of the whole directory once they are complete.
+   * `reuse` writes into it and keeps its other files, as runc does.
    *
-   * @defaultValue false
+   * @defaultValue 'refuse'
    * @remarks libcriu
    */
-  overwrite?: boolean | 'reuse' | undefined;
+  existing?: 'refuse' | 'replace' | 'reuse' | undefined;
   /**
    * CRIU to use.
    *
@@ -1029,7 +1013,7 @@ export interface PageServerOptions {
 export interface LazyPagesOptions {
   /**
    * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `overwrite` says otherwise.
+   * is refused unless `existing` says otherwise.
    *
    * @defaultValue './checkpoint'
    * @remarks runc --image-path, CRIU --images-dir

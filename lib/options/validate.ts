@@ -188,11 +188,6 @@ const validators: Readonly<Record<OptionType, Validator>> = {
 
   host: (name, value) => checkAddress(name, value, true),
 
-  function(name, value) {
-    if (typeof value === 'function') return value;
-    throw invalidArgType(name, 'a function', value);
-  },
-
   'cgroupRoot[]': (name, value) => elements(name, value, checkCgroupRoot),
 
   'joinedNamespace[]': (name, value) => elements(name, value, checkJoinedNamespace),
@@ -225,7 +220,7 @@ function elements<T>(
 
 /** What CRIU would ignore, wait for without end, or decide by the order of its own code. */
 function refuseContradictions(call: Call, options: Readonly<Record<string, unknown>>): void {
-  const { leaveStopped, preDump, lazyPages, statusFd, onStatusReady, freezer, tcpClose } = options;
+  const { leaveStopped, preDump, lazyPages, statusFd, freezer, tcpClose } = options;
   const { preDumpMode, freezeCgroup, leaveRunning, tcpEstablished, parentPath, trackMem } = options;
   const server = options['pageServer'] as PageServer | undefined;
   if (leaveRunning && leaveStopped) {
@@ -247,9 +242,6 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   }
   if (call === 'checkpoint' && preDumpMode !== undefined && !preDump) {
     throw contradiction(`preDumpMode ${inspect(preDumpMode)} needs preDump`);
-  }
-  if (onStatusReady !== undefined && !lazyPages) {
-    throw contradiction('onStatusReady needs lazyPages: there is no status without');
   }
   if (statusFd !== undefined && !lazyPages) {
     throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);

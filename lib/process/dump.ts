@@ -249,7 +249,7 @@ async function openImages(
   { options, deadline }: DumpRequest,
   fresh: FreshDirectory | undefined,
 ): Promise<Opened> {
-  const { imagePath, workPath, overwrite, logFile } = options;
+  const { imagePath, workPath, existing, logFile } = options;
   const bound = <T>(step: Promise<T>, undone?: (value: T) => unknown): Promise<T> =>
     deadline.bound('directory', step, undone);
   if (fresh && deadline.isBounded) {
@@ -257,7 +257,6 @@ async function openImages(
     const images = await bound(step, (directory) => directory && undo(directory));
     if (images) return { images };
   }
-  const existing = overwrite === true ? 'replace' : overwrite === 'reuse' ? 'reuse' : 'refuse';
   const checkedImages = await bound(checkDirectory('imagePath', imagePath, existing, [logFile]));
   const checkedWork =
     workPath === undefined
@@ -285,7 +284,7 @@ async function dumpInto(
   const frozenFirst = native.freezerPath !== undefined;
   const { hooks = {} } = request.options;
   const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
-  return runNative(native, runner, deadline, () => tellReady(request));
+  return runNative(native, runner, deadline, () => request.statusReady?.());
 }
 
 /** CRIU kills the tasks after `post-dump` and before it answers; it may have died in between. */
@@ -310,12 +309,6 @@ function statsOf({ stats }: NativeOutcome): DumpStats | undefined {
   } catch {
     return undefined;
   }
-}
-
-function tellReady({ options, statusReady }: DumpRequest): void {
-  statusReady?.();
-  // What it throws is the caller's, as of an event's listener.
-  queueMicrotask(() => options.onStatusReady?.());
 }
 
 function timingsOf(

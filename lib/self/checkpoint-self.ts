@@ -138,7 +138,7 @@ async function save(
   const { criu, options, deadline } = request;
   const { imagePath, logFile: logName } = options;
   const logs = [logName, outputName];
-  const images = await (await checkDirectory('imagePath', imagePath, 'refuse', logs)).open();
+  const images = await (await checkDirectory('imagePath', imagePath, undefined, logs)).open();
   // A descriptor of ours would be in the images, and has no need to be.
   if (takesPath) images.close();
   try {

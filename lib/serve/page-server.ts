@@ -77,9 +77,7 @@ async function listen(
   logName: string,
   giveBack: () => void,
 ): Promise<PageServerHandle> {
-  const { imagePath, workPath, parentPath, overwrite, signal, criu = defaultCriu() } = options;
-  const existing =
-    overwrite === true ? 'replace' : overwrite === 'reuse' ? 'reuse' : ('refuse' as const);
+  const { imagePath, workPath, parentPath, existing, signal, criu = defaultCriu() } = options;
   const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logName]);
   const checkedWork =
     workPath === undefined

@@ -118,8 +118,6 @@ function typeOf({ type, values = [] }) {
       return 'readonly JoinedNamespace[]';
     case 'inheritedFd[]':
       return 'readonly InheritedFd[]';
-    case 'function':
-      return '(() => void)';
     case 'signal':
       return 'AbortSignal';
     case 'hooks':

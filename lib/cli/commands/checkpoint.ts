@@ -9,6 +9,8 @@ import { flagEntries, renderHelp } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 
 const rows = rowsOf('checkpoint');
+/** Defaults that the command does not share with the API: runc writes into whatever is there. */
+const ownDefaults: Readonly<Record<string, string>> = { existing: 'reuse' };
 export const checkpointFlags: readonly Flag[] = [...rows.map(toFlag), helpFlag];
 
 /** `libcriu checkpoint`, in the place of `runc checkpoint`. */
@@ -50,10 +52,8 @@ export const checkpointCommand: Command = {
           (rest.length === 0 ? '' : `: ${rest.map(quoted).join(', ')}`),
       );
     }
-    const options = checkpointOptions(values);
+    const options: CheckpointOptions = { ...ownDefaults, ...checkpointOptions(values) };
     if (root !== undefined) options.stateRoot = root;
-    // runc writes into a directory whatever it holds.
-    options.overwrite ||= 'reuse';
     if (typeof options.statusFd === 'number' && isOwnedByNode(options.statusFd)) {
       const { statusFd } = options;
       throw invalidArgValue(
@@ -101,7 +101,8 @@ async function interruptible(
 }
 
 function toFlag(row: OptionRow): Flag {
-  return flagOf(row, 'checkpoint');
+  const { [row.name]: ownDefault } = ownDefaults;
+  return flagOf(ownDefault === undefined ? row : { ...row, default: ownDefault }, 'checkpoint');
 }
 
 /** The API validates them, as it does those of everybody. */

@@ -98,9 +98,9 @@ describe('a fresh directory', () => {
       expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
       expect(error.message).toContain(path);
       expect(error.message).toMatch(/not empty/);
-      expect(error.message).toMatch(/overwrite/);
+      expect(error.message).toContain("existing: 'replace'");
       expect(error.message).not.toMatch(/\n/);
-      const explicit = await failureOf(dumpTo(good, path, { overwrite: false }));
+      const explicit = await failureOf(dumpTo(good, path, { existing: 'refuse' }));
       expect(explicit.code).toBe('ERR_CRIU_IMAGES_DIR');
       expect(snapshotDirectory(directory)).toEqual(before);
     }
@@ -158,14 +158,14 @@ describe('a fresh directory', () => {
   });
 });
 
-describe('overwrite: true', () => {
+describe("existing: 'replace'", () => {
   test('puts the new images in the place of all that was there', async () => {
     const { good, directory } = await startBoth();
     const { pid: other } = await startWorkload(scope, ['threads', 2]);
     const imagePath = join(directory, 'images');
     await dumpTo(good, imagePath);
     await writeFile(join(imagePath, 'mine'), 'mine');
-    const result = await dumpTo(other, imagePath, { overwrite: true });
+    const result = await dumpTo(other, imagePath, { existing: 'replace' });
     expect(result.imagePath).toBe(imagePath);
     expect(result.logFile).toBe(join(imagePath, 'dump.log'));
     expect(existsSync(result.logFile)).toBe(true);
@@ -178,9 +178,9 @@ describe('overwrite: true', () => {
 
   test('is as without when there is nothing', async () => {
     const { good, directory } = await startBoth();
-    await dumpTo(good, join(directory, 'images'), { overwrite: true });
+    await dumpTo(good, join(directory, 'images'), { existing: 'replace' });
     await mkdir(join(directory, 'empty'));
-    await dumpTo(good, join(directory, 'empty'), { overwrite: true });
+    await dumpTo(good, join(directory, 'empty'), { existing: 'replace' });
     expect(readdirSync(directory).sort()).toEqual(['empty', 'images']);
     expect(images(join(directory, 'empty'))).toContain('inventory.img');
   });
@@ -212,7 +212,7 @@ describe('overwrite: true', () => {
       reader.once('error', reject);
     });
     await once(reader, 'online');
-    for (let round = 0; round < 20; round++) await dumpTo(good, imagePath, { overwrite: true });
+    for (let round = 0; round < 20; round++) await dumpTo(good, imagePath, { existing: 'replace' });
     reader.postMessage('stop');
     const { missing, seen } = (await told) as { missing: number; seen: number };
     await reader.terminate();
@@ -227,7 +227,7 @@ describe('overwrite: true', () => {
     const imagePath = join(directory, 'images');
     await dumpTo(good, imagePath);
     const before = snapshotDirectory(directory);
-    const error = await failureOf(dumpTo(bad, imagePath, { overwrite: true }));
+    const error = await failureOf(dumpTo(bad, imagePath, { existing: 'replace' }));
     expect(error.code).toBe('ERR_CRIU_FAILED');
     expect(error.log.join('\n')).toMatch(/--file-locks/);
     expect(snapshotDirectory(directory)).toEqual(before);
@@ -239,7 +239,7 @@ describe('overwrite: true', () => {
     const abort = new AbortController();
     await expect(
       dumpTo(good, imagePath, {
-        overwrite: true,
+        existing: 'replace',
         signal: abort.signal,
         hooks: { postDump: () => abort.abort() },
       }),
@@ -254,7 +254,7 @@ describe('overwrite: true', () => {
     await dumpTo(good, target);
     await symlink('target', link);
     const { pid: other } = await startWorkload(scope, ['idle']);
-    await dumpTo(other, link, { overwrite: true });
+    await dumpTo(other, link, { existing: 'replace' });
     expect(await readlink(link)).toBe('target');
     expect(lstatSync(target).isDirectory()).toBe(true);
     expect(images(target)).toContain(`core-${other}.img`);
@@ -267,7 +267,7 @@ describe('overwrite: true', () => {
     const imagePath = await mountTmpfs('size=32m');
     await writeFile(join(imagePath, 'old'), 'old');
     // Without leaveRunning the images are all that is left of the process.
-    const outcome = await dumpTo(pid, imagePath, { leaveRunning: false, overwrite: true }).then(
+    const outcome = await dumpTo(pid, imagePath, { leaveRunning: false, existing: 'replace' }).then(
       () => 'success',
       () => 'failure',
     );
@@ -280,13 +280,13 @@ describe('overwrite: true', () => {
     const imagePath = join(directory, 'images');
     await mkdir(imagePath);
     await writeFile(join(imagePath, 'mine'), 'mine');
-    await dumpTo(good, imagePath, { overwrite: 'reuse' });
+    await dumpTo(good, imagePath, { existing: 'reuse' });
     expect(images(imagePath)).toContain('inventory.img');
-    await dumpTo(good, imagePath, { overwrite: 'reuse' });
-    await failureOf(dumpTo(bad, imagePath, { overwrite: 'reuse' }));
+    await dumpTo(good, imagePath, { existing: 'reuse' });
+    await failureOf(dumpTo(bad, imagePath, { existing: 'reuse' }));
     expect(readFileSync(join(imagePath, 'mine'), 'utf8')).toBe('mine');
     expect(images(imagePath)).not.toContain(`core-${bad}.img`);
-    await dumpTo(good, imagePath, { overwrite: 'reuse' });
+    await dumpTo(good, imagePath, { existing: 'reuse' });
     expect(images(imagePath)).toContain('inventory.img');
   });
 });
@@ -319,12 +319,19 @@ describe('the command, as runc does, writes into what is there', () => {
     await container.restore(imagePath);
   });
 
-  test('unless --overwrite replaces it', async () => {
+  test('unless --existing replace replaces it', async () => {
     const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
     const imagePath = container.path('images');
     await mkdir(imagePath);
     await writeFile(join(imagePath, 'mine'), 'mine');
-    const args = ['--root', container.stateRoot, 'checkpoint', '--leave-running', '--overwrite'];
+    const args = [
+      '--root',
+      container.stateRoot,
+      'checkpoint',
+      '--leave-running',
+      '--existing',
+      'replace',
+    ];
     const { code, stderr } = await run(process.execPath, [
       distCli,
       ...args,
@@ -393,7 +400,7 @@ describe('symbolic links', () => {
       stateRoot: container.stateRoot,
       imagePath,
       leaveRunning: true,
-      overwrite: 'reuse',
+      existing: 'reuse',
     });
     expect(readFileSync(victim, 'utf8')).toBe('precious');
     expect(lstatSync(join(imagePath, 'descriptors.json')).isFile()).toBe(true);
@@ -454,7 +461,7 @@ describe('file systems that do not take the images', () => {
     await container.countsOn();
   });
 
-  test.each([{}, { overwrite: true }, { overwrite: 'reuse' as const }])(
+  test.each([{}, { existing: 'replace' as const }, { existing: 'reuse' as const }])(
     'read-only: refused before anything, %j',
     async (options) => {
       const { pid } = await startWorkload(scope, ['idle']);
@@ -462,7 +469,7 @@ describe('file systems that do not take the images', () => {
       await dumpTo(pid, join(place, 'there'));
       await remountReadOnly(place);
       const before = snapshotDirectory(place);
-      const paths = [join(place, 'new'), ...('overwrite' in options ? [join(place, 'there')] : [])];
+      const paths = [join(place, 'new'), ...('existing' in options ? [join(place, 'there')] : [])];
       for (const path of paths) {
         const error = await failureOf(dumpTo(pid, path, { ...options, leaveRunning: false }));
         expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
@@ -485,7 +492,7 @@ describe('file systems that do not take the images', () => {
     await remountReadOnly(place, 'remount,bind,ro');
     const before = snapshotDirectory(imagePath);
     await expect(
-      dumpTo(pid, imagePath, { overwrite: true, leaveRunning: false }),
+      dumpTo(pid, imagePath, { existing: 'replace', leaveRunning: false }),
     ).rejects.toBeInstanceOf(CriuError);
     expect(isAlive(pid)).toBe(true);
     expect(snapshotDirectory(imagePath)).toEqual(before);

@@ -47,6 +47,21 @@ async function checkpointOk(
 
 const idle = { args: ['/workload', '-', 'idle'] };
 
+optionTest('stateRoot', 'the container is looked for there and nowhere else', async () => {
+  const container = await startContainer(scope, idle);
+  const elsewhere = await scope.directory();
+  const imagePath = container.path('images');
+  await expect(
+    checkpoint(container.id, { stateRoot: elsewhere, imagePath, leaveRunning: true }),
+  ).rejects.toMatchObject({
+    code: 'ERR_CONTAINER_NOT_FOUND',
+    message: expect.stringContaining(elsewhere),
+  });
+  const { stateRoot } = container;
+  const { pid } = await checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true });
+  expect(pid).toBe(container.pid);
+});
+
 optionTest('manageCgroupsMode', 'CRIU looks at cgroups unless they are ignored', async () => {
   const container = await startContainer(scope, idle);
   const field = async (options: CheckpointOptions): Promise<unknown> => {

@@ -201,7 +201,7 @@ optionTest('imagePath', 'is ./checkpoint of the working directory by default', a
   }
 });
 
-optionTest('overwrite', 'a directory with content is refused, replaced, or added to', async () => {
+optionTest('existing', 'a directory with content is refused, replaced, or added to', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   const imagePath = join(await scope.directory(), 'images');
   await mkdir(imagePath);
@@ -211,7 +211,9 @@ optionTest('overwrite', 'a directory with content is refused, replaced, or added
     code: 'ERR_CRIU_IMAGES_DIR',
   });
   expect(readdirSync(imagePath)).toEqual(['precious']);
-  await dump(pid, { ...options, overwrite: true });
+  await dump(pid, { ...options, existing: 'reuse' });
+  expect(readdirSync(imagePath)).toEqual(expect.arrayContaining(['inventory.img', 'precious']));
+  await dump(pid, { ...options, existing: 'replace' });
   expect(readdirSync(imagePath)).toContain('inventory.img');
   expect(readdirSync(imagePath)).not.toContain('precious');
 });

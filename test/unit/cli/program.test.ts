@@ -109,7 +109,7 @@ async function refusalOf(...args: string[]): Promise<string> {
 }
 
 describe('flags of checkpoint', () => {
-  const reuse = { overwrite: 'reuse' };
+  const reuse = { existing: 'reuse' };
 
   test("none: runc's way with what is in the directory", async () => {
     expect(await optionsFor('checkpoint', 'web')).toEqual(reuse);
@@ -157,7 +157,7 @@ describe('flags of checkpoint', () => {
       ...['--network-lock', 'nftables', '--timeout-ms', '5000', '--ghost-limit', '2M'],
       ...['--external', 'mnt[/a]:a', '--external=dev[8/1]:b', '--freezer', 'ptrace'],
       ...['--cgroup-root', '/all', '--cgroup-root', 'cpu:/one', '--cgroup-root', 'name=systemd:/s'],
-      ...['--criu-log-level', '2', '--criu-log-file', 'my.log', '--overwrite', 'web'],
+      ...['--criu-log-level', '2', '--criu-log-file', 'my.log', '--existing', 'replace', 'web'],
     );
     expect(options).toEqual({
       networkLock: 'nftables',
@@ -172,14 +172,14 @@ describe('flags of checkpoint', () => {
       ],
       logLevel: 2,
       logFile: 'my.log',
-      overwrite: true,
+      existing: 'replace',
     });
   });
 
   test('every boolean can be given, and be given as false', async () => {
     for (const { name, type, flag } of optionsOf('checkpoint')) {
-      if (type !== 'boolean' || ['lazyPages', 'overwrite', 'tls', 'tlsNoCnVerify'].includes(name)) {
-        continue; // these need company, or are no boolean alone
+      if (type !== 'boolean' || ['lazyPages', 'tls', 'tlsNoCnVerify'].includes(name)) {
+        continue; // these need company
       }
       expect(await optionsFor('checkpoint', `--${flag}`, 'web')).toEqual({
         ...reuse,
@@ -229,7 +229,7 @@ describe('global flags', () => {
 
   test("what runc's callers pass besides is taken", async () => {
     const args = ['--systemd-cgroup', '--rootless=auto', '--log-format', 'json', '--log', ''];
-    expect(await optionsFor(...args, 'checkpoint', 'web')).toEqual({ overwrite: 'reuse' });
+    expect(await optionsFor(...args, 'checkpoint', 'web')).toEqual({ existing: 'reuse' });
   });
 
   test.each([[['--version']], [['-v']], [['-version']]])('%j', async (args) => {
@@ -635,8 +635,8 @@ describe('an interrupt', () => {
 describe('sentences of the API in the words of the command', () => {
   test.each([
     [
-      'The directory of imagePath /a/imagePath/b is not empty; give a fresh one, or overwrite: true',
-      'The directory of --image-path /a/imagePath/b is not empty; give a fresh one, or --overwrite',
+      "The directory of imagePath /a/imagePath/b is not empty; give a fresh one, or existing: 'replace'",
+      'The directory of --image-path /a/imagePath/b is not empty; give a fresh one, or --existing replace',
     ],
     [
       "Expected the path of a directory relative to imagePath for parentPath but received 'imagePath' of type string: it is missing",

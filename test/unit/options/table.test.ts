@@ -38,7 +38,6 @@ describe('the table', () => {
     expect(without.map(({ name }) => name).sort()).toEqual([
       'criu',
       'hooks',
-      'onStatusReady',
       'signal',
       'stateRoot',
     ]);
@@ -199,7 +198,7 @@ describe('the fields of a request', () => {
       { skip_mnt: ['/a'], enable_fs: ['all'] },
     ],
     // What the core acts on is no field.
-    [{ workPath: '/w', overwrite: true, signal: new AbortController().signal }, {}],
+    [{ workPath: '/w', existing: 'replace', signal: new AbortController().signal }, {}],
   ])('%j', (options, expected) => {
     expect(fields(options)).toEqual({ ...always, ...expected });
   });

@@ -47,6 +47,7 @@ describe('defaults', () => {
   test("are runc's", () => {
     expect(validateOptions('checkpoint', {})).toEqual({
       imagePath: resolve('checkpoint'),
+      existing: 'refuse',
       manageCgroupsMode: 'soft',
       logLevel: 4,
       logFile: 'dump.log',
@@ -56,6 +57,7 @@ describe('defaults', () => {
   test.each(['dump', 'preDump'] as const)("of %s leave cgroups to CRIU's own", (call) => {
     expect(validateOptions(call, undefined)).toEqual({
       imagePath: resolve('checkpoint'),
+      existing: 'refuse',
       logLevel: 4,
       logFile: 'dump.log',
     });
@@ -79,7 +81,6 @@ describe('what is right', () => {
     address: '10.0.0.1:27',
     ip: '10.0.0.2',
     host: 'host.example',
-    function() {},
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
     signal: new AbortController().signal,
     criu: new Criu(),
@@ -96,7 +97,6 @@ describe('what is right', () => {
   const company: Record<string, Record<string, unknown>> = {
     preDumpMode: { preDump: true },
     lazyPages: { pageServer: '10.0.0.1:27' },
-    onStatusReady: { lazyPages: true, pageServer: '10.0.0.1:27' },
     tls: { pageServer: '10.0.0.1:27' },
     ...Object.fromEntries(
       ['tlsCacert', 'tlsCacrl', 'tlsCert', 'tlsKey', 'tlsNoCnVerify'].map((name) => [
@@ -161,12 +161,6 @@ describe('what is right', () => {
     const statusFd = open('/dev/null', flags);
     const options = { statusFd, lazyPages: true, pageServer: '[::1]:27' };
     expect(validateOptions('checkpoint', options)).toMatchObject({ statusFd });
-  });
-
-  test('overwrite in all its forms', () => {
-    for (const overwrite of [true, false, 'reuse']) {
-      expect(validateOptions('dump', { overwrite })).toMatchObject({ overwrite });
-    }
   });
 
   test('inherited options and those behind getters count like others', () => {
@@ -253,7 +247,6 @@ describe('wrong JavaScript types', () => {
     address: (candidate) => typeof candidate === 'string',
     ip: (candidate) => typeof candidate === 'string',
     host: (candidate) => typeof candidate === 'string',
-    function: (candidate) => typeof candidate === 'function',
     signal: () => false,
     criu: () => false,
     hooks: isRecord,
@@ -486,7 +479,6 @@ describe('contradictions', () => {
     ['dump', { statusFd: 1 }, ['statusFd 1', 'lazyPages']],
     ['dump', { statusFd: 1, lazyPages: false }, ['statusFd 1', 'lazyPages']],
     ['dump', { lazyPages: true }, ['lazyPages', 'pageServer']],
-    ['dump', { onStatusReady() {} }, ['onStatusReady', 'lazyPages']],
     ['dump', { tls: true }, ['tls', 'pageServer']],
     ['dump', { pageServer: server, tlsCert: '/cert.pem' }, ['tlsCert', 'tls']],
     ['dump', { pageServer: server, tlsNoCnVerify: true }, ['tlsNoCnVerify', 'tls']],
