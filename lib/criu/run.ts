@@ -17,10 +17,7 @@ export async function runNative(
 ): Promise<Outcome> {
   const addon = nativeAddon();
   const ask = hooks.ask((...answer) => addon.answer(running.id, ...answer));
-  const running: NativeOperation = addon.start(
-    { ...native, asked: hooks.asked },
-    (number, ...notification) => (number === 0 ? tell() : ask(number, ...notification)),
-  );
+  const running: NativeOperation = addon.start({ ...native, asked: hooks.asked }, ask, tell);
   const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
   try {
     return { ...(await running.done), veto: hooks.veto };

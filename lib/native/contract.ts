@@ -37,9 +37,9 @@ export interface NativeRequest {
   images?: FreshDirectory;
   /** Duplicated; one NUL byte is written at `status-ready`. */
   statusFd?: number;
-  /** Notifications that are put to `start`'s second argument before CRIU is answered. */
+  /** Notifications that are put to `ask` of {@link NativeAddon.start} before CRIU is answered. */
   asked?: readonly string[];
-  /** Notifications of which `ask` is told, with the number 0 and without CRIU waiting. */
+  /** Notifications of which `tell` hears, without CRIU waiting. */
   told?: readonly string[];
   /** Text of a CRIU configuration file that overrides the fields; kept in memory only. */
   config?: string;
@@ -120,6 +120,9 @@ export type NativeAsk = (
   fd: number | undefined,
 ) => void;
 
+/** Hears of a notification of CRIU, which does not wait for it. */
+export type NativeTell = (script: string) => void;
+
 /** What the addon takes to run a criu that serves: `page-server` or `lazy-pages`. */
 export interface NativeServeRequest {
   /** Absolute path of criu. */
@@ -169,7 +172,7 @@ export interface NativeAddon {
   /** CRIU's names of all request fields that the addon can set. */
   optionNames(): string[];
   /** Throws for a mistyped request, before anything is started. */
-  start(request: NativeRequest, ask?: NativeAsk): NativeOperation;
+  start(request: NativeRequest, ask?: NativeAsk, tell?: NativeTell): NativeOperation;
   /** CRIU is refused its next notification and rolls back; nothing when the operation is over. */
   cancel(id: number): void;
   /** See {@link NativeAnswer}; late answers are ignored. */

@@ -1,20 +1,20 @@
 #include <dlfcn.h>
 #include <napi.h>
 
-#include <algorithm>
 #include <chrono>
-#include <functional>
 #include <map>
 #include <memory>
 #include <shared_mutex>
 
-#include "addon/convert.h"
 #include "addon/mailbox.h"
+#include "addon/pending.h"
 #include "addon/read.h"
+#include "addon/read_request.h"
+#include "addon/write_outcome.h"
 #include "base/thread_pool.h"
 #include "base/unique_fd.h"
+#include "linux/exchange.h"
 #include "linux/fresh_directory.h"
-#include "linux/kernel.h"
 #include "linux/nftables.h"
 #include "linux/resolve.h"
 #include "operation/operation.h"
@@ -33,17 +33,12 @@ namespace {
 // finds the socket closed, at its next notification.
 constexpr std::chrono::seconds kTeardownLimit{5};
 
-Napi::Error ToError(Napi::Env env, const Failure& failure) {
-  auto error = Napi::Error::New(env, failure.message());
-  error.Set("stage", Napi::String::New(env, failure.stage()));
-  error.Set("errno", Napi::Number::New(env, failure.error_number()));
-  return error;
-}
-
 }  // namespace
 
-// What one environment (the main thread, or a worker thread) holds. Declared natively in
-// lib/native/contract.ts, which documents each function.
+// What one environment (the main thread, or a worker thread) holds. lib/native/contract.ts declares
+// and documents each function.
+//
+// Owner: the environment. Thread: JavaScript's.
 class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) : mailbox_(std::make_shared<Mailbox>(env)) {
@@ -69,24 +64,21 @@ class Addon : public Napi::Addon<Addon> {
   }
 
  private:
-  struct Pending {
-    Napi::Promise::Deferred deferred;
+  // An operation, and the functions of JavaScript that hear of its notifications.
+  struct OperationHandle {
     std::shared_ptr<Operation> operation;
     Napi::FunctionReference ask;
+    Napi::FunctionReference tell;
   };
 
-  // Whether the event loop has to wait for it.
-  enum class Liveness { kRef, kUnref };
-  struct Pledge {
-    Napi::Promise::Deferred deferred;
-    Liveness liveness;
-  };
-
-  struct Serving {
-    Napi::Promise::Deferred deferred;
+  // A criu that serves, and the function of JavaScript that hears when it is ready.
+  struct ServerHandle {
     std::shared_ptr<Server> server;
     Napi::FunctionReference ready;
   };
+
+  // A result that is found out on another thread, which nobody reaches meanwhile.
+  struct Errand {};
 
   Napi::Value LoadLibrary(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
@@ -113,73 +105,78 @@ class Addon : public Napi::Addon<Addon> {
     } catch (const Failure& failure) {
       throw ToError(env, failure);
     }
-    const uint64_t id = ++last_id_;
-    const auto [pending, inserted] =
-        pending_.emplace(id, Pending{Napi::Promise::Deferred::New(env), operation, {}});
-    if (info[1].IsFunction()) {
-      pending->second.ask = Napi::Persistent(info[1].As<Napi::Function>());
-    }
-    mailbox_->Ref(env);
-    // `this` is only touched by tasks, which the mailbox drops once the environment closes.
-    try {
+    OperationHandle item{.operation = operation,
+                         .ask = ReadFunction(info[1], "ask"),
+                         .tell = ReadFunction(info[2], "tell")};
+    const auto start = [&](uint64_t id, const auto& settle) {
       operation->Start(
+          [this, id, mailbox = mailbox_](const Notification& notification) {
+            mailbox->Post(
+                [this, id, notification](Napi::Env task_env) { Tell(task_env, id, notification); });
+          },
           [this, id, mailbox = mailbox_](uint64_t number, const Notification& notification) {
             return mailbox->Post([this, id, number, notification](Napi::Env task_env) {
               Ask(task_env, id, number, notification);
             });
           },
-          [this, id, mailbox = mailbox_](Outcome outcome) {
-            mailbox->Post([this, id, outcome = std::move(outcome)](Napi::Env task_env) {
-              Settle(task_env, id, outcome);
+          [this, settle](Outcome outcome) {
+            settle([this, outcome = std::move(outcome)](Napi::Env task_env) -> Napi::Value {
+              const auto value = WriteOutcome(task_env, outcome);
+              if (outcome.images) Lend(outcome.images.get());
+              return value;
             });
           });
-    } catch (const Failure& failure) {
-      pending_.erase(id);
-      UnrefWhenIdle(env);
-      throw ToError(env, failure);
-    }
-
+    };
+    const auto [id, promise] = operations_.Begin(env, std::move(item), Liveness::kRef, start);
     auto handle = Napi::Object::New(env);
-    handle["done"] = pending->second.deferred.Promise();
+    handle["done"] = promise;
     handle["id"] = Napi::Number::New(env, static_cast<double>(id));
     return handle;
   }
 
-  // None once it is over: answers and second thoughts may come late.
-  std::shared_ptr<Operation> Find(const Napi::Value& id) {
-    const auto pending = pending_.find(static_cast<uint64_t>(ReadValue<int64_t>(id, "id")));
-    return pending == pending_.end() ? nullptr : pending->second.operation;
+  // Null once it is over.
+  OperationHandle* FindOperation(const Napi::Value& id) {
+    return operations_.Find(static_cast<uint64_t>(ReadValue<int64_t>(id, "id")));
   }
 
   void Cancel(const Napi::CallbackInfo& info) {
-    if (const auto operation = Find(info[0])) operation->Cancel();
+    if (const auto* found = FindOperation(info[0])) found->operation->Cancel();
   }
 
   void Answer(const Napi::CallbackInfo& info) {
-    const auto operation = Find(info[0]);
-    if (!operation) return;
-    operation->Answer(static_cast<uint64_t>(ReadValue<int64_t>(info[1], "number")),
-                      {.go_on = ReadValue<bool>(info[2], "goOn"),
-                       .external = ReadValue<std::vector<std::string>>(info[3], "external")});
+    const auto* found = FindOperation(info[0]);
+    if (found == nullptr) return;
+    found->operation->Answer(
+        static_cast<uint64_t>(ReadValue<int64_t>(info[1], "number")),
+        {.go_on = ReadValue<bool>(info[2], "goOn"),
+         .external = ReadValue<std::vector<std::string>>(info[3], "external")});
+  }
+
+  void Tell(Napi::Env env, uint64_t id, const Notification& notification) {
+    const auto* found = operations_.Find(id);
+    if (found == nullptr || found->tell.IsEmpty()) return;
+    found->tell.Call({Napi::String::New(env, notification.script)});
   }
 
   void Ask(Napi::Env env, uint64_t id, uint64_t number, const Notification& notification) {
-    const auto pending = pending_.find(id);
-    if (pending == pending_.end() || pending->second.ask.IsEmpty()) return;
+    const auto* found = operations_.Find(id);
+    if (found == nullptr || found->ask.IsEmpty()) return;
+    // The function may outlive the entry, and a verdict must reach the operation.
+    const auto operation = found->operation;
     try {
-      // From here on it is the handler's.
+      // The descriptor is the handler's from here on.
       const int fd = notification.fd ? notification.fd->Release() : -1;
-      pending->second.ask.Call({Napi::Number::New(env, static_cast<double>(number)),
-                                Napi::String::New(env, notification.script),
-                                Napi::Number::New(env, notification.pid),
-                                fd < 0 ? env.Undefined() : Napi::Number::New(env, fd)});
+      found->ask.Call({Napi::Number::New(env, static_cast<double>(number)),
+                       Napi::String::New(env, notification.script),
+                       Napi::Number::New(env, notification.pid),
+                       fd < 0 ? env.Undefined() : Napi::Number::New(env, fd)});
     } catch (const Napi::Error&) {
       // The environment is ending; CRIU is not left waiting for it.
-      pending->second.operation->Answer(number, Verdict::Veto());
+      operation->Answer(number, Verdict::Veto());
     }
   }
 
-  // Reaps that one process and none of libuv's.
+  // Reaps that one process, and none of libuv's.
   Napi::Value WaitForChild(const Napi::CallbackInfo& info) {
     const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
     const auto liveness =
@@ -211,34 +208,22 @@ class Addon : public Napi::Addon<Addon> {
     } catch (const Failure& failure) {
       throw ToError(env, failure);
     }
-    const uint64_t id = ++last_id_;
-    auto& serving =
-        serving_.emplace(id, Serving{Napi::Promise::Deferred::New(env), server, {}}).first->second;
-    serving.ready = Napi::Persistent(info[1].As<Napi::Function>());
-    mailbox_->Ref(env);
-    try {
+    ServerHandle item{.server = server, .ready = ReadFunction(info[1], "ready")};
+    const auto start = [&](uint64_t id, const auto& settle) {
       server->Start(
           [this, id, mailbox = mailbox_](const std::string& peer) {
             mailbox->Post([this, id, peer](Napi::Env task_env) {
-              const auto found = serving_.find(id);
-              if (found != serving_.end()) {
-                found->second.ready.Call({Napi::String::New(task_env, peer)});
-              }
+              const auto* found = servers_.Find(id);
+              if (found != nullptr) found->ready.Call({Napi::String::New(task_env, peer)});
             });
           },
-          [this, id, mailbox = mailbox_](ServeOutcome outcome) {
-            mailbox->Post([this, id, outcome = std::move(outcome)](Napi::Env task_env) {
-              const auto node = serving_.extract(id);
-              UnrefWhenIdle(task_env);
-              node.mapped().deferred.Resolve(WriteServeOutcome(task_env, outcome));
+          [settle](ServeOutcome outcome) {
+            settle([outcome = std::move(outcome)](Napi::Env task_env) -> Napi::Value {
+              return WriteServeOutcome(task_env, outcome);
             });
           });
-    } catch (const Failure& failure) {
-      serving_.erase(id);
-      UnrefWhenIdle(env);
-      throw ToError(env, failure);
-    }
-    handle["done"] = serving.deferred.Promise();
+    };
+    handle["done"] = servers_.Begin(env, std::move(item), Liveness::kRef, start).promise;
     handle["stop"] =
         Napi::Function::New(env, [weak = std::weak_ptr(server)](const Napi::CallbackInfo& call) {
           if (const auto alive = weak.lock()) alive->Stop(ReadValue<bool>(call[0], "force"));
@@ -262,7 +247,7 @@ class Addon : public Napi::Addon<Addon> {
     try {
       ThreadPool::Get().Run("criu-prepare", std::move(work));
     } catch (const Failure&) {
-      // Likewise.
+      // The same holds without a thread.
     }
   }
 
@@ -313,7 +298,7 @@ class Addon : public Napi::Addon<Addon> {
     });
   }
 
-  // To JavaScript, until it says that it has done with it, or the environment ends.
+  // Gives a descriptor to JavaScript until that has done with it, or the environment ends.
   int Lend(UniqueFd* descriptor) {
     const int fd = descriptor->get();
     lent_[fd] = std::move(*descriptor);
@@ -328,56 +313,27 @@ class Addon : public Napi::Addon<Addon> {
   // `work` returns what makes a value of it on the JavaScript thread.
   template <typename Work>
   Napi::Value Aside(Napi::Env env, Work work, Liveness liveness = Liveness::kRef) {
-    const uint64_t id = ++last_id_;
-    const auto [entry, inserted] =
-        aside_.emplace(id, Pledge{Napi::Promise::Deferred::New(env), liveness});
-    if (liveness == Liveness::kRef) mailbox_->Ref(env);
-    auto body = [this, id, mailbox = mailbox_, work = std::move(work)] {
-      mailbox->Post([this, id, make_value = work()](Napi::Env task_env) {
-        const auto node = aside_.extract(id);
-        UnrefWhenIdle(task_env);
-        node.mapped().deferred.Resolve(make_value(task_env));
-      });
+    const auto start = [&work](uint64_t /*id*/, const auto& settle) {
+      ThreadPool::Get().Run("criu-aside",
+                            [settle, work = std::move(work)]() mutable { settle(work()); });
     };
-    try {
-      ThreadPool::Get().Run("criu-aside", std::move(body));
-    } catch (const Failure& failure) {
-      aside_.erase(id);
-      UnrefWhenIdle(env);
-      throw ToError(env, failure);
-    }
-    return entry->second.deferred.Promise();
-  }
-
-  void UnrefWhenIdle(Napi::Env env) {
-    const bool waits = std::ranges::any_of(
-        aside_, [](const auto& entry) { return entry.second.liveness == Liveness::kRef; });
-    if (pending_.empty() && serving_.empty() && !waits) mailbox_->Unref(env);
-  }
-
-  void Settle(Napi::Env env, uint64_t id, const Outcome& outcome) {
-    const auto node = pending_.extract(id);
-    if (node.empty()) return;
-    UnrefWhenIdle(env);
-    node.mapped().deferred.Resolve(WriteOutcome(env, outcome));
-    if (outcome.images) Lend(outcome.images.get());
+    return errands_.Begin(env, {}, liveness, start).promise;
   }
 
   void TearDown() {
     mailbox_->Close();
-    for (const auto& [id, pending] : pending_) pending.operation->Abandon();
-    for (const auto& [id, serving] : serving_) serving.server->Stop(false);
+    operations_.ForEach([](OperationHandle& handle) { handle.operation->Abandon(); });
+    servers_.ForEach([](ServerHandle& handle) { handle.server->Stop(false); });
     const auto deadline = std::chrono::steady_clock::now() + kTeardownLimit;
-    for (const auto& [id, pending] : pending_) pending.operation->WaitUntil(deadline);
-    for (const auto& [id, serving] : serving_) serving.server->WaitUntil(deadline);
+    operations_.ForEach([&](OperationHandle& handle) { handle.operation->WaitUntil(deadline); });
+    servers_.ForEach([&](ServerHandle& handle) { handle.server->WaitUntil(deadline); });
   }
 
   std::shared_ptr<Mailbox> mailbox_;
-  std::map<uint64_t, Pending> pending_;
-  std::map<uint64_t, Pledge> aside_;
-  std::map<uint64_t, Serving> serving_;
+  Pending<OperationHandle> operations_{mailbox_};
+  Pending<ServerHandle> servers_{mailbox_};
+  Pending<Errand> errands_{mailbox_};
   std::map<int, UniqueFd> lent_;
-  uint64_t last_id_ = 0;
 };
 
 }  // namespace criu_node

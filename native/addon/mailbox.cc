@@ -10,7 +10,15 @@ Mailbox::Mailbox(Napi::Env env) {
       napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "criu"), 0, 1,
                                       nullptr, nullptr, this, &Mailbox::Deliver, &function_);
   if (status != napi_ok) throw Napi::Error::New(env);
-  Unref(env);
+  napi_unref_threadsafe_function(env, function_);
+}
+
+void Mailbox::Hold(Napi::Env env) {
+  if (holds_++ == 0) napi_ref_threadsafe_function(env, function_);
+}
+
+void Mailbox::Release(Napi::Env env) {
+  if (--holds_ == 0) napi_unref_threadsafe_function(env, function_);
 }
 
 bool Mailbox::Post(Task task) {

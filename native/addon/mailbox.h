@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -29,9 +30,9 @@ class Mailbox {
   // False when the environment is gone and the task will not run.
   bool Post(Task task);
 
-  // While anything is awaited the event loop must not run dry.
-  void Ref(Napi::Env env) const { napi_ref_threadsafe_function(env, function_); }
-  void Unref(Napi::Env env) const { napi_unref_threadsafe_function(env, function_); }
+  // Keeps the event loop from running dry until each Hold() has had its Release().
+  void Hold(Napi::Env env);
+  void Release(Napi::Env env);
 
   // Called by a cleanup hook, before Node takes the thread-safe function away.
   void Close();
@@ -44,6 +45,7 @@ class Mailbox {
   bool open_ = true;
   std::deque<Task> tasks_;
   napi_threadsafe_function function_ = nullptr;
+  size_t holds_ = 0;
 };
 
 }  // namespace criu_node

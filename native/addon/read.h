@@ -7,8 +7,8 @@
 
 namespace criu_node {
 
-// Typed access to the plain objects that lib/native/addon.ts hands over. The public validation has
-// happened there; these throw for a mistake of our own.
+// Typed access to the plain objects that lib/native/contract.ts hands over. The public validation
+// has happened there; these throw for a mistake of our own.
 template <typename T>
 T ReadValue(const Napi::Value& value, const char* name);
 
@@ -56,6 +56,13 @@ inline std::vector<std::string> ReadValue<std::vector<std::string>>(const Napi::
     strings.push_back(ReadValue<std::string>(array.Get(i), name));
   }
   return strings;
+}
+
+// Empty when it is not given.
+inline Napi::FunctionReference ReadFunction(const Napi::Value& value, const char* name) {
+  if (value.IsUndefined()) return {};
+  if (!value.IsFunction()) throw Mistyped(value.Env(), name, "a function");
+  return Napi::Persistent(value.As<Napi::Function>());
 }
 
 template <typename T>

@@ -11,38 +11,14 @@
 #include <cstring>
 
 #include "base/failure.h"
+#include "criu/rpc.h"
 
 namespace criu_node {
 
 namespace {
 
-// Field numbers of CRIU's rpc.proto.
-namespace req {
-constexpr uint32_t kType = 1;
-constexpr uint32_t kOpts = 2;
-constexpr uint32_t kNotifySuccess = 3;
-}  // namespace req
-namespace opts {
-constexpr uint32_t kImagesDirFd = 1;
-constexpr uint32_t kExternal = 37;
-}  // namespace opts
-namespace resp {
-constexpr uint32_t kType = 1;
-constexpr uint32_t kSuccess = 2;
-constexpr uint32_t kDump = 3;
-constexpr uint32_t kRestore = 4;
-constexpr uint32_t kNotify = 5;
-constexpr uint32_t kErrno = 7;
-constexpr uint32_t kFeatures = 8;
-constexpr uint32_t kErrmsg = 9;
-constexpr uint32_t kVersion = 10;
-}  // namespace resp
-constexpr uint64_t kTypeDump = 1;
-constexpr uint64_t kTypeNotify = 6;
-
-constexpr size_t kKeptOutput = 64UL * 1024;
-
-// The notifications of a dump, and some more.
+// How many answers are sent ahead when they are known: one for each notification of a dump, and
+// some more.
 constexpr int kAnswersAhead = 8;
 
 // What CRIU does between two notifications takes a few milliseconds, but for the freezing, the
@@ -58,10 +34,11 @@ bool Send(int socket, std::span<const uint8_t> message) {
   return result == static_cast<ssize_t>(message.size());
 }
 
-// Of receiving. ECONNRESET is told once, ahead of what came before: the other side has gone without
-// reading all of ours.
+// Whether receiving is to be tried again. ECONNRESET is told once, ahead of what came before it:
+// the other side has gone without reading all of ours.
 bool MeansAgain(int error) { return error == EINTR || error == ECONNRESET; }
 
+// The descriptor that came with a message, if any.
 UniqueFd PassedDescriptor(msghdr* header) {
   const cmsghdr* control = CMSG_FIRSTHDR(header);
   if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
@@ -85,19 +62,19 @@ CriuVersion ParseVersion(std::span<const uint8_t> bytes) {
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
     switch (field->number) {
-      case 1:
+      case rpc::criu_version::kMajorNumber:
         version.major = field->AsInt();
         break;
-      case 2:
+      case rpc::criu_version::kMinorNumber:
         version.minor = field->AsInt();
         break;
-      case 3:
+      case rpc::criu_version::kGitid:
         version.git_id = field->AsString();
         break;
-      case 4:
+      case rpc::criu_version::kSublevel:
         version.sublevel = field->AsInt();
         break;
-      case 6:
+      case rpc::criu_version::kName:
         version.name = field->AsString();
         break;
       default:
@@ -112,13 +89,13 @@ CriuFeatures ParseFeatures(std::span<const uint8_t> bytes) {
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
     switch (field->number) {
-      case 1:
+      case rpc::criu_features::kMemTrack:
         features.mem_track = field->AsBool();
         break;
-      case 2:
+      case rpc::criu_features::kLazyPages:
         features.lazy_pages = field->AsBool();
         break;
-      case 3:
+      case rpc::criu_features::kPidfdStore:
         features.pidfd_store = field->AsBool();
         break;
       default:
@@ -132,17 +109,17 @@ Notification ParseNotification(std::span<const uint8_t> bytes) {
   Notification notification;
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
-    if (field->number == 1) notification.script = field->AsString();
-    if (field->number == 2) notification.pid = field->AsInt();
+    if (field->number == rpc::criu_notify::kScript) notification.script = field->AsString();
+    if (field->number == rpc::criu_notify::kPid) notification.pid = field->AsInt();
   }
   return notification;
 }
 
-// The number in field 1 of a message that holds little else.
-uint64_t FirstVarint(std::span<const uint8_t> bytes) {
+// The number in one field of a message; 0 without that field.
+uint64_t NumberIn(std::span<const uint8_t> bytes, uint32_t number) {
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
-    if (field->number == 1) return field->varint;
+    if (field->number == number) return field->varint;
   }
   return 0;
 }
@@ -153,32 +130,32 @@ std::optional<Response> ParseResponse(std::span<const uint8_t> bytes) {
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
     switch (field->number) {
-      case resp::kType:
+      case rpc::criu_resp::kType:
         response.type = field->varint;
         break;
-      case resp::kSuccess:
+      case rpc::criu_resp::kSuccess:
         reply.success = field->AsBool();
         break;
-      case resp::kDump:
+      case rpc::criu_resp::kDump:
         response.has_dump = true;
-        reply.restored = FirstVarint(field->data) != 0;
+        reply.restored = NumberIn(field->data, rpc::criu_dump_resp::kRestored) != 0;
         break;
-      case resp::kRestore:
-        reply.pid = static_cast<int>(FirstVarint(field->data));
+      case rpc::criu_resp::kRestore:
+        reply.pid = static_cast<int>(NumberIn(field->data, rpc::criu_restore_resp::kPid));
         break;
-      case resp::kNotify:
+      case rpc::criu_resp::kNotify:
         response.notification = ParseNotification(field->data);
         break;
-      case resp::kErrno:
+      case rpc::criu_resp::kCrErrno:
         reply.cr_errno = field->AsInt();
         break;
-      case resp::kFeatures:
+      case rpc::criu_resp::kFeatures:
         reply.features = ParseFeatures(field->data);
         break;
-      case resp::kErrmsg:
+      case rpc::criu_resp::kCrErrmsg:
         reply.cr_errmsg = field->AsString();
         break;
-      case resp::kVersion:
+      case rpc::criu_resp::kVersion:
         reply.version = ParseVersion(field->data);
         break;
       default:
@@ -237,21 +214,22 @@ bool Channel::ForwardRequest(const wire::Bytes& extra) {
   setsockopt(library_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   auto request = Receive(library_.get());
   if (!request) throw Failure("request", 0, "libcriu sent no request");
-  type_ = FirstVarint(*request);
+  type_ = NumberIn(*request, rpc::criu_req::kType);
   if (cancel_.level() != CancelSwitch::Level::kNone) return false;
-  if (!extra.empty()) wire::AppendBytes(&*request, req::kOpts, extra);
+  if (!extra.empty()) wire::AppendBytes(&*request, rpc::criu_req::kOpts, extra);
   return Send(criu_, *request);
 }
 
 bool Channel::Answer(const Verdict& verdict) {
   wire::Bytes message;
-  wire::AppendInt(&message, req::kType, kTypeNotify);
-  wire::AppendInt(&message, req::kNotifySuccess, verdict.go_on ? 1 : 0);
+  wire::AppendInt(&message, rpc::criu_req::kType, rpc::criu_req_type::kNotify);
+  wire::AppendInt(&message, rpc::criu_req::kNotifySuccess, verdict.go_on ? 1 : 0);
   if (!verdict.external.empty()) {
     wire::Bytes opts;
-    wire::AppendInt(&opts, opts::kImagesDirFd, -1);  // required, not looked at
-    for (const auto& key : verdict.external) wire::AppendString(&opts, opts::kExternal, key);
-    wire::AppendBytes(&message, req::kOpts, opts);
+    wire::AppendInt(&opts, rpc::criu_opts::kImagesDirFd, -1);  // required, not looked at
+    for (const auto& key : verdict.external)
+      wire::AppendString(&opts, rpc::criu_opts::kExternal, key);
+    wire::AppendBytes(&message, rpc::criu_req::kOpts, opts);
   }
   return Send(criu_, message);
 }
@@ -260,19 +238,9 @@ void Channel::Finish(wire::Bytes message) { Send(library_.get(), message); }
 
 void Channel::FinishWithFailure() {
   wire::Bytes message;
-  wire::AppendInt(&message, resp::kType, static_cast<int64_t>(type_));
-  wire::AppendInt(&message, resp::kSuccess, 0);
+  wire::AppendInt(&message, rpc::criu_resp::kType, static_cast<int64_t>(type_));
+  wire::AppendInt(&message, rpc::criu_resp::kSuccess, 0);
   Finish(std::move(message));
-}
-
-void Channel::DrainOutput() {
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const ssize_t length = read(output_, buffer.data(), buffer.size());
-    if (length <= 0) break;
-    printed_.append(buffer.data(), static_cast<size_t>(length));
-    if (printed_.size() > kKeptOutput) printed_.erase(0, printed_.size() - kKeptOutput);
-  }
 }
 
 Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
@@ -320,7 +288,7 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
       FinishWithFailure();
       return {};
     }
-    if (response->type == kTypeNotify) {
+    if (response->type == rpc::criu_req_type::kNotify) {
       if (passed.valid()) {
         response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
       }
@@ -334,8 +302,8 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
       continue;
     }
     // libcriu looks into `dump` without asking whether it is there.
-    if (type_ == kTypeDump && response->reply.success && !response->has_dump) {
-      wire::AppendBytes(&*message, resp::kDump, {});
+    if (type_ == rpc::criu_req_type::kDump && response->reply.success && !response->has_dump) {
+      wire::AppendBytes(&*message, rpc::criu_resp::kDump, {});
     }
     Finish(std::move(*message));
     return response->reply;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/output_tail.h"
 #include "base/unique_fd.h"
 #include "criu/wire.h"
 
@@ -56,7 +57,9 @@ struct Verdict {
   static Verdict Veto() { return {false, {}}; }
 };
 
-// Tells a running operation to end early. Written by the JavaScript thread, read by the tap.
+// Tells a running operation to end early.
+//
+// Owner: one Operation. Thread: Set from any, the JavaScript thread above all; the tap reads it.
 class CancelSwitch {
  public:
   enum class Level {
@@ -104,8 +107,8 @@ class Channel {
             const std::function<void()>& interrupt);
 
   // What criu printed so far, the last 64 KiB of it.
-  [[nodiscard]] const std::string& printed() const { return printed_; }
-  void DrainOutput();
+  [[nodiscard]] const std::string& printed() const { return printed_.text(); }
+  void DrainOutput() { printed_.Drain(output_); }
   // Closes our end towards libcriu.
   void HangUp() { library_.Reset(); }
 
@@ -122,7 +125,7 @@ class Channel {
   UniqueFd library_;
   const CancelSwitch& cancel_;
   uint64_t type_ = 0;
-  std::string printed_;
+  OutputTail printed_;
 };
 
 }  // namespace criu_node

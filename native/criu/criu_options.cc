@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "base/failure.h"
+#include "criu/rpc.h"
 
 namespace criu_node {
 
@@ -15,8 +15,7 @@ using enum OptionKind;
 
 // Setters that are missing on purpose: `criu_local_set_timeout` never marks the field as present,
 // that of inherit_fd refuses a criu that libcriu has not started, that of join_ns leaks; and
-// libcriu 4.2 has none for rst_sibling, lazy_pages, leave_stopped, display_stats, log_to_stderr and
-// tls*.
+// libcriu 4.2 has none for rst_sibling, lazy_pages, leave_stopped and tls*.
 constexpr auto kRows = std::to_array<OptionRow>({
     {"images_dir_fd", 1, kFd, "criu_local_set_images_dir_fd"},
     {"pid", 2, kInt, "criu_local_set_pid"},
@@ -35,7 +34,6 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"auto_dedup", 16, kBool, "criu_local_set_auto_dedup"},
     {"work_dir_fd", 17, kFd, "criu_local_set_work_dir_fd"},
     {"link_remap", 18, kBool, "criu_local_set_link_remap"},
-    {"cpu_cap", 20, kInt, "criu_local_set_cpu_cap"},
     {"force_irmap", 21, kBool, "criu_local_set_force_irmap"},
     {"ext_mnt", 23, kPairs, "criu_local_add_ext_mount"},
     {"manage_cgroups", 24, kBool, "criu_local_set_manage_cgroups"},
@@ -53,9 +51,6 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"external", 37, kStrings, "criu_local_add_external"},
     {"empty_ns", 38, kInt, "criu_local_set_empty_ns"},
     {"join_ns", 39, kPairs, nullptr},
-    {"cgroup_props", 41, kString, "criu_local_add_cg_props"},
-    {"cgroup_props_file", 42, kString, "criu_local_add_cg_props_file"},
-    {"cgroup_dump_controller", 43, kStrings, "criu_local_add_cg_dump_controller"},
     {"freeze_cgroup", 44, kString, "criu_local_set_freeze_cgroup"},
     {"timeout", 45, kInt, nullptr},
     {"tcp_skip_in_flight", 46, kBool, "criu_local_set_tcp_skip_in_flight"},
@@ -77,21 +72,20 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"network_lock", 64, kInt, "criu_local_set_network_lock"},
     {"mntns_compat_mode", 65, kBool, "criu_local_set_mntns_compat_mode"},
     {"skip_file_rwx_check", 66, kBool, "criu_local_set_skip_file_rwx_check"},
-    {"unprivileged", 67, kBool, "criu_local_set_unprivileged"},
     {"images_dir", 68, kString, nullptr},
     {"leave_stopped", 69, kBool, nullptr},
-    {"display_stats", 70, kBool, nullptr},
-    {"log_to_stderr", 71, kBool, nullptr},
 });
 
-// libcriu's setters are `void` or `int`; calling a void one through an int type yields garbage, so
-// the ones that can fail are the ones that copy strings, and those all return int.
+// Throws for an option that libcriu has refused. libcriu's setters are `void` or `int`; calling a
+// void one through an int type yields garbage, so the ones that can fail are the ones that copy
+// strings, and those all return int.
 void Check(int result, const OptionRow& row) {
   if (result < 0) {
     throw Failure("request", -result, std::string("libcriu refused ") + std::string(row.name));
   }
 }
 
+// Never called: the tap answers every notification.
 int NoNotification(char* /*action*/, void* /*argument*/) { return 0; }
 
 }  // namespace
@@ -112,7 +106,7 @@ CriuOptions::CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const
   if (notifies) library_->set_notify_cb(opts, NoNotification);
   for (const Option& option : options) Set(option);
   if (extra_.empty()) return;
-  // The field that every `criu_opts` must have, so that the appended message stands on its own.
+  // Every `criu_opts` must have this field, so that what is appended to the request needs it, too.
   for (const Option& option : options) {
     if (option.row->name == "images_dir_fd") SetByWire(option);
   }
@@ -154,15 +148,12 @@ bool CriuOptions::SetByLibrary(const Option& option) {
               row);
       }
       break;
-    case kAddress:
-      for (const auto& [address, port] : std::get<std::vector<Pair>>(option.value)) {
-        int number = 0;
-        std::from_chars(port.data(), port.data() + port.size(), number);
-        // Up to 4.2 it answers -ENOMEM when it has succeeded.
-        reinterpret_cast<int (*)(criu_opts*, const char*, int)>(setter)(opts, address.c_str(),
-                                                                        number);
-      }
+    case kAddress: {
+      const auto& [address, port] = std::get<Endpoint>(option.value);
+      // The result is of no use: up to 4.2 it is -ENOMEM when the setter has succeeded.
+      reinterpret_cast<int (*)(criu_opts*, const char*, int)>(setter)(opts, address.c_str(), port);
       break;
+    }
     case kDescriptors:
       return false;
   }
@@ -190,26 +181,24 @@ void CriuOptions::SetByWire(const Option& option) {
     case kPairs:
       for (const auto& [key, value] : std::get<std::vector<Pair>>(option.value)) {
         wire::Bytes pair;
-        if (!key.empty()) wire::AppendString(&pair, 1, key);
-        wire::AppendString(&pair, 2, value);
+        if (!key.empty()) wire::AppendString(&pair, rpc::pair::kKey, key);
+        wire::AppendString(&pair, rpc::pair::kValue, value);
         wire::AppendBytes(&extra_, row.field, pair);
       }
       break;
-    case kAddress:
-      for (const auto& [address, port] : std::get<std::vector<Pair>>(option.value)) {
-        int number = 0;
-        std::from_chars(port.data(), port.data() + port.size(), number);
-        wire::Bytes info;
-        wire::AppendString(&info, 1, address);
-        wire::AppendInt(&info, 2, number);
-        wire::AppendBytes(&extra_, row.field, info);
-      }
+    case kAddress: {
+      const auto& [address, port] = std::get<Endpoint>(option.value);
+      wire::Bytes info;
+      wire::AppendString(&info, rpc::criu_page_server_info::kAddress, address);
+      wire::AppendInt(&info, rpc::criu_page_server_info::kPort, port);
+      wire::AppendBytes(&extra_, row.field, info);
       break;
+    }
     case kDescriptors:
       for (const auto& [key, fd] : std::get<std::vector<Inherited>>(option.value)) {
         wire::Bytes inherited;
-        wire::AppendString(&inherited, 1, key);
-        wire::AppendInt(&inherited, 2, fd);
+        wire::AppendString(&inherited, rpc::inherit_fd::kKey, key);
+        wire::AppendInt(&inherited, rpc::inherit_fd::kFd, fd);
         wire::AppendBytes(&extra_, row.field, inherited);
       }
       break;

@@ -23,7 +23,7 @@ enum class OptionKind {
   kString,
   kStrings,      // repeated
   kPairs,        // repeated messages of two strings (field 1 may be absent: given as "")
-  kAddress,      // a page server: one pair of address and port
+  kAddress,      // a page server: where it listens
   kDescriptors,  // pairs of a name and the number of a descriptor in the criu process
 };
 
@@ -42,13 +42,18 @@ std::span<const OptionRow> OptionRows();
 const OptionRow* FindOption(std::string_view name);
 
 using Pair = std::pair<std::string, std::string>;
+// An IP address, or the name of a host, and a port.
+struct Endpoint {
+  std::string address;
+  uint16_t port = 0;
+};
 // A descriptor of the criu process, and the name under which the images know it.
 struct Inherited {
   std::string key;
   int fd;
 };
 using OptionValue = std::variant<bool, int64_t, std::string, std::vector<std::string>,
-                                 std::vector<Pair>, std::vector<Inherited>>;
+                                 std::vector<Pair>, Endpoint, std::vector<Inherited>>;
 
 struct Option {
   const OptionRow* row;

@@ -18,8 +18,6 @@ namespace criu_node {
 
 namespace {
 
-constexpr size_t kKeptOutput = 64UL * 1024;
-
 std::pair<UniqueFd, UniqueFd> MakePipe() {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
@@ -83,7 +81,8 @@ void Server::Run() {
   if (pid < 0) return;
   outcome_.exit = criu_.Reap();
   Guard::Get().Forget(pid);
-  DrainOutput();
+  printed_.Drain(output_.get());
+  outcome_.printed = printed_.text();
 }
 
 void Server::StartCriu(const UniqueFd& channel) {
@@ -120,7 +119,7 @@ void Server::Attend() {
     }
     if (fds[1].revents != 0 && ObeyStop()) fds[1].fd = -1;
     if (fds[0].revents != 0) {
-      DrainOutput();
+      printed_.Drain(output_.get());
       if ((fds[0].revents & POLLHUP) != 0) return;
     }
     if (fds[3].revents != 0) return;
@@ -141,18 +140,6 @@ bool Server::ObeyStop() {
   outcome_.stopped = true;
   criu_.Kill();
   return true;
-}
-
-void Server::DrainOutput() {
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const ssize_t length = read(output_.get(), buffer.data(), buffer.size());
-    if (length <= 0) return;
-    outcome_.printed.append(buffer.data(), static_cast<size_t>(length));
-    if (outcome_.printed.size() > kKeptOutput) {
-      outcome_.printed.erase(0, outcome_.printed.size() - kKeptOutput);
-    }
-  }
 }
 
 }  // namespace criu_node

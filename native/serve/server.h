@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/failure.h"
+#include "base/output_tail.h"
 #include "base/unique_fd.h"
 #include "linux/child.h"
 #include "linux/listener.h"
@@ -68,7 +69,6 @@ class Server : public std::enable_shared_from_this<Server> {
   void Run();
   void StartCriu(const UniqueFd& channel);
   void Attend();
-  void DrainOutput();
   bool ObeyStop();
 
   ServeRequest request_;
@@ -76,6 +76,7 @@ class Server : public std::enable_shared_from_this<Server> {
   UniqueFd stop_;  // an eventfd
   UniqueFd status_;
   UniqueFd output_;
+  OutputTail printed_;
   Child criu_;
   ServeOutcome outcome_;
 

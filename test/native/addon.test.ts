@@ -98,9 +98,28 @@ test('a request that is mistyped is refused before anything is started', () => {
     { ...good, environment: [7] },
     { ...good, fields: { nonsense: true } },
     { ...good, fields: { pid: 'one' } },
+    { ...good, fields: { ps: [] } },
+    { ...good, fields: { ps: [['10.0.0.1', '27', '28']] } },
+    { ...good, fields: { ps: [['10.0.0.1', 'x']] } },
+    { ...good, fields: { ps: [['10.0.0.1', '27x']] } },
+    { ...good, fields: { ps: [['10.0.0.1', '65536']] } },
+    { ...good, fields: { ps: [['10.0.0.1', '']] } },
+    {
+      ...good,
+      fields: {
+        ps: [
+          ['10.0.0.1', '27'],
+          ['10.0.0.2', '27'],
+        ],
+      },
+    },
     { ...good, freezerPath: 7 },
+    { ...good, library: 7 },
   ]) {
-    expect(() => addon.start(wrong as never), JSON.stringify(wrong)).toThrow();
+    const expected = expect.objectContaining({
+      message: expect.stringMatching(/^native request: /) as string,
+    }) as Error;
+    expect(() => addon.start(wrong as never), JSON.stringify(wrong)).toThrow(expected);
   }
 });
 

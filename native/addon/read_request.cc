@@ -1,7 +1,8 @@
-#include "addon/convert.h"
+#include "addon/read_request.h"
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "addon/read.h"
@@ -32,6 +33,18 @@ std::vector<Pair> ReadPairs(const Napi::Value& value, const char* name) {
   return pairs;
 }
 
+// The page server of a request: one pair of address and port.
+Endpoint ReadEndpoint(const Napi::Value& value, const char* name) {
+  const auto pairs = ReadPairs(value, name);
+  if (pairs.size() != 1) throw Mistyped(value.Env(), name, "one pair of address and port");
+  const auto& [address, port] = pairs.front();
+  Endpoint endpoint{.address = address};
+  const char* end = port.data() + port.size();
+  const auto [rest, error] = std::from_chars(port.data(), end, endpoint.port);
+  if (error != std::errc() || rest != end) throw Mistyped(value.Env(), name, "a pair with a port");
+  return endpoint;
+}
+
 std::vector<Inherited> ReadDescriptors(const Napi::Value& value, const char* name) {
   if (!value.IsArray()) throw Mistyped(value.Env(), name, "an array of names and descriptors");
   const auto array = value.As<Napi::Array>();
@@ -56,17 +69,19 @@ OptionValue ReadOption(const OptionRow& row, const Napi::Value& value, const cha
     case OptionKind::kStrings:
       return ReadValue<std::vector<std::string>>(value, name);
     case OptionKind::kPairs:
-    case OptionKind::kAddress:
       return ReadPairs(value, name);
+    case OptionKind::kAddress:
+      return ReadEndpoint(value, name);
     case OptionKind::kDescriptors:
       return ReadDescriptors(value, name);
   }
   throw Mistyped(value.Env(), name, "an option");
 }
 
-// What CRIU takes for none: the directory is given by path.
+// CRIU takes this for no directory: it is given by path then.
 constexpr int64_t kNoDirectory = -1;
 
+// A copy of a descriptor of JavaScript's, which may close its own at any time.
 UniqueFd Hold(int64_t fd, const std::string& name) {
   UniqueFd copy = UniqueFd::Duplicate(static_cast<int>(fd));
   if (!copy.valid()) throw Failure::System("request", "descriptor of " + name + " is not open");
@@ -98,18 +113,6 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
   }
 }
 
-Napi::Object WriteFailure(Napi::Env env, const Failure& failure) {
-  auto object = Napi::Object::New(env);
-  object["stage"] = failure.stage();
-  object["errno"] = failure.error_number();
-  object["message"] = failure.message();
-  return object;
-}
-
-Napi::Value OrUndefined(Napi::Env env, double value) {
-  return value < 0 ? env.Undefined() : Napi::Number::New(env, value);
-}
-
 }  // namespace
 
 WorkerSettings ReadWorkerSettings(const Napi::Object& object) {
@@ -124,7 +127,6 @@ Request ReadRequest(const Napi::Object& object) {
   const auto* found = std::ranges::find(kVerbs, verb, &decltype(kVerbs)::value_type::first);
   if (found == kVerbs.end()) throw Mistyped(object.Env(), "verb", "a request that CRIU knows");
   request.verb = found->second;
-  request.library = LibCriu::Load(Read<std::string>(object, "library"));
   request.worker = ReadWorkerSettings(object);
   ReadOptions(Read<Napi::Object>(object, "fields"), &request);
   request.extras.is_detached = request.verb == Verb::kDumpSelf;
@@ -146,6 +148,7 @@ Request ReadRequest(const Napi::Object& object) {
   request.goes_on = Read<bool>(object, "goesOn", false);
   request.spares = static_cast<size_t>(Read<int64_t>(object, "spares", 0));
   request.freezer_version = static_cast<int>(Read<int64_t>(object, "freezerVersion", 0));
+  request.library = LibCriu::Load(Read<std::string>(object, "library"));
   return request;
 }
 
@@ -169,72 +172,6 @@ ServeRequest ReadServeRequest(const Napi::Object& object) {
     request.listener = Listen(address, static_cast<uint16_t>(Read<int64_t>(object, "port")));
   }
   return request;
-}
-
-Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome) {
-  auto object = Napi::Object::New(env);
-  object["stopped"] = outcome.stopped;
-  object["started"] = outcome.started;
-  object["exitCode"] = outcome.exit.code;
-  object["exitSignal"] = outcome.exit.signal;
-  object["printed"] = outcome.printed;
-  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
-  return object;
-}
-
-Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
-  auto object = Napi::Object::New(env);
-  object["success"] = outcome.success;
-  if (outcome.images) object["imagesFd"] = outcome.images->get();
-  object["cancelled"] = outcome.cancelled;
-  object["froze"] = outcome.froze;
-  object["warning"] = outcome.warning;
-  object["stats"] = Napi::Buffer<char>::Copy(env, outcome.stats.data(), outcome.stats.size());
-  object["stage"] = outcome.stage;
-  object["replied"] = outcome.reply.received;
-  object["restored"] = outcome.reply.restored;
-  object["pid"] = outcome.reply.pid;
-  object["errno"] = outcome.reply.cr_errno;
-  object["message"] = outcome.reply.cr_errmsg;
-  object["exitCode"] = outcome.exit.code;
-  object["exitSignal"] = outcome.exit.signal;
-  object["printed"] = outcome.printed;
-  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
-  if (const auto& version = outcome.reply.version) {
-    auto value = Napi::Object::New(env);
-    value["major"] = version->major;
-    value["minor"] = version->minor;
-    value["sublevel"] = version->sublevel;
-    value["gitId"] = version->git_id;
-    value["name"] = version->name;
-    object["version"] = value;
-  }
-  if (const auto& features = outcome.reply.features) {
-    auto value = Napi::Object::New(env);
-    value["memTrack"] = features->mem_track;
-    value["lazyPages"] = features->lazy_pages;
-    value["pidfdStore"] = features->pidfd_store;
-    object["features"] = value;
-  }
-  auto events = Napi::Array::New(env, outcome.events.size());
-  for (uint32_t i = 0; i < outcome.events.size(); ++i) {
-    auto event = Napi::Object::New(env);
-    event["name"] = outcome.events[i].name;
-    event["at"] = outcome.events[i].at;
-    event["pid"] = outcome.events[i].pid;
-    events[i] = event;
-  }
-  object["events"] = events;
-  auto timeline = Napi::Object::New(env);
-  timeline["workerReady"] = OrUndefined(env, outcome.timeline.worker_ready);
-  timeline["freezing"] = OrUndefined(env, outcome.timeline.freezing);
-  timeline["frozen"] = OrUndefined(env, outcome.timeline.frozen);
-  timeline["sent"] = OrUndefined(env, outcome.timeline.sent);
-  timeline["replied"] = OrUndefined(env, outcome.timeline.replied);
-  timeline["thawed"] = OrUndefined(env, outcome.timeline.thawed);
-  timeline["ended"] = OrUndefined(env, outcome.timeline.ended);
-  object["timeline"] = timeline;
-  return object;
 }
 
 }  // namespace criu_node

@@ -1,4 +1,4 @@
-#include "linux/kernel.h"
+#include "linux/exchange.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>

@@ -1,0 +1,112 @@
+#include "addon/write_outcome.h"
+
+namespace criu_node {
+
+namespace {
+
+// Milliseconds, or undefined when it did not come to that.
+Napi::Value OrUndefined(Napi::Env env, double value) {
+  return value < 0 ? env.Undefined() : Napi::Number::New(env, value);
+}
+
+void Describe(Napi::Object target, const Failure& failure) {
+  target["stage"] = failure.stage();
+  target["errno"] = failure.error_number();
+}
+
+Napi::Object WriteFailure(Napi::Env env, const Failure& failure) {
+  auto object = Napi::Object::New(env);
+  Describe(object, failure);
+  object["message"] = failure.message();
+  return object;
+}
+
+Napi::Object WriteVersion(Napi::Env env, const CriuVersion& version) {
+  auto object = Napi::Object::New(env);
+  object["major"] = version.major;
+  object["minor"] = version.minor;
+  object["sublevel"] = version.sublevel;
+  object["gitId"] = version.git_id;
+  object["name"] = version.name;
+  return object;
+}
+
+Napi::Object WriteFeatures(Napi::Env env, const CriuFeatures& features) {
+  auto object = Napi::Object::New(env);
+  object["memTrack"] = features.mem_track;
+  object["lazyPages"] = features.lazy_pages;
+  object["pidfdStore"] = features.pidfd_store;
+  return object;
+}
+
+Napi::Array WriteEvents(Napi::Env env, const std::vector<Event>& events) {
+  auto array = Napi::Array::New(env, events.size());
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    object["name"] = events[i].name;
+    object["at"] = events[i].at;
+    object["pid"] = events[i].pid;
+    array[i] = object;
+  }
+  return array;
+}
+
+Napi::Object WriteTimeline(Napi::Env env, const Timeline& timeline) {
+  auto object = Napi::Object::New(env);
+  object["workerReady"] = OrUndefined(env, timeline.worker_ready);
+  object["freezing"] = OrUndefined(env, timeline.freezing);
+  object["frozen"] = OrUndefined(env, timeline.frozen);
+  object["sent"] = OrUndefined(env, timeline.sent);
+  object["replied"] = OrUndefined(env, timeline.replied);
+  object["thawed"] = OrUndefined(env, timeline.thawed);
+  object["ended"] = OrUndefined(env, timeline.ended);
+  return object;
+}
+
+}  // namespace
+
+Napi::Error ToError(Napi::Env env, const Failure& failure) {
+  auto error = Napi::Error::New(env, failure.message());
+  Describe(error.Value(), failure);
+  return error;
+}
+
+Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome) {
+  auto object = Napi::Object::New(env);
+  object["stopped"] = outcome.stopped;
+  object["started"] = outcome.started;
+  object["exitCode"] = outcome.exit.code;
+  object["exitSignal"] = outcome.exit.signal;
+  object["printed"] = outcome.printed;
+  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
+  return object;
+}
+
+Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
+  auto object = Napi::Object::New(env);
+  object["success"] = outcome.success;
+  if (outcome.images) object["imagesFd"] = outcome.images->get();
+  object["cancelled"] = outcome.cancelled;
+  object["froze"] = outcome.froze;
+  object["warning"] = outcome.warning;
+  object["stats"] = Napi::Buffer<char>::Copy(env, outcome.stats.data(), outcome.stats.size());
+  object["stage"] = outcome.stage;
+  object["replied"] = outcome.reply.received;
+  object["restored"] = outcome.reply.restored;
+  object["pid"] = outcome.reply.pid;
+  object["errno"] = outcome.reply.cr_errno;
+  object["message"] = outcome.reply.cr_errmsg;
+  object["exitCode"] = outcome.exit.code;
+  object["exitSignal"] = outcome.exit.signal;
+  object["printed"] = outcome.printed;
+  if (outcome.failure) object["failure"] = WriteFailure(env, *outcome.failure);
+  if (const auto& version = outcome.reply.version) object["version"] = WriteVersion(env, *version);
+  if (const auto& features = outcome.reply.features) {
+    object["features"] = WriteFeatures(env, *features);
+  }
+  object["events"] = WriteEvents(env, outcome.events);
+  object["timeline"] = WriteTimeline(env, outcome.timeline);
+  return object;
+}
+
+}  // namespace criu_node

@@ -1,0 +1,50 @@
+#include "operation/request.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "criu/rpc.h"
+
+namespace criu_node {
+
+const OptionValue* Request::Find(std::string_view option) const {
+  const auto found = std::ranges::find_if(
+      options, [&](const Option& candidate) { return candidate.row->name == option; });
+  return found == options.end() ? nullptr : &found->value;
+}
+
+int64_t Request::Number(std::string_view option, int64_t otherwise) const {
+  const auto* value = Find(option);
+  return value == nullptr ? otherwise : std::get<int64_t>(*value);
+}
+
+bool Request::IsSet(std::string_view option) const {
+  const auto* value = Find(option);
+  return value != nullptr && std::get<bool>(*value);
+}
+
+bool Request::EndsTasks() const {
+  return verb == Verb::kDump && !IsSet("leave_running") && !IsSet("leave_stopped");
+}
+
+bool Request::ServesPages() const { return PageServer() != nullptr && IsSet("lazy_pages"); }
+
+const Endpoint* Request::PageServer() const {
+  const auto* value = Find("ps");
+  return value == nullptr ? nullptr : &std::get<Endpoint>(*value);
+}
+
+NetworkLock::Method Request::LockMethod() const {
+  namespace method = rpc::criu_network_lock_method;
+  // CRIU takes iptables when nothing is said.
+  switch (Number("network_lock", method::kIptables)) {
+    case method::kIptables:
+      return NetworkLock::Method::kIptables;
+    case method::kNftables:
+      return NetworkLock::Method::kNftables;
+    default:
+      return NetworkLock::Method::kNone;
+  }
+}
+
+}  // namespace criu_node
