@@ -24,16 +24,10 @@ export {
   iterate,
 } from './iterate.js';
 export type { PageServer } from './options/address.js';
-export type {
-  CheckpointOptions,
-  CheckpointSelfOptions,
-  DumpOptions,
-  LazyPagesOptions,
-  PageServerOptions,
-  PreDumpOptions,
-  RestoreContainerOptions,
-  RestoreOptions,
-} from './options/types.js';
+export type { CgroupRoot } from './options/cgroup-root.js';
+export type { InheritedFd } from './options/inherited-fd.js';
+export type { JoinedNamespace } from './options/joined-namespace.js';
+export type * from './options/types.js';
 export {
   type Finding,
   type FindingCode,

@@ -1,6 +1,6 @@
 // @ts-check
 // Makes all generated files of the repository anew; prints the ones that have changed.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../tools/paths.mjs';
 import { StepError } from '../tools/process.mjs';
@@ -11,7 +11,7 @@ async function main() {
   const table = await compileTable();
   for (const { path, make } of generatedFiles) {
     const file = join(root, path);
-    const before = readFileSync(file, 'utf8');
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
     const after = await make(table, before);
     if (after !== before) {
       writeFileSync(file, after);

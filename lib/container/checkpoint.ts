@@ -3,7 +3,8 @@ import { CriuError } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { type Host, realHost } from '../linux/host.js';
 import type { CheckpointOptions } from '../options/types.js';
-import { type OptionsOf, validateOptions } from '../options/validate.js';
+import { validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { type DumpResult, runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import { destroyContainer } from './destroy.js';
@@ -63,7 +64,7 @@ async function runCheckpoint(
   );
 }
 
-type ContainerDumpOptions = Omit<OptionsOf['checkpoint'], 'stateRoot' | 'criu'>;
+type ContainerDumpOptions = Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'criu'>;
 
 async function checkpointWithin(
   deadline: Deadline,

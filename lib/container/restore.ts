@@ -11,7 +11,8 @@ import { openImages } from '../images/directory.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
-import { type OptionsOf, validateOptions } from '../options/validate.js';
+import { validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
 
@@ -87,7 +88,7 @@ async function restoreInTime(
   };
 }
 
-type Checked = Omit<OptionsOf['restoreContainer'], 'criu'>;
+type Checked = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
 
 async function runRuntime(
   id: string,

@@ -53,7 +53,7 @@ export interface OptionRow {
   flag?: string;
   /** What stands for the value in help. */
   placeholder?: string;
-  /** The words of an enum; of a boolean, what it may be besides. */
+  /** The words of an enum. */
   values?: readonly string[];
   /** CRIU's numbers (of a list: bits) for `values`, in their order. */
   numbers?: readonly number[];
@@ -64,6 +64,8 @@ export interface OptionRow {
   perFieldUnit?: number;
   /** What a string, or each of a list, must look like, and how to say so. */
   pattern?: { test: RegExp; expected: string };
+  /** Set for an option without which the call cannot be made. */
+  required?: true;
   /** Filled in when it is not given. */
   default?: string | number;
   /** The calls that fill it in; all of them when absent. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { invalidArgValue } from '../base/errors.js';
-import type { SavingOptions } from './types.js';
+import type { TransferOptions } from './types.js';
 
 /** The options that name certificates. */
 export type TlsOptions = Pick<
-  SavingOptions,
+  TransferOptions,
   'tls' | 'tlsCacert' | 'tlsCacrl' | 'tlsCert' | 'tlsKey'
 >;
 

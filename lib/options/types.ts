@@ -6,8 +6,48 @@ import type { CgroupRoot } from './cgroup-root.js';
 import type { InheritedFd } from './inherited-fd.js';
 import type { JoinedNamespace } from './joined-namespace.js';
 
-/** Options of dumps and restores. */
-export interface SharedOptions {
+/** Options of every call. */
+export interface CallOptions {
+  /**
+   * CRIU to use.
+   *
+   * @defaultValue one that all calls share
+   * @remarks libcriu
+   */
+  criu?: Criu | undefined;
+  /**
+   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `restore`, `restoreContainer`, `startPageServer` and `startLazyPages`. */
+export interface WorkPathOptions extends CallOptions {
+  /**
+   * Directory for the log and the statistics.
+   *
+   * @defaultValue imagePath
+   * @remarks runc --work-path, CRIU --work-dir
+   */
+  workPath?: string | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `checkpointSelf`, `restore`, `startPageServer` and `startLazyPages`. */
+export interface LogLevelOptions extends CallOptions {
+  /**
+   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   *
+   * @defaultValue 4
+   * @remarks CRIU --verbosity
+   */
+  logLevel?: number | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `checkpointSelf`, `restore` and `restoreContainer`. */
+export interface SharedOptions extends CallOptions {
   /**
    * Save established TCP connections too, and bring them back.
    *
@@ -51,24 +91,21 @@ export interface SharedOptions {
    * @remarks CRIU --timeout
    */
   timeoutMs?: number | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue one that all calls share
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
-  /**
-   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  signal?: AbortSignal | undefined;
 }
 
-/** Options of every call that writes images. */
-export interface SavingOptions extends SharedOptions {
+/** Options of `checkpoint`, `dump`, `preDump`, `restore`, `restoreContainer` and `startPageServer`. */
+export interface AutoDedupOptions extends WorkPathOptions {
+  /**
+   * Drop from the parent images the memory that these images have anew.
+   *
+   * @defaultValue false
+   * @remarks runc --auto-dedup, CRIU --auto-dedup
+   */
+  autoDedup?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `startPageServer` and `startLazyPages`. */
+export interface TransferOptions extends WorkPathOptions, LogLevelOptions {
   /**
    * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
    * is refused unless `existing` says otherwise.
@@ -77,43 +114,6 @@ export interface SavingOptions extends SharedOptions {
    * @remarks runc --image-path, CRIU --images-dir
    */
   imagePath?: string | undefined;
-  /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
-   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
-   * memory tracking in the kernel, and turns it on for what comes after.
-   *
-   * @defaultValue none
-   * @remarks runc --parent-path, CRIU --prev-images-dir
-   */
-  parentPath?: string | undefined;
-  /**
-   * Leave out TCP connections that are not yet established, instead of failing.
-   *
-   * @defaultValue false
-   * @remarks runc --tcp-skip-in-flight, CRIU --skip-in-flight
-   */
-  tcpSkipInFlight?: boolean | undefined;
-  /**
-   * Give open files whose name is gone a temporary name, if they have another link.
-   *
-   * @defaultValue false
-   * @remarks runc --link-remap, CRIU --link-remap
-   */
-  linkRemap?: boolean | undefined;
-  /**
-   * Page server that takes the memory; with lazyPages, the IP address to serve it at. As in
-   * `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.
-   *
-   * @defaultValue none
-   * @remarks runc --page-server, CRIU --page-server --address --port
-   */
-  pageServer?: string | PageServer | undefined;
   /**
    * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
    * `pageServer`. The side that connects also checks the name in the certificate of the other.
@@ -150,14 +150,10 @@ export interface SavingOptions extends SharedOptions {
    * @remarks CRIU --tls-key
    */
   tlsKey?: string | undefined;
-  /**
-   * Do not compare the name in the other side's certificate with the address. A lazy dump, which
-   * listens, compares it with its own address.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tls-no-cn-verify
-   */
-  tlsNoCnVerify?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `restore` and `restoreContainer`. */
+export interface EmptyNsOptions extends SharedOptions, AutoDedupOptions {
   /**
    * Namespaces to restore without their content. For a container of runc, the network namespace is
    * always one.
@@ -166,13 +162,10 @@ export interface SavingOptions extends SharedOptions {
    * @remarks runc --empty-ns, CRIU --empty-ns
    */
   emptyNs?: readonly 'network'[] | undefined;
-  /**
-   * Drop from the parent images the memory that these images have anew.
-   *
-   * @defaultValue false
-   * @remarks runc --auto-dedup, CRIU --auto-dedup
-   */
-  autoDedup?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump`, `checkpointSelf` and `restore`. */
+export interface RequestOptions extends LogLevelOptions, SharedOptions {
   /**
    * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
    * `unix`, `net` and `pid`.
@@ -182,75 +175,12 @@ export interface SavingOptions extends SharedOptions {
    */
   external?: readonly string[] | undefined;
   /**
-   * Find external bind mounts without naming them.
-   *
-   * @defaultValue false
-   * @remarks CRIU --external mnt[]
-   */
-  autoExtMnt?: boolean | undefined;
-  /**
-   * Allow external bind mounts that receive mounts from outside.
-   *
-   * @defaultValue false
-   * @remarks CRIU --external mnt[]:m
-   */
-  extMasters?: boolean | undefined;
-  /**
-   * Allow external bind mounts that share mounts with the outside.
-   *
-   * @defaultValue false
-   * @remarks CRIU --external mnt[]:s
-   */
-  extSharing?: boolean | undefined;
-  /**
    * Save or restore established TCP connections as closed ones.
    *
    * @defaultValue false
    * @remarks CRIU --tcp-close
    */
   tcpClose?: boolean | undefined;
-  /**
-   * Largest deleted but open file whose content goes into the images. From 0 to 4294967295 bytes.
-   *
-   * @defaultValue CRIU's, 1048576
-   * @remarks CRIU --ghost-limit
-   */
-  ghostLimit?: number | undefined;
-  /**
-   * Look for the names of watched (inotify, fanotify) files by their inode.
-   *
-   * @defaultValue false
-   * @remarks CRIU --force-irmap
-   */
-  forceIrmap?: boolean | undefined;
-  /**
-   * Directories where watched files are looked for first.
-   *
-   * @defaultValue none
-   * @remarks CRIU --irmap-scan-path
-   */
-  irmapPaths?: readonly string[] | undefined;
-  /**
-   * How packets to the tasks are dropped meanwhile; skip when you do it yourself.
-   *
-   * @defaultValue nftables where CRIU and the kernel have it (not in our own network namespace), else iptables
-   * @remarks CRIU --network-lock
-   */
-  networkLock?: 'iptables' | 'nftables' | 'skip' | undefined;
-  /**
-   * Have the kernel note which memory changes from now on.
-   *
-   * @defaultValue true with parentPath, in a pre-dump always
-   * @remarks CRIU --track-mem
-   */
-  trackMem?: boolean | undefined;
-  /**
-   * Directory of the cgroup that holds exactly these tasks and is frozen meanwhile.
-   *
-   * @defaultValue a container's own
-   * @remarks CRIU --freeze-cgroup
-   */
-  freezeCgroup?: string | undefined;
   /**
    * Cgroup below which cgroups are saved, for one controller or for all.
    *
@@ -259,77 +189,24 @@ export interface SavingOptions extends SharedOptions {
    */
   cgRoots?: readonly CgroupRoot[] | undefined;
   /**
-   * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
-   * hierarchy is looked for as `unified`. Saves what mounting them takes.
-   *
-   * @defaultValue for a container /sys/fs/cgroup, where that has all of them; else CRIU mounts them
-   * @remarks CRIU --cgroup-yard
-   */
-  cgroupYard?: string | undefined;
-  /**
-   * File system types unknown to CRIU that may be mounted anew at restore.
-   *
-   * @defaultValue none
-   * @remarks CRIU --enable-fs
-   */
-  enableFs?: readonly string[] | undefined;
-  /**
-   * Mount points to leave out, as the tasks see them.
-   *
-   * @defaultValue none
-   * @remarks CRIU --skip-mnt
-   */
-  skipMnt?: readonly string[] | undefined;
-  /**
-   * Go on where a sysctl does not exist.
-   *
-   * @defaultValue false
-   * @remarks CRIU --weak-sysctls
-   */
-  weakSysctls?: boolean | undefined;
-  /**
-   * Take any path to an open device whose own path is out of reach.
-   *
-   * @defaultValue false
-   * @remarks CRIU --evasive-devices
-   */
-  evasiveDevices?: boolean | undefined;
-  /**
-   * Do not compare the permissions of files at restore.
-   *
-   * @defaultValue false
-   * @remarks CRIU --skip-file-rwx-check
-   */
-  skipFileRwxCheck?: boolean | undefined;
-  /**
    * File of CRIU's options, which override all others.
    *
    * @defaultValue a container's own, else none
    * @remarks CRIU --config
    */
   configFile?: string | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump` and `startPageServer`. */
+export interface WritingOptions extends AutoDedupOptions, TransferOptions {
   /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
+   * memory tracking in the kernel, and turns it on for what comes after.
    *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
+   * @defaultValue none
+   * @remarks runc --parent-path, CRIU --prev-images-dir
    */
-  logLevel?: number | undefined;
-  /**
-   * Name of CRIU's log in workPath.
-   *
-   * @defaultValue 'dump.log'
-   * @remarks CRIU --log-file
-   */
-  logFile?: string | undefined;
-  /**
-   * What stops the tasks: the freezer of their cgroup, or a signal to each. For a bare process,
-   * `cgroup` needs `freezeCgroup`.
-   *
-   * @defaultValue cgroup where there is one
-   * @remarks libcriu
-   */
-  freezer?: 'cgroup' | 'ptrace' | undefined;
+  parentPath?: string | undefined;
   /**
    * What becomes of an imagePath that holds something. `refuse` fails before anything is touched.
    * `replace` puts the new images in the place of the whole directory once they are complete.
@@ -339,189 +216,10 @@ export interface SavingOptions extends SharedOptions {
    * @remarks libcriu
    */
   existing?: 'refuse' | 'replace' | 'reuse' | undefined;
-  /**
-   * Handlers that are called, and may veto, at CRIU's notifications.
-   *
-   * @defaultValue none
-   * @remarks CRIU action scripts
-   */
-  hooks?: Hooks | undefined;
 }
 
-/** Options of `checkpoint`. */
-export interface CheckpointOptions extends SavingOptions {
-  /**
-   * Let the tasks run on afterwards instead of ending them.
-   *
-   * @defaultValue false
-   * @remarks runc --leave-running, CRIU --leave-running
-   */
-  leaveRunning?: boolean | undefined;
-  /**
-   * Keep memory out of the images and serve it at pageServer until the restored tasks have it. The
-   * call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.
-   *
-   * @defaultValue false
-   * @remarks runc --lazy-pages, CRIU --lazy-pages
-   */
-  lazyPages?: boolean | undefined;
-  /**
-   * Open descriptor that gets a zero byte once the lazy pages can be fetched. It must be writable,
-   * needs `lazyPages`, and stays open here; a duplicate is written. From 0 to 2147483647.
-   *
-   * @defaultValue none
-   * @remarks runc --status-fd, CRIU --status-fd
-   */
-  statusFd?: number | undefined;
-  /**
-   * Save only the memory, and let the container run on. A later checkpoint with `parentPath` is
-   * then shorter. Needs memory tracking.
-   *
-   * @defaultValue false
-   * @remarks runc --pre-dump, CRIU pre-dump
-   */
-  preDump?: boolean | undefined;
-  /**
-   * How a pre-dump reads memory: splice (by code put into the tasks) or read (from outside).
-   *
-   * @defaultValue CRIU's, splice
-   * @remarks CRIU --pre-dump-mode
-   */
-  preDumpMode?: 'splice' | 'read' | undefined;
-  /**
-   * Leave the tasks stopped afterwards, to go on at SIGCONT.
-   *
-   * @defaultValue false
-   * @remarks CRIU --leave-stopped
-   */
-  leaveStopped?: boolean | undefined;
-  /**
-   * What archives tmpfs mounts for CRIU: the system's tar and gzip, or our own writer. A restore
-   * reads both with the same tar. Ours takes a third of the time.
-   *
-   * @defaultValue system
-   * @remarks libcriu
-   */
-  tar?: 'system' | 'native' | undefined;
-  /**
-   * When CRIU reads the tracked connections: when the network namespace has any, or always. It
-   * reads the table of the whole host, twice, which takes 4 to 10 ms each time on most hosts. The
-   * images are the same.
-   *
-   * @defaultValue present
-   * @remarks libcriu
-   */
-  conntrack?: 'present' | 'always' | undefined;
-  /**
-   * Settings for options that are not given: fast gives up what the README tells. `fast` is
-   * `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  profile?: 'fast' | undefined;
-  /**
-   * Directory where the runtime keeps the state of its containers.
-   *
-   * @defaultValue runc's state root, then crun's
-   * @remarks runc --root
-   */
-  stateRoot?: string | undefined;
-}
-
-/** Options of `dump`. */
-export interface DumpOptions extends SavingOptions {
-  /**
-   * Let the tasks run on afterwards instead of ending them.
-   *
-   * @defaultValue false
-   * @remarks runc --leave-running, CRIU --leave-running
-   */
-  leaveRunning?: boolean | undefined;
-  /**
-   * Keep memory out of the images and serve it at pageServer until the restored tasks have it. The
-   * call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.
-   *
-   * @defaultValue false
-   * @remarks runc --lazy-pages, CRIU --lazy-pages
-   */
-  lazyPages?: boolean | undefined;
-  /**
-   * Open descriptor that gets a zero byte once the lazy pages can be fetched. It must be writable,
-   * needs `lazyPages`, and stays open here; a duplicate is written. From 0 to 2147483647.
-   *
-   * @defaultValue none
-   * @remarks runc --status-fd, CRIU --status-fd
-   */
-  statusFd?: number | undefined;
-  /**
-   * Root directory of the tasks' mount namespace, as the host sees it.
-   *
-   * @defaultValue none
-   * @remarks CRIU --root
-   */
-  root?: string | undefined;
-  /**
-   * Leave the tasks stopped afterwards, to go on at SIGCONT.
-   *
-   * @defaultValue false
-   * @remarks CRIU --leave-stopped
-   */
-  leaveStopped?: boolean | undefined;
-  /**
-   * What archives tmpfs mounts for CRIU: the system's tar and gzip, or our own writer. A restore
-   * reads both with the same tar. Ours takes a third of the time.
-   *
-   * @defaultValue system
-   * @remarks libcriu
-   */
-  tar?: 'system' | 'native' | undefined;
-  /**
-   * When CRIU reads the tracked connections: when the network namespace has any, or always. It
-   * reads the table of the whole host, twice, which takes 4 to 10 ms each time on most hosts. The
-   * images are the same.
-   *
-   * @defaultValue present
-   * @remarks libcriu
-   */
-  conntrack?: 'present' | 'always' | undefined;
-  /**
-   * Settings for options that are not given: fast gives up what the README tells. `fast` is
-   * `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  profile?: 'fast' | undefined;
-}
-
-/** Options of `preDump`. */
-export interface PreDumpOptions extends SavingOptions {
-  /**
-   * Root directory of the tasks' mount namespace, as the host sees it.
-   *
-   * @defaultValue none
-   * @remarks CRIU --root
-   */
-  root?: string | undefined;
-  /**
-   * How a pre-dump reads memory: splice (by code put into the tasks) or read (from outside).
-   *
-   * @defaultValue CRIU's, splice
-   * @remarks CRIU --pre-dump-mode
-   */
-  preDumpMode?: 'splice' | 'read' | undefined;
-}
-
-/** Options of `checkpointSelf`. */
-export interface CheckpointSelfOptions extends SharedOptions {
-  /**
-   * Let the tasks run on afterwards instead of ending them.
-   *
-   * @defaultValue false
-   * @remarks runc --leave-running, CRIU --leave-running
-   */
-  leaveRunning?: boolean | undefined;
+/** Options of `checkpoint`, `dump`, `preDump` and `checkpointSelf`. */
+export interface SavingOptions extends RequestOptions {
   /**
    * Leave out TCP connections that are not yet established, instead of failing.
    *
@@ -537,21 +235,6 @@ export interface CheckpointSelfOptions extends SharedOptions {
    */
   linkRemap?: boolean | undefined;
   /**
-   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
-   * `unix`, `net` and `pid`.
-   *
-   * @defaultValue none
-   * @remarks CRIU --external
-   */
-  external?: readonly string[] | undefined;
-  /**
-   * Save or restore established TCP connections as closed ones.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tcp-close
-   */
-  tcpClose?: boolean | undefined;
-  /**
    * Largest deleted but open file whose content goes into the images. From 0 to 4294967295 bytes.
    *
    * @defaultValue CRIU's, 1048576
@@ -580,13 +263,6 @@ export interface CheckpointSelfOptions extends SharedOptions {
    */
   networkLock?: 'iptables' | 'nftables' | 'skip' | undefined;
   /**
-   * Cgroup below which cgroups are saved, for one controller or for all.
-   *
-   * @defaultValue none
-   * @remarks CRIU --cgroup-root
-   */
-  cgRoots?: readonly CgroupRoot[] | undefined;
-  /**
    * Take any path to an open device whose own path is out of reach.
    *
    * @defaultValue false
@@ -594,83 +270,28 @@ export interface CheckpointSelfOptions extends SharedOptions {
    */
   evasiveDevices?: boolean | undefined;
   /**
-   * File of CRIU's options, which override all others.
-   *
-   * @defaultValue a container's own, else none
-   * @remarks CRIU --config
-   */
-  configFile?: string | undefined;
-  /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
-   *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
-   */
-  logLevel?: number | undefined;
-  /**
    * Name of CRIU's log in workPath.
    *
    * @defaultValue 'dump.log'
    * @remarks CRIU --log-file
    */
   logFile?: string | undefined;
-  /**
-   * Directory for the images, made (mode 0700) if it is missing. It must be empty, and stay where
-   * it is: the images tell of it.
-   *
-   * @defaultValue what `libcriu run --snapshot` says, else ./checkpoint
-   * @remarks CRIU --images-dir
-   */
-  imagePath?: string | undefined;
 }
 
-/** Options of `restore`. */
-export interface RestoreOptions extends SharedOptions {
+/** Options of `checkpoint`, `dump`, `preDump` and `startLazyPages`. */
+export interface TlsNoCnVerifyOptions extends TransferOptions {
   /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
-   * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
-   * already, with workPath as its working directory: its socket is looked for there.
+   * Do not compare the name in the other side's certificate with the address. A lazy dump, which
+   * listens, compares it with its own address.
    *
    * @defaultValue false
-   * @remarks runc --lazy-pages, CRIU --lazy-pages
+   * @remarks CRIU --tls-no-cn-verify
    */
-  lazyPages?: boolean | undefined;
-  /**
-   * Namespaces to restore without their content. For a container of runc, the network namespace is
-   * always one.
-   *
-   * @defaultValue none
-   * @remarks runc --empty-ns, CRIU --empty-ns
-   */
-  emptyNs?: readonly 'network'[] | undefined;
-  /**
-   * Drop from the parent images the memory that these images have anew.
-   *
-   * @defaultValue false
-   * @remarks runc --auto-dedup, CRIU --auto-dedup
-   */
-  autoDedup?: boolean | undefined;
-  /**
-   * Root directory of the tasks' mount namespace, as the host sees it.
-   *
-   * @defaultValue none
-   * @remarks CRIU --root
-   */
-  root?: string | undefined;
-  /**
-   * Resource outside of the tasks that the images only name. Types are `mnt`, `dev`, `file`, `tty`,
-   * `unix`, `net` and `pid`.
-   *
-   * @defaultValue none
-   * @remarks CRIU --external
-   */
-  external?: readonly string[] | undefined;
+  tlsNoCnVerify?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump`, `preDump` and `restore`. */
+export interface TreeOptions extends EmptyNsOptions, RequestOptions {
   /**
    * Find external bind mounts without naming them.
    *
@@ -678,20 +299,6 @@ export interface RestoreOptions extends SharedOptions {
    * @remarks CRIU --external mnt[]
    */
   autoExtMnt?: boolean | undefined;
-  /**
-   * Save or restore established TCP connections as closed ones.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tcp-close
-   */
-  tcpClose?: boolean | undefined;
-  /**
-   * Cgroup below which cgroups are saved, for one controller or for all.
-   *
-   * @defaultValue none
-   * @remarks CRIU --cgroup-root
-   */
-  cgRoots?: readonly CgroupRoot[] | undefined;
   /**
    * Directory with the mounted cgroup hierarchies, each under its controllers' names. The unified
    * hierarchy is looked for as `unified`. Saves what mounting them takes.
@@ -714,20 +321,235 @@ export interface RestoreOptions extends SharedOptions {
    * @remarks CRIU --skip-file-rwx-check
    */
   skipFileRwxCheck?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump` and `checkpointSelf`. */
+export interface LeaveRunningOptions extends SavingOptions {
   /**
-   * File of CRIU's options, which override all others.
+   * Let the tasks run on afterwards instead of ending them.
    *
-   * @defaultValue a container's own, else none
-   * @remarks CRIU --config
+   * @defaultValue false
+   * @remarks runc --leave-running, CRIU --leave-running
    */
-  configFile?: string | undefined;
+  leaveRunning?: boolean | undefined;
+}
+
+/** Options of `checkpoint`, `dump` and `preDump`. */
+export interface DumpingOptions
+  extends WritingOptions,
+    SavingOptions,
+    TlsNoCnVerifyOptions,
+    TreeOptions {
   /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
+   * Page server that takes the memory; with lazyPages, the IP address to serve it at. As in
+   * `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.
    *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
+   * @defaultValue none
+   * @remarks runc --page-server, CRIU --page-server --address --port
    */
-  logLevel?: number | undefined;
+  pageServer?: string | PageServer | undefined;
+  /**
+   * Allow external bind mounts that receive mounts from outside.
+   *
+   * @defaultValue false
+   * @remarks CRIU --external mnt[]:m
+   */
+  extMasters?: boolean | undefined;
+  /**
+   * Allow external bind mounts that share mounts with the outside.
+   *
+   * @defaultValue false
+   * @remarks CRIU --external mnt[]:s
+   */
+  extSharing?: boolean | undefined;
+  /**
+   * Have the kernel note which memory changes from now on.
+   *
+   * @defaultValue true with parentPath, in a pre-dump always
+   * @remarks CRIU --track-mem
+   */
+  trackMem?: boolean | undefined;
+  /**
+   * Directory of the cgroup that holds exactly these tasks and is frozen meanwhile.
+   *
+   * @defaultValue a container's own
+   * @remarks CRIU --freeze-cgroup
+   */
+  freezeCgroup?: string | undefined;
+  /**
+   * File system types unknown to CRIU that may be mounted anew at restore.
+   *
+   * @defaultValue none
+   * @remarks CRIU --enable-fs
+   */
+  enableFs?: readonly string[] | undefined;
+  /**
+   * Mount points to leave out, as the tasks see them.
+   *
+   * @defaultValue none
+   * @remarks CRIU --skip-mnt
+   */
+  skipMnt?: readonly string[] | undefined;
+  /**
+   * What stops the tasks: the freezer of their cgroup, or a signal to each. For a bare process,
+   * `cgroup` needs `freezeCgroup`.
+   *
+   * @defaultValue cgroup where there is one
+   * @remarks libcriu
+   */
+  freezer?: 'cgroup' | 'ptrace' | undefined;
+  /**
+   * Handlers that are called, and may veto, at CRIU's notifications.
+   *
+   * @defaultValue none
+   * @remarks CRIU action scripts
+   */
+  hooks?: Hooks | undefined;
+}
+
+/** Options of `dump`, `preDump` and `restore`. */
+export interface RootOptions extends TreeOptions {
+  /**
+   * Root directory of the tasks' mount namespace, as the host sees it.
+   *
+   * @defaultValue none
+   * @remarks CRIU --root
+   */
+  root?: string | undefined;
+}
+
+/** Options of `checkpoint` and `dump`. */
+export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
+  /**
+   * Keep memory out of the images and serve it at pageServer until the restored tasks have it. The
+   * call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.
+   *
+   * @defaultValue false
+   * @remarks runc --lazy-pages, CRIU --lazy-pages
+   */
+  lazyPages?: boolean | undefined;
+  /**
+   * Open descriptor that gets a zero byte once the lazy pages can be fetched. It must be writable,
+   * needs `lazyPages`, and stays open here; a duplicate is written. From 0 to 2147483647.
+   *
+   * @defaultValue none
+   * @remarks runc --status-fd, CRIU --status-fd
+   */
+  statusFd?: number | undefined;
+  /**
+   * Leave the tasks stopped afterwards, to go on at SIGCONT.
+   *
+   * @defaultValue false
+   * @remarks CRIU --leave-stopped
+   */
+  leaveStopped?: boolean | undefined;
+  /**
+   * What archives tmpfs mounts for CRIU: the system's tar and gzip, or our own writer. A restore
+   * reads both with the same tar. Ours takes a third of the time.
+   *
+   * @defaultValue system
+   * @remarks libcriu
+   */
+  tar?: 'system' | 'native' | undefined;
+  /**
+   * When CRIU reads the tracked connections: when the network namespace has any, or always. It
+   * reads the table of the whole host, twice, which takes 4 to 10 ms each time on most hosts. The
+   * images are the same.
+   *
+   * @defaultValue present
+   * @remarks libcriu
+   */
+  conntrack?: 'present' | 'always' | undefined;
+  /**
+   * Settings for options that are not given: fast gives up what the README tells. `fast` is
+   * `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  profile?: 'fast' | undefined;
+}
+
+/** Options of `checkpoint` and `preDump`. */
+export interface PreDumpModeOptions extends DumpingOptions {
+  /**
+   * How a pre-dump reads memory: splice (by code put into the tasks) or read (from outside).
+   *
+   * @defaultValue CRIU's, splice
+   * @remarks CRIU --pre-dump-mode
+   */
+  preDumpMode?: 'splice' | 'read' | undefined;
+}
+
+/** Options of `checkpoint` and `restoreContainer`. */
+export interface StateRootOptions extends EmptyNsOptions {
+  /**
+   * Directory where the runtime keeps the state of its containers.
+   *
+   * @defaultValue runc's state root, then crun's
+   * @remarks runc --root
+   */
+  stateRoot?: string | undefined;
+}
+
+/** Options of `restore` and `restoreContainer`. */
+export interface RestoringOptions extends EmptyNsOptions {
+  /**
+   * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
+   * already, with workPath as its working directory: its socket is looked for there.
+   *
+   * @defaultValue false
+   * @remarks runc --lazy-pages, CRIU --lazy-pages
+   */
+  lazyPages?: boolean | undefined;
+  /**
+   * Profile of the Linux security module to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks runc --lsm-profile, CRIU --lsm-profile
+   */
+  lsmProfile?: string | undefined;
+  /**
+   * SELinux context of the mounts to restore with.
+   *
+   * @defaultValue the images'
+   * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
+   */
+  lsmMountContext?: string | undefined;
+}
+
+/** Options of `checkpoint`. */
+export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, StateRootOptions {
+  /**
+   * Save only the memory, and let the container run on. A later checkpoint with `parentPath` is
+   * then shorter. Needs memory tracking.
+   *
+   * @defaultValue false
+   * @remarks runc --pre-dump, CRIU pre-dump
+   */
+  preDump?: boolean | undefined;
+}
+
+/** Options of `dump`. */
+export interface DumpOptions extends RootOptions, FullDumpOptions {}
+
+/** Options of `preDump`. */
+export interface PreDumpOptions extends RootOptions, PreDumpModeOptions {}
+
+/** Options of `checkpointSelf`. */
+export interface CheckpointSelfOptions extends LeaveRunningOptions {
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. It must be empty, and stay where
+   * it is: the images tell of it.
+   *
+   * @defaultValue what `libcriu run --snapshot` says, else ./checkpoint
+   * @remarks CRIU --images-dir
+   */
+  imagePath?: string | undefined;
+}
+
+/** Options of `restore`. */
+export interface RestoreOptions extends RootOptions, RestoringOptions {
   /**
    * Name of CRIU's log in workPath.
    *
@@ -761,20 +583,6 @@ export interface RestoreOptions extends SharedOptions {
    */
   joinNs?: readonly JoinedNamespace[] | undefined;
   /**
-   * Profile of the Linux security module to restore with.
-   *
-   * @defaultValue the images'
-   * @remarks runc --lsm-profile, CRIU --lsm-profile
-   */
-  lsmProfile?: string | undefined;
-  /**
-   * SELinux context of the mounts to restore with.
-   *
-   * @defaultValue the images'
-   * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
-   */
-  lsmMountContext?: string | undefined;
-  /**
    * Restore mounts in the way of CRIU before 3.17, as for images of that time.
    *
    * @defaultValue false
@@ -791,51 +599,7 @@ export interface RestoreOptions extends SharedOptions {
 }
 
 /** Options of `restoreContainer`. */
-export interface RestoreContainerOptions extends SharedOptions {
-  /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
-   * Restore tasks without their memory, which `criu lazy-pages` brings when they need it. That runs
-   * already, with workPath as its working directory: its socket is looked for there.
-   *
-   * @defaultValue false
-   * @remarks runc --lazy-pages, CRIU --lazy-pages
-   */
-  lazyPages?: boolean | undefined;
-  /**
-   * Namespaces to restore without their content. For a container of runc, the network namespace is
-   * always one.
-   *
-   * @defaultValue none
-   * @remarks runc --empty-ns, CRIU --empty-ns
-   */
-  emptyNs?: readonly 'network'[] | undefined;
-  /**
-   * Drop from the parent images the memory that these images have anew.
-   *
-   * @defaultValue false
-   * @remarks runc --auto-dedup, CRIU --auto-dedup
-   */
-  autoDedup?: boolean | undefined;
-  /**
-   * Profile of the Linux security module to restore with.
-   *
-   * @defaultValue the images'
-   * @remarks runc --lsm-profile, CRIU --lsm-profile
-   */
-  lsmProfile?: string | undefined;
-  /**
-   * SELinux context of the mounts to restore with.
-   *
-   * @defaultValue the images'
-   * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
-   */
-  lsmMountContext?: string | undefined;
+export interface RestoreContainerOptions extends StateRootOptions, RestoringOptions {
   /**
    * Directory of the images.
    *
@@ -878,48 +642,17 @@ export interface RestoreContainerOptions extends SharedOptions {
    * @remarks runc --no-pivot
    */
   noPivot?: boolean | undefined;
-  /**
-   * Directory where the runtime keeps the state of its containers.
-   *
-   * @defaultValue runc's state root, then crun's
-   * @remarks runc --root
-   */
-  stateRoot?: string | undefined;
 }
 
 /** Options of `startPageServer`. */
-export interface PageServerOptions {
+export interface PageServerOptions extends WritingOptions {
   /**
-   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `existing` says otherwise.
+   * IP address of this machine to listen on, and on no other. With `127.0.0.1` or `::1` only this
+   * machine can connect.
    *
-   * @defaultValue './checkpoint'
-   * @remarks runc --image-path, CRIU --images-dir
-   */
-  imagePath?: string | undefined;
-  /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
-   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
-   * memory tracking in the kernel, and turns it on for what comes after.
-   *
-   * @defaultValue none
-   * @remarks runc --parent-path, CRIU --prev-images-dir
-   */
-  parentPath?: string | undefined;
-  /**
-   * IP address of this machine to listen on, and on no other. It must be given: `127.0.0.1` or
-   * `::1` for this machine alone.
-   *
-   * @defaultValue none
    * @remarks CRIU --address
    */
-  address?: string | undefined;
+  address: string;
   /**
    * Port to listen on; 0 for one that is free, which the result tells. From 0 to 65535.
    *
@@ -928,169 +661,28 @@ export interface PageServerOptions {
    */
   port?: number | undefined;
   /**
-   * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
-   * `pageServer`. The side that connects also checks the name in the certificate of the other.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tls
-   */
-  tls?: boolean | undefined;
-  /**
-   * File (PEM) of the authority that signed the other side's certificate.
-   *
-   * @defaultValue CRIU's, /etc/pki/CA/cacert.pem, and the system's
-   * @remarks CRIU --tls-cacert
-   */
-  tlsCacert?: string | undefined;
-  /**
-   * File (PEM) of that authority's revoked certificates.
-   *
-   * @defaultValue CRIU's, /etc/pki/CA/cacrl.pem, if it is there
-   * @remarks CRIU --tls-cacrl
-   */
-  tlsCacrl?: string | undefined;
-  /**
-   * File (PEM) of our own certificate.
-   *
-   * @defaultValue CRIU's, /etc/pki/criu/cert.pem
-   * @remarks CRIU --tls-cert
-   */
-  tlsCert?: string | undefined;
-  /**
-   * File (PEM) of our certificate's private key.
-   *
-   * @defaultValue CRIU's, /etc/pki/criu/private/key.pem
-   * @remarks CRIU --tls-key
-   */
-  tlsKey?: string | undefined;
-  /**
-   * Drop from the parent images the memory that these images have anew.
-   *
-   * @defaultValue false
-   * @remarks runc --auto-dedup, CRIU --auto-dedup
-   */
-  autoDedup?: boolean | undefined;
-  /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
-   *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
-   */
-  logLevel?: number | undefined;
-  /**
    * Name of CRIU's log in workPath.
    *
    * @defaultValue 'page-server.log'
    * @remarks CRIU --log-file
    */
   logFile?: string | undefined;
-  /**
-   * What becomes of an imagePath that holds something. `refuse` fails before anything is touched.
-   * `replace` puts the new images in the place of the whole directory once they are complete.
-   * `reuse` writes into it and keeps its other files, as runc does.
-   *
-   * @defaultValue 'refuse'
-   * @remarks libcriu
-   */
-  existing?: 'refuse' | 'replace' | 'reuse' | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue one that all calls share
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
-  /**
-   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  signal?: AbortSignal | undefined;
 }
 
 /** Options of `startLazyPages`. */
-export interface LazyPagesOptions {
+export interface LazyPagesOptions extends TlsNoCnVerifyOptions {
   /**
-   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `existing` says otherwise.
+   * IP address or name of the host where the lazy dump serves the pages.
    *
-   * @defaultValue './checkpoint'
-   * @remarks runc --image-path, CRIU --images-dir
-   */
-  imagePath?: string | undefined;
-  /**
-   * Directory for the log and the statistics.
-   *
-   * @defaultValue imagePath
-   * @remarks runc --work-path, CRIU --work-dir
-   */
-  workPath?: string | undefined;
-  /**
-   * IP address or name of the host where the lazy dump serves the pages. It must be given.
-   *
-   * @defaultValue none
    * @remarks CRIU --address
    */
-  address?: string | undefined;
+  address: string;
   /**
-   * Port where the lazy dump serves the pages. It must be given. From 1 to 65535.
+   * Port where the lazy dump serves the pages. From 1 to 65535.
    *
-   * @defaultValue none
    * @remarks CRIU --port
    */
-  port?: number | undefined;
-  /**
-   * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
-   * `pageServer`. The side that connects also checks the name in the certificate of the other.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tls
-   */
-  tls?: boolean | undefined;
-  /**
-   * File (PEM) of the authority that signed the other side's certificate.
-   *
-   * @defaultValue CRIU's, /etc/pki/CA/cacert.pem, and the system's
-   * @remarks CRIU --tls-cacert
-   */
-  tlsCacert?: string | undefined;
-  /**
-   * File (PEM) of that authority's revoked certificates.
-   *
-   * @defaultValue CRIU's, /etc/pki/CA/cacrl.pem, if it is there
-   * @remarks CRIU --tls-cacrl
-   */
-  tlsCacrl?: string | undefined;
-  /**
-   * File (PEM) of our own certificate.
-   *
-   * @defaultValue CRIU's, /etc/pki/criu/cert.pem
-   * @remarks CRIU --tls-cert
-   */
-  tlsCert?: string | undefined;
-  /**
-   * File (PEM) of our certificate's private key.
-   *
-   * @defaultValue CRIU's, /etc/pki/criu/private/key.pem
-   * @remarks CRIU --tls-key
-   */
-  tlsKey?: string | undefined;
-  /**
-   * Do not compare the name in the other side's certificate with the address. A lazy dump, which
-   * listens, compares it with its own address.
-   *
-   * @defaultValue false
-   * @remarks CRIU --tls-no-cn-verify
-   */
-  tlsNoCnVerify?: boolean | undefined;
-  /**
-   * Detail of CRIU's log: 0 nothing, 1 errors, 2 warnings, 3 information, 4 all. From 0 to 4.
-   *
-   * @defaultValue 4
-   * @remarks CRIU --verbosity
-   */
-  logLevel?: number | undefined;
+  port: number;
   /**
    * Name of CRIU's log in workPath.
    *
@@ -1098,18 +690,4 @@ export interface LazyPagesOptions {
    * @remarks CRIU --log-file
    */
   logFile?: string | undefined;
-  /**
-   * CRIU to use.
-   *
-   * @defaultValue one that all calls share
-   * @remarks libcriu
-   */
-  criu?: Criu | undefined;
-  /**
-   * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
-   *
-   * @defaultValue none
-   * @remarks libcriu
-   */
-  signal?: AbortSignal | undefined;
 }

@@ -14,49 +14,7 @@ import { checkStatusFd } from './status-fd.js';
 import { nearest } from './suggest.js';
 import { optionTable, profiles } from './table.js';
 import { checkText } from './text.js';
-import type {
-  CheckpointOptions,
-  CheckpointSelfOptions,
-  DumpOptions,
-  LazyPagesOptions,
-  PageServerOptions,
-  PreDumpOptions,
-  RestoreContainerOptions,
-  RestoreOptions,
-} from './types.js';
-
-/** What every call fills in. */
-export interface LogOptions {
-  logFile: string;
-  logLevel: number;
-}
-
-/** What every call that saves fills in. */
-export interface FilledIn extends LogOptions {
-  imagePath: string;
-}
-
-/** The options that each call takes, as validated. */
-export interface OptionsOf {
-  checkpoint: CheckpointOptions & FilledIn;
-  dump: DumpOptions & FilledIn;
-  preDump: PreDumpOptions & FilledIn;
-  checkpointSelf: CheckpointSelfOptions & LogOptions;
-  restore: RestoreOptions & LogOptions;
-  restoreContainer: RestoreContainerOptions & {
-    imagePath: string;
-    bundle: string;
-    runtime: string;
-  };
-  startPageServer: PageServerOptions & FilledIn & { address: string; port: number };
-  startLazyPages: LazyPagesOptions & FilledIn & { address: string; port: number };
-}
-
-/** Options that have no default and must be given. */
-const required: Readonly<Partial<Record<Call, readonly string[]>>> = {
-  startPageServer: ['address'],
-  startLazyPages: ['address', 'port'],
-};
+import type { ValidatedOptions } from './validated.js';
 
 /**
  * Checks all that can be told from the options alone, and gives a copy of them with the defaults
@@ -67,7 +25,10 @@ const required: Readonly<Partial<Record<Call, readonly string[]>>> = {
  * @throws RangeError `ERR_INVALID_ARG_VALUE` for an unknown name, a value that cannot be used, and
  * options that contradict each other.
  */
-export function validateOptions<C extends Call>(call: C, options: unknown = {}): OptionsOf[C] {
+export function validateOptions<C extends Call>(
+  call: C,
+  options: unknown = {},
+): ValidatedOptions[C] {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgType('options', 'an object', options);
   }
@@ -83,13 +44,13 @@ export function validateOptions<C extends Call>(call: C, options: unknown = {}):
   const valid: Record<string, unknown> = {};
   for (const row of rows) {
     const { [row.name]: value = profile[row.name] ?? defaults[row.name] } = given;
-    if (value !== undefined || required[call]?.includes(row.name)) {
+    if (value !== undefined || row.required) {
       valid[row.name] = validators[row.type](row.name, value, row);
     }
   }
   refuseContradictions(call, valid);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
-  return valid as unknown as OptionsOf[C];
+  return valid as unknown as ValidatedOptions[C];
 }
 
 /**
@@ -123,9 +84,9 @@ type Validator = (name: string, value: unknown, row: OptionRow) => unknown;
 
 /** One for each type of the table; the value that they return is a copy. */
 const validators: Readonly<Record<OptionType, Validator>> = {
-  boolean(name, value, { values = [] }) {
-    if (typeof value === 'boolean' || values.includes(value as string)) return value;
-    throw invalidArgType(name, alternatives('a boolean', values), value);
+  boolean(name, value) {
+    if (typeof value === 'boolean') return value;
+    throw invalidArgType(name, 'a boolean', value);
   },
 
   integer(name, value, { min = 0, max = Number.MAX_SAFE_INTEGER, unit }) {
@@ -156,7 +117,7 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   },
 
   enum(name, value, { values = [] }) {
-    const expected = alternatives(undefined, values);
+    const expected = alternatives(values);
     if (typeof value !== 'string') throw invalidArgType(name, expected, value);
     if (!values.includes(value)) {
       const meant = nearest(value, values);
@@ -276,9 +237,9 @@ function contradiction(sentence: string): RangeError {
   return Object.assign(new RangeError(sentence), { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
-/** "a boolean or 'reuse'", "'soft', 'full' or 'strict'". */
-function alternatives(first: string | undefined, values: readonly string[]): string {
-  const words = [...(first === undefined ? [] : [first]), ...values.map((value) => inspect(value))];
+/** Words as in "'soft', 'full' or 'strict'". */
+function alternatives(values: readonly string[]): string {
+  const words = values.map((value) => inspect(value));
   const last = words.pop() ?? '';
   return words.length === 0 ? last : `${words.join(', ')} or ${last}`;
 }

@@ -22,7 +22,8 @@ import type { FreshDirectory, NativeOutcome } from '../native/contract.js';
 import { checkStatusFd } from '../options/status-fd.js';
 import { checkTls } from '../options/tls.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
-import { type OptionsOf, validateOptions } from '../options/validate.js';
+import { validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { checkFeatures, checkListening, checkPipes, checkProcess } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
@@ -101,7 +102,7 @@ export async function preDump(pid: number, options: PreDumpOptions = {}): Promis
 function dumpProcess<C extends 'dump' | 'preDump'>(
   operation: C,
   pid: number,
-  { criu = defaultCriu(), ...options }: OptionsOf[C],
+  { criu = defaultCriu(), ...options }: ValidatedOptions[C],
   statusReady?: () => void,
 ): Promise<DumpResult> {
   const preDump = operation === 'preDump';

@@ -2,8 +2,7 @@ import type { Deadline } from '../base/deadline.js';
 import type { Criu } from '../criu/criu.js';
 import type { OutputDirectory } from '../images/directory.js';
 import type { CriuFields, FreshDirectory } from '../native/contract.js';
-import type { DumpOptions } from '../options/types.js';
-import type { FilledIn } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 
 /** What any operation that runs has, whatever it does. */
 export interface Running {
@@ -24,7 +23,7 @@ export interface DumpRequest {
   /** Bounds all of it. */
   deadline: Deadline;
   /** Validated by `validateOptions`. */
-  options: DumpOptions & FilledIn;
+  options: Omit<ValidatedOptions['dump'], 'criu'>;
   /** Fields that the options do not speak of; they never override an option that was given. */
   fields?: CriuFields;
   /** The cgroup directory that is frozen first and handed to CRIU frozen. */

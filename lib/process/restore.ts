@@ -22,7 +22,8 @@ import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { RestoreOptions } from '../options/types.js';
-import { checkImagePath, type LogOptions, validateOptions } from '../options/validate.js';
+import { checkImagePath, validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks } from './leftovers.js';
 
@@ -73,7 +74,7 @@ interface RestoreRequest {
   /** Absolute. */
   imagePath: string;
   /** Validated by `validateOptions`. */
-  options: RestoreOptions & LogOptions;
+  options: Omit<ValidatedOptions['restore'], 'criu'>;
   deadline: Deadline;
 }
 

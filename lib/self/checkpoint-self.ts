@@ -12,7 +12,8 @@ import { nativeAddon } from '../native/addon.js';
 import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { CheckpointSelfOptions } from '../options/types.js';
-import { checkImagePath, type OptionsOf, validateOptions } from '../options/validate.js';
+import { checkImagePath, validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { failure } from '../process/failure.js';
 import { callBefore } from './handlers.js';
@@ -66,7 +67,7 @@ const operation = 'checkpointSelf';
 interface SelfRequest {
   operation: typeof operation;
   criu: Criu;
-  options: OptionsOf['checkpointSelf'] & { imagePath: string };
+  options: ValidatedOptions['checkpointSelf'] & { imagePath: string };
   deadline: Deadline;
 }
 

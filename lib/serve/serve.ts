@@ -7,8 +7,8 @@ import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeServing } from '../native/contract.js';
-import type { LazyPagesOptions, PageServerOptions } from '../options/types.js';
-import type { FilledIn } from '../options/validate.js';
+import type { LazyPagesOptions } from '../options/types.js';
+import type { ValidatedOptions } from '../options/validated.js';
 
 /** The descriptor on which criu has its connection, or tells that it is ready. */
 export const channel = 3;
@@ -19,7 +19,7 @@ const firstDirectory = 4;
 export interface Service {
   operation: 'startPageServer' | 'startLazyPages';
   criu: Criu;
-  options: (PageServerOptions | LazyPagesOptions) & FilledIn;
+  options: ValidatedOptions['startPageServer' | 'startLazyPages'];
   /** The images directory and the one for the log, as descriptors. */
   directories: { images: number; work: number };
   /** Where the log is found afterwards. */
@@ -123,7 +123,7 @@ export async function served(
   );
 }
 
-function tlsFlags(options: PageServerOptions & LazyPagesOptions): string[] {
+function tlsFlags(options: Omit<LazyPagesOptions, 'address' | 'port'>): string[] {
   const { tls, tlsCacert, tlsCacrl, tlsCert, tlsKey, tlsNoCnVerify } = options;
   if (tls !== true) return [];
   const files = { 'tls-cacert': tlsCacert, 'tls-cacrl': tlsCacrl, 'tls-cert': tlsCert };

@@ -1,5 +1,6 @@
 // @ts-check
-import { insertTable, renderTypes } from './options.mjs';
+import { formatted } from './format.mjs';
+import { insertTable, renderTypes, renderValidated } from './options.mjs';
 import { renderStatsCode } from './stats.mjs';
 
 /** @typedef {import('../../lib/options/schema.js').OptionRow} OptionRow */
@@ -15,7 +16,14 @@ import { renderStatsCode } from './stats.mjs';
 
 /** @type {readonly GeneratedFile[]} */
 export const generatedFiles = [
-  { path: 'lib/options/types.ts', make: renderTypes },
+  {
+    path: 'lib/options/types.ts',
+    make: (table) => formatted('lib/options/types.ts', renderTypes(table)),
+  },
+  {
+    path: 'lib/options/validated.ts',
+    make: (table) => formatted('lib/options/validated.ts', renderValidated(table)),
+  },
   { path: 'README.md', make: (table, current) => insertTable(current, table) },
   { path: 'lib/images/proto/stats_pb.ts', make: renderStatsCode },
 ];

@@ -18,23 +18,100 @@ const interfaces = {
   startPageServer: 'PageServerOptions',
   startLazyPages: 'LazyPagesOptions',
 };
+const calls = /** @type {Call[]} */ (Object.keys(interfaces));
 /** @type {readonly Call[]} the calls that write images */
 const saving = ['checkpoint', 'dump', 'preDump'];
-/** @type {readonly Call[]} the calls that have most of their options in common */
-const based = [...saving, 'checkpointSelf', 'restore', 'restoreContainer'];
-const calls = /** @type {Call[]} */ (Object.keys(interfaces));
 
 /**
- * The text of lib/options/types.ts.
+ * An interface of the options that exactly these calls take. Each option is declared in one such
+ * interface, and what a call takes extends all that are its: editors show the description of a
+ * member that is inherited, and none of one that `Pick` has copied.
+ *
+ * @typedef {object} Group
+ * @property {string} name
+ * @property {readonly Call[]} calls
+ * @property {readonly OptionRow[]} rows
+ */
+
+/** @type {Readonly<Record<string, string>>} names of groups of several options, by their calls */
+const groupNames = {
+  [calls.join(' ')]: 'CallOptions',
+  'checkpoint dump preDump checkpointSelf restore restoreContainer': 'SharedOptions',
+  'checkpoint dump preDump checkpointSelf restore': 'RequestOptions',
+  'checkpoint dump preDump restore': 'TreeOptions',
+  'checkpoint dump preDump checkpointSelf': 'SavingOptions',
+  'checkpoint dump preDump startPageServer startLazyPages': 'TransferOptions',
+  'checkpoint dump preDump startPageServer': 'WritingOptions',
+  'checkpoint dump preDump': 'DumpingOptions',
+  'checkpoint dump': 'FullDumpOptions',
+  'restore restoreContainer': 'RestoringOptions',
+};
+
+/**
+ * @param {readonly OptionRow[]} table
+ * @returns {Group[]} the widest first, those of one call last
+ */
+function groupsOf(table) {
+  const keys = new Set([...table.map(keyOf), ...calls]);
+  return [...keys]
+    .map((key) => {
+      const rows = table.filter((row) => keyOf(row) === key);
+      const of = /** @type {Call[]} */ (key.split(' '));
+      return { name: nameOf(key, of, rows), calls: of, rows };
+    })
+    .sort((a, b) => b.calls.length - a.calls.length || orderOf(a) - orderOf(b));
+}
+
+/** @param {OptionRow} row */
+function keyOf(row) {
+  return calls.filter((call) => row.calls.includes(call)).join(' ');
+}
+
+/** @param {Group} group */
+function orderOf({ calls: [first] }) {
+  return calls.indexOf(/** @type {Call} */ (first));
+}
+
+/**
+ * @param {string} key
+ * @param {readonly Call[]} of
+ * @param {readonly OptionRow[]} rows
+ */
+function nameOf(key, of, rows) {
+  const [call] = of;
+  const [row] = rows;
+  if (of.length === 1 && call !== undefined) return interfaces[call];
+  const { [key]: given } = groupNames;
+  if (given !== undefined) return given;
+  if (row !== undefined && rows.length === 1) {
+    return `${row.name.charAt(0).toUpperCase()}${row.name.slice(1)}Options`;
+  }
+  throw new Error(`Name the options ${rows.map(({ name }) => name).join(', ')} in groupNames`);
+}
+
+/**
+ * The groups that a group extends: all that have its calls and more, but for those that come with
+ * another of them.
+ *
+ * @param {Group} group
+ * @param {readonly Group[]} groups
+ */
+function basesOf(group, groups) {
+  /** @param {Group} wide @param {Group} narrow */
+  const isWider = (wide, narrow) =>
+    wide !== narrow && narrow.calls.every((call) => wide.calls.includes(call));
+  const wider = groups.filter((one) => isWider(one, group));
+  return wider.filter((one) => !wider.some((other) => isWider(one, other)));
+}
+
+/**
+ * The text of lib/options/types.ts, before it is formatted.
  *
  * @param {readonly OptionRow[]} table
  * @returns {string}
  */
 export function renderTypes(table) {
-  /** @param {OptionRow} row */
-  const isShared = (row) => based.every((call) => row.calls.includes(call));
-  /** @param {OptionRow} row */
-  const isOfSaving = (row) => !isShared(row) && saving.every((call) => row.calls.includes(call));
+  const groups = groupsOf(table);
   const blocks = [
     '// Made by `npm run generate` from lib/options/table.ts.\n' +
       "import type { Criu } from '../criu/criu.js';\n" +
@@ -43,37 +120,64 @@ export function renderTypes(table) {
       "import type { CgroupRoot } from './cgroup-root.js';\n" +
       "import type { InheritedFd } from './inherited-fd.js';\n" +
       "import type { JoinedNamespace } from './joined-namespace.js';\n",
-    renderInterface('Options of dumps and restores.', 'SharedOptions', table.filter(isShared)),
-    renderInterface(
-      'Options of every call that writes images.',
-      'SavingOptions extends SharedOptions',
-      table.filter(isOfSaving),
-    ),
-    ...calls.map((call) => {
-      const saves = saving.includes(call);
-      const isBased = based.includes(call);
-      const rows = table.filter(
-        (row) =>
-          row.calls.includes(call) && !(isBased && isShared(row)) && !(saves && isOfSaving(row)),
-      );
-      const base = saves ? 'SavingOptions' : 'SharedOptions';
-      const head = `${interfaces[call]}${isBased ? ` extends ${base}` : ''}`;
-      return renderInterface(`Options of \`${call}\`.`, head, rows);
+    ...groups.map((group) => {
+      const bases = basesOf(group, groups).map(({ name }) => name);
+      return renderInterface(sentenceOf(group), group.name, bases, group.rows);
     }),
   ];
   return blocks.join('\n');
 }
 
+/** @param {Group} group */
+function sentenceOf({ calls: of }) {
+  if (of.length === calls.length) return 'Options of every call.';
+  const names = of.map((call) => `\`${call}\``);
+  const last = names.pop();
+  return `Options of ${names.length === 0 ? '' : `${names.join(', ')} and `}${last}.`;
+}
+
+/**
+ * The text of lib/options/validated.ts, before it is formatted.
+ *
+ * @param {readonly OptionRow[]} table
+ * @returns {string}
+ */
+export function renderValidated(table) {
+  const members = calls.map((call) => {
+    const names = table
+      .filter((row) => row.calls.includes(call) && row.default !== undefined && filledIn(row, call))
+      .map(({ name }) => `'${name}'`);
+    const { [call]: name } = interfaces;
+    return `  ${call}: ${names.length === 0 ? name : `Filled<${name}, ${names.join(' | ')}>`};\n`;
+  });
+  return (
+    '// Made by `npm run generate` from lib/options/table.ts.\n' +
+    `import type { ${Object.values(interfaces).sort().join(', ')} } from './types.js';\n\n` +
+    '/** Options of which some are there in any case. */\n' +
+    'type Filled<Options, Names extends keyof Options> = Options & {\n' +
+    '  [Name in Names]-?: NonNullable<Options[Name]>;\n' +
+    '};\n\n' +
+    '/** The options of each call once they are validated, with what is filled in. */\n' +
+    `export interface ValidatedOptions {\n${members.join('')}}\n`
+  );
+}
+
 /**
  * @param {string} sentence
- * @param {string} head
+ * @param {string} name
+ * @param {readonly string[]} bases
  * @param {readonly OptionRow[]} rows
  */
-function renderInterface(sentence, head, rows) {
-  const members = rows.map(
-    (row) => `${comment(row, '  ')}  ${row.name}?: ${typeOf(row)} | undefined;\n`,
-  );
-  return `/** ${sentence} */\nexport interface ${head} {\n${members.join('')}}\n`;
+function renderInterface(sentence, name, bases, rows) {
+  const members = rows.map((row) => `${comment(row, '  ')}  ${member(row)};\n`);
+  const body = members.length === 0 ? '{}' : `{\n${members.join('')}}`;
+  const clause = bases.length === 0 ? '' : ` extends ${bases.join(', ')}`;
+  return `/** ${sentence} */\nexport interface ${name}${clause} ${body}\n`;
+}
+
+/** @param {OptionRow} row */
+function member(row) {
+  return row.required ? `${row.name}: ${typeOf(row)}` : `${row.name}?: ${typeOf(row)} | undefined`;
 }
 
 /**
@@ -88,7 +192,7 @@ function comment(row, indent) {
   const lines = [
     ...wrap(text, lineWidth - indent.length - 3),
     '',
-    `@defaultValue ${defaultText(row)}`,
+    ...(row.required ? [] : [`@defaultValue ${defaultText(row)}`]),
     `@remarks ${row.source}`,
   ];
   const body = lines.map((line) => `${indent} *${line && ` ${line}`}\n`).join('');
@@ -100,7 +204,7 @@ function typeOf({ type, values = [] }) {
   const union = values.map((value) => `'${value}'`).join(' | ');
   switch (type) {
     case 'boolean':
-      return union ? `boolean | ${union}` : 'boolean';
+      return 'boolean';
     case 'integer':
       return 'number';
     case 'enum':
@@ -133,6 +237,7 @@ function typeOf({ type, values = [] }) {
 
 /** @param {OptionRow} row */
 function defaultText(row) {
+  if (row.required) return 'required';
   if (row.default !== undefined) {
     const value = JSON.stringify(row.default).replaceAll('"', "'");
     const others = calls.filter((call) => row.calls.includes(call) && !filledIn(row, call));

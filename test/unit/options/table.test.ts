@@ -152,6 +152,25 @@ test('every field of the table is one that the addon can set', () => {
   for (const { field } of optionTable) if (field !== undefined) expect(native).toContain(field);
 });
 
+describe('the types of the options', () => {
+  const types = read(projectRoot, 'lib/options/types.ts');
+
+  test('declare each row of the table once', () => {
+    const declared = [...types.matchAll(/^ {2}(\w+)\??: /gm)].map(([, name]) => name);
+    expect(declared.sort()).toEqual(optionTable.map(({ name }) => name).sort());
+  });
+
+  test('are exported by the package, with all that they are made of', () => {
+    const index = read(projectRoot, 'lib/index.ts');
+    expect(index).toContain("export type * from './options/types.js';");
+    const imported = [...types.matchAll(/^import type \{ ([\w, ]+) \}/gm)].flatMap(
+      ([, names = '']) => names.split(', '),
+    );
+    expect(imported.length).toBeGreaterThan(3);
+    for (const name of imported) expect(index).toMatch(new RegExp(`\\b${name}\\b`));
+  });
+});
+
 test('the table of options goes into no text without its marks', () => {
   expect(() => insertTable('# Title\n', optionTable)).toThrow('options:begin');
 });
