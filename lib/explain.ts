@@ -64,8 +64,7 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
   await requireCheckpointable(container, realHost);
   const preDump = checked.preDump === true;
   const { fields } = await containerFields(container, { preDump });
-  const { external } = fields;
-  const added = Array.isArray(external) ? (external as readonly string[]) : [];
+  const { external: added = [] } = fields;
   const found = await inspect({
     criu,
     pid: container.initPid,

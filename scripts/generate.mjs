@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { root } from '../tools/paths.mjs';
 import { StepError } from '../tools/process.mjs';
 import { generatedFiles } from './generate/files.mjs';
-import { compileTable } from './generate/table.mjs';
+import { compileTables } from './generate/table.mjs';
 
 async function main() {
-  const table = await compileTable();
+  const tables = await compileTables();
   for (const { path, make } of generatedFiles) {
     const file = join(root, path);
     const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
-    const after = await make(table, before);
+    const after = await make(tables, before);
     if (after !== before) {
       writeFileSync(file, after);
       process.stdout.write(`${path} is made anew\n`);

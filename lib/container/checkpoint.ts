@@ -122,7 +122,7 @@ async function dumpContainer(
     pid: container.initPid,
     preDump,
     deadline,
-    options: withContainersExternal(options, fields['external']),
+    options: withContainersExternal(options, fields.external),
     fields,
     statusReady,
     // A freezer that was asked for is frozen instead of the container's own.
@@ -138,8 +138,11 @@ async function dumpContainer(
 }
 
 /** Options override fields; what is external by option adds to what the container needs. */
-function withContainersExternal<T extends CheckpointOptions>(options: T, external: unknown): T {
-  if (options.external === undefined || !Array.isArray(external)) return options;
+function withContainersExternal<T extends CheckpointOptions>(
+  options: T,
+  external: readonly string[] | undefined,
+): T {
+  if (options.external === undefined || external === undefined) return options;
   return { ...options, external: [...external, ...options.external] };
 }
 

@@ -5,6 +5,7 @@ import { boundHierarchies, cgroupYard, type Freezer, ownHierarchies } from '../l
 import { type Host, realHost } from '../linux/host.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';
 import type { CriuFields } from '../native/contract.js';
+import { criuNumber } from '../options/fields.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
 import { freezerOf } from './state/status.js';
 
@@ -20,10 +21,6 @@ export interface ContainerFields {
 
 /** A mount point and what stands for it at the restore. */
 type ExternalMount = readonly [key: string, value: string];
-
-const cloneNewNet = 0x40000000;
-const cgModeSoft = 3;
-const cgModeDefault = 6;
 
 /**
  * The request's part that follows from the container and not from options, as its own runtime fills
@@ -43,12 +40,10 @@ export async function containerFields(
   const fields: CriuFields = {
     root: container.rootfs,
     manage_cgroups: true,
-    // runc leaves the choice to CRIU, which chooses soft.
-    manage_cgroups_mode: isRunc ? cgModeDefault : cgModeSoft,
     ...(yard === undefined ? {} : { cgroup_yard: yard }),
     orphan_pts_master: true,
     // runc does not manage network devices; crun has CRIU keep the network namespace whole.
-    ...(isRunc ? { empty_ns: cloneNewNet } : {}),
+    ...(isRunc ? { empty_ns: criuNumber('emptyNs', 'network') } : {}),
     ...(configFile === '' ? {} : { config_file: configFile }),
     ...(external.length === 0 ? {} : { external }),
     ...(freezer === undefined ? {} : { freeze_cgroup: freezer.path }),

@@ -1,17 +1,6 @@
-/**
- * Fields of CRIU's request by CRIU's own names (`criu_opts` of its rpc.proto): what the native
- * layer takes. A list of pairs is a repeated key/value message, as `ext_mnt` and `cg_root`; with a
- * number, of descriptors of this process, as `inherit_fd`.
- */
-export interface CriuFields {
-  [field: string]:
-    | boolean
-    | number
-    | string
-    | readonly string[]
-    | readonly (readonly [string, string])[]
-    | readonly (readonly [string, number])[];
-}
+import type { CriuFields } from './criu-fields.js';
+
+export type { CriuFields };
 
 /** A directory (0700) that is to be made in one that exists. */
 export interface FreshDirectory {

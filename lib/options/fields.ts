@@ -15,9 +15,9 @@ import type {
 
 /** CRIU's numbers for the ways to lock the network. */
 export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', number>> = {
-  iptables: numberIn('networkLock', 'iptables'),
-  nftables: numberIn('networkLock', 'nftables'),
-  skip: numberIn('networkLock', 'skip'),
+  iptables: criuNumber('networkLock', 'iptables'),
+  nftables: criuNumber('networkLock', 'nftables'),
+  skip: criuNumber('networkLock', 'skip'),
 };
 
 /**
@@ -33,7 +33,7 @@ export function toFields(
     | RestoreOptions,
 ): CriuFields {
   const given = options as Readonly<Record<string, unknown>>;
-  const fields: CriuFields = {};
+  const fields: Record<string, unknown> = {};
   for (const row of optionTable) {
     const { [row.name]: value } = given;
     if (row.field === undefined || value === undefined) continue;
@@ -43,10 +43,10 @@ export function toFields(
   }
   // Without it CRIU writes everything again.
   if (given['parentPath'] !== undefined) fields['track_mem'] ??= true;
-  return fields;
+  return fields as CriuFields;
 }
 
-function toField(row: OptionRow, value: unknown): CriuFields[string] {
+function toField(row: OptionRow, value: unknown): CriuFields[keyof CriuFields] {
   switch (row.type) {
     case 'integer':
       return Math.ceil((value as number) / (row.perFieldUnit ?? 1));
@@ -72,7 +72,8 @@ function toField(row: OptionRow, value: unknown): CriuFields[string] {
   }
 }
 
-function numberIn(name: string, value: string): number {
+/** CRIU's number for a word of an option, as the table has it. */
+export function criuNumber(name: string, value: string): number {
   const row = optionTable.find((candidate) => candidate.name === name);
   if (!row) throw new Error(`There is no option ${name}`);
   return numberOf(row, value);

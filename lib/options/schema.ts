@@ -42,6 +42,17 @@ export type OptionType =
   | 'restoreHooks'
   | 'criu';
 
+/** What the value of a field of CRIU's request is. */
+export type FieldType = 'boolean' | 'integer' | 'string' | 'pairs';
+
+/** A field of CRIU's request that the core fills in itself: no option is that field. */
+export interface CoreField {
+  field: string;
+  type: FieldType;
+  /** What it says to CRIU, in one sentence. */
+  meaning: string;
+}
+
 /** One option. A name can have two rows when it means different things to different calls. */
 export interface OptionRow {
   name: string;

@@ -1,7 +1,7 @@
 // The one place where an option is named: types, validation, CLI flags, help, the request's fields
 // and the README's table are made of it. scripts/generate/table.mjs compiles this file with
 // schema.ts alone, so it imports nothing else.
-import type { Call, OptionRow } from './schema.js';
+import type { Call, CoreField, OptionRow } from './schema.js';
 
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
 const dumping: readonly Call[] = ['checkpoint', 'dump'];
@@ -791,3 +791,30 @@ export const optionTable: readonly OptionRow[] = [
 export const profiles: Readonly<Record<string, Readonly<Record<string, string | number>>>> = {
   fast: { networkLock: 'skip', manageCgroupsMode: 'ignore', logLevel: 2, tar: 'native' },
 };
+
+/** The fields of CRIU's request that no option is, in CRIU's order. */
+export const coreFields: readonly CoreField[] = [
+  {
+    field: 'images_dir_fd',
+    type: 'integer',
+    meaning: 'Descriptor of the images directory; -1 where `images_dir` names it.',
+  },
+  { field: 'pid', type: 'integer', meaning: 'The root of the tree that is dumped.' },
+  {
+    field: 'work_dir_fd',
+    type: 'integer',
+    meaning: 'Descriptor of the directory for the log and the statistics.',
+  },
+  {
+    field: 'ext_mnt',
+    type: 'pairs',
+    meaning: 'External mounts: mount points, each with its name in the images.',
+  },
+  { field: 'manage_cgroups', type: 'boolean', meaning: 'Whether cgroups are saved at all.' },
+  {
+    field: 'orphan_pts_master',
+    type: 'boolean',
+    meaning: 'Whether a terminal may be saved whose master nobody holds.',
+  },
+  { field: 'images_dir', type: 'string', meaning: 'Path of the images directory.' },
+];

@@ -36,22 +36,26 @@ export type Flag =
   | 'allow-uprobes'
   | 'lazy-pages';
 
-const flagOfField: Readonly<Record<string, Flag>> = {
-  tcp_established: 'tcp-established',
-  tcp_close: 'tcp-close',
-  tcp_skip_in_flight: 'skip-in-flight',
-  ext_unix_sk: 'ext-unix-sk',
-  shell_job: 'shell-job',
-  orphan_pts_master: 'orphan-pts-master',
-  file_locks: 'file-locks',
-  link_remap: 'link-remap',
-  evasive_devices: 'evasive-devices',
-  auto_ext_mnt: 'auto-ext-mnt',
-  ext_masters: 'enable-external-masters',
-  ext_sharing: 'enable-external-sharing',
-  lazy_pages: 'lazy-pages',
-};
-const flags: ReadonlySet<string> = new Set<Flag>([...Object.values(flagOfField), 'allow-uprobes']);
+/** CRIU's fields that are flags of its command line and configuration, too. */
+const fieldFlags: readonly (readonly [keyof CriuFields, Flag])[] = [
+  ['tcp_established', 'tcp-established'],
+  ['tcp_close', 'tcp-close'],
+  ['tcp_skip_in_flight', 'skip-in-flight'],
+  ['ext_unix_sk', 'ext-unix-sk'],
+  ['shell_job', 'shell-job'],
+  ['orphan_pts_master', 'orphan-pts-master'],
+  ['file_locks', 'file-locks'],
+  ['link_remap', 'link-remap'],
+  ['evasive_devices', 'evasive-devices'],
+  ['auto_ext_mnt', 'auto-ext-mnt'],
+  ['ext_masters', 'enable-external-masters'],
+  ['ext_sharing', 'enable-external-sharing'],
+  ['lazy_pages', 'lazy-pages'],
+];
+const flags: ReadonlySet<string> = new Set<Flag>([
+  ...fieldFlags.map(([, flag]) => flag),
+  'allow-uprobes',
+]);
 
 const defaultGhostLimit = 1024 * 1024;
 
@@ -83,24 +87,20 @@ export async function allowedBy(options: DumpOptions, added: CriuFields = {}): P
   if (CRIU_CONFIG_FILE) await addFile(draft, CRIU_CONFIG_FILE);
   addFields(draft, fields);
   // The request's own file is read last and has the last word.
-  if (typeof fields['config_file'] === 'string') await addFile(draft, fields['config_file']);
+  if (fields.config_file !== undefined) await addFile(draft, fields.config_file);
   return draft;
 }
 
 function addFields(draft: Draft, fields: CriuFields): void {
-  for (const [field, flag] of Object.entries(flagOfField)) {
+  for (const [field, flag] of fieldFlags) {
     if (fields[field] === true) draft.flags.add(flag);
   }
-  if (typeof fields['ghost_limit'] === 'number') draft.ghostLimit = fields['ghost_limit'];
-  for (const item of strings(fields['external'])) addExternal(draft, item);
-  for (const item of strings(fields['enable_fs'])) addNames(draft.fileSystems, item);
-  for (const item of strings(fields['skip_mnt'])) draft.skippedMounts.add(item);
-  if (strings(fields['irmap_scan_paths']).length > 0) draft.scansPaths = true;
-  const mounts = fields['ext_mnt'];
-  if (!Array.isArray(mounts)) return;
-  for (const [path] of mounts as readonly (readonly [string, string])[]) {
-    draft.externalMounts.add(path);
-  }
+  if (fields.ghost_limit !== undefined) draft.ghostLimit = fields.ghost_limit;
+  for (const item of fields.external ?? []) addExternal(draft, item);
+  for (const item of fields.enable_fs ?? []) addNames(draft.fileSystems, item);
+  for (const item of fields.skip_mnt ?? []) draft.skippedMounts.add(item);
+  if (fields.irmap_scan_paths !== undefined) draft.scansPaths = true;
+  for (const [path] of fields.ext_mnt ?? []) draft.externalMounts.add(path);
 }
 
 /** Those that CRIU compares as a whole, so that one with a name behind it is another. */
@@ -158,8 +158,4 @@ function bytes(text: string): number | undefined {
   const [, digits, unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
   if (digits === undefined) return undefined;
   return Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
-}
-
-function strings(value: CriuFields[string] | undefined): readonly string[] {
-  return Array.isArray(value) ? (value as readonly string[]) : [];
 }

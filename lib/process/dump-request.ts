@@ -28,7 +28,7 @@ export async function nativeRequest(
     ...(work ? { work_dir_fd: work.fd } : {}),
   };
   const byPtrace = options.freezer === 'ptrace';
-  if (byPtrace) delete all['freeze_cgroup'];
+  if (byPtrace) delete all.freeze_cgroup;
   const cgroup = freezer ?? (await detectFreezer(options.freezeCgroup));
   const config = await lazyConfig(options, all);
   return {
@@ -66,11 +66,10 @@ export async function lazyConfig(
   options: DumpOptions,
   fields: CriuFields,
 ): Promise<string | undefined> {
-  if (!options.lazyPages || !Array.isArray(fields['ps'])) return undefined;
-  const [address] = fields['ps'][0] as readonly [string, string];
-  const file = fields['config_file'];
-  const asked = typeof file === 'string' ? await readFile(file, 'utf8').catch(() => '') : '';
-  delete fields['config_file'];
+  const { ps: [[address] = []] = [], config_file: file } = fields;
+  if (!options.lazyPages || address === undefined) return undefined;
+  const asked = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
+  delete fields.config_file;
   return `${asked}\naddress ${address}\n`;
 }
 

@@ -1,29 +1,36 @@
 // @ts-check
+import { renderFields } from './fields.mjs';
 import { formatted } from './format.mjs';
 import { insertTable, renderTypes, renderValidated } from './options.mjs';
 import { renderStatsCode } from './stats.mjs';
 
-/** @typedef {import('../../lib/options/schema.js').OptionRow} OptionRow */
+/** @typedef {typeof import('../../lib/options/table.js')} Tables */
 
 /**
  * A file that `npm run generate` makes, whole or in part.
  *
  * @typedef {object} GeneratedFile
  * @property {string} path relative to the package
- * @property {(table: readonly OptionRow[], current: string) => string | Promise<string>} make
- *   its text, of the table of options and of the text that it has now
+ * @property {(tables: Tables, current: string) => string | Promise<string>} make
+ *   its text, of the tables of options and of the text that it has now
  */
+
+/**
+ * A source that is made of the tables alone.
+ *
+ * @param {string} path
+ * @param {(tables: Tables) => string} render
+ * @returns {GeneratedFile}
+ */
+const source = (path, render) => ({ path, make: (tables) => formatted(path, render(tables)) });
 
 /** @type {readonly GeneratedFile[]} */
 export const generatedFiles = [
-  {
-    path: 'lib/options/types.ts',
-    make: (table) => formatted('lib/options/types.ts', renderTypes(table)),
-  },
-  {
-    path: 'lib/options/validated.ts',
-    make: (table) => formatted('lib/options/validated.ts', renderValidated(table)),
-  },
-  { path: 'README.md', make: (table, current) => insertTable(current, table) },
+  source('lib/options/types.ts', ({ optionTable }) => renderTypes(optionTable)),
+  source('lib/options/validated.ts', ({ optionTable }) => renderValidated(optionTable)),
+  source('lib/native/criu-fields.ts', ({ optionTable, coreFields }) =>
+    renderFields(optionTable, coreFields),
+  ),
+  { path: 'README.md', make: ({ optionTable }, current) => insertTable(current, optionTable) },
   { path: 'lib/images/proto/stats_pb.ts', make: renderStatsCode },
 ];

@@ -6,13 +6,15 @@ import { pathToFileURL } from 'node:url';
 import { root, tool } from '../../tools/paths.mjs';
 import { run } from '../../tools/process.mjs';
 
-/** @typedef {import('../../lib/options/schema.js').OptionRow} OptionRow */
+/** @typedef {typeof import('../../lib/options/table.js')} Tables */
 
 /**
- * The table of options as it stands in the sources. The one in dist/ may be old, and the package
+ * The tables of options as they stand in the sources. Those in dist/ may be old, and the package
  * may not build before its types are generated.
+ *
+ * @returns {Promise<Tables>}
  */
-export async function compileTable() {
+export async function compileTables() {
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-options-'));
   try {
     const options = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2022', '--types', ''];
@@ -20,9 +22,7 @@ export async function compileTable() {
       cwd: root,
     });
     writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-    /** @type {{ optionTable: readonly OptionRow[] }} */
-    const { optionTable } = await import(pathToFileURL(join(directory, 'table.js')).href);
-    return optionTable;
+    return await import(pathToFileURL(join(directory, 'table.js')).href);
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,5 +1,6 @@
 // What the compiler must take and refuse of the options. It is checked by `npm run typecheck` and
 // `npm run lint`; nothing here runs.
+import type { CriuFields } from '../../lib/native/contract.js';
 import type {
   CheckpointOptions,
   CheckpointSelfOptions,
@@ -100,3 +101,15 @@ export function existing(): unknown[] {
     iterate('web', { existing: 'reuse' }),
   ];
 }
+
+export const fields: CriuFields[] = [
+  { images_dir_fd: 3, ps: [['::1', '27']], inherit_fd: [['pipe:[4711]', 5]] },
+  // @ts-expect-error a field that CRIU does not have
+  { images_dirfd: 3 },
+  // @ts-expect-error a field that CRIU has, and that neither an option nor the core sets
+  { cpu_cap: 1 },
+  // @ts-expect-error a value of another type
+  { pid: '4711' },
+  // @ts-expect-error descriptors have numbers
+  { inherit_fd: [['pipe:[4711]', '5']] },
+];

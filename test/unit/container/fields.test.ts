@@ -30,7 +30,6 @@ describe('what runc adds on cgroup v1', () => {
       fields: {
         root: '/var/lib/bundles/web/rootfs',
         manage_cgroups: true,
-        manage_cgroups_mode: 6,
         orphan_pts_master: true,
         empty_ns: 0x40000000,
         config_file: '/etc/criu/runc.conf',
@@ -66,7 +65,6 @@ describe('what runc adds on cgroup v1', () => {
     expect(Object.keys(fields)).toEqual([
       'root',
       'manage_cgroups',
-      'manage_cgroups_mode',
       'orphan_pts_master',
       'empty_ns',
       'config_file',
@@ -140,7 +138,6 @@ describe('what crun adds', () => {
     expect(fields).toMatchObject({
       root: '/var/lib/bundles/web/rootfs',
       manage_cgroups: true,
-      manage_cgroups_mode: 3,
       orphan_pts_master: true,
       freeze_cgroup: join(machine.host.cgroupRoot, 'freezer/web'),
     });

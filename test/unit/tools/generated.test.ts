@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { optionTable } from '../../../lib/options/table.js';
+import * as tables from '../../../lib/options/table.js';
 import { generatedFiles } from '../../../scripts/generate/files.mjs';
 import { projectRoot } from '../../helpers/paths.js';
 
@@ -10,7 +10,7 @@ const read = (path: string): string => readFileSync(join(projectRoot, path), 'ut
 describe('what is generated is up to date (npm run generate)', () => {
   test.each(generatedFiles)('$path', async ({ path, make }) => {
     const current = read(path);
-    expect(await make(optionTable, current)).toBe(current);
+    expect(await make(tables, current)).toBe(current);
   });
 });
 
