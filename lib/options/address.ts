@@ -62,7 +62,7 @@ export function checkAddress(name: string, value: unknown, isName: boolean): str
 function badAddress(address: string): string | undefined {
   if (address === '') return 'the address is empty';
   if (isIP(address)) return undefined;
-  // Names resolve; numbers that are no IP address resolve to something else.
+  // A name is resolved later. A number that is no IP address would become some other address.
   const isName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(address) && !/^[\d.]+$/.test(address);
   return isName ? undefined : 'the address is neither an IP address nor a host name';
 }

@@ -4,13 +4,13 @@ import { checkText } from './text.js';
 
 /** A cgroup below which CRIU saves cgroups. */
 export interface CgroupRoot {
-  /** The controller (of cgroup v1) whose root it is; of all of them without. */
+  /** The controller of cgroup v1 that has this root; without it all controllers have it. */
   controller?: string | undefined;
   /** Path of the cgroup in its hierarchy, beginning with `/`. */
   path: string;
 }
 
-/** An element of `cgRoots`. */
+/** Checks an element of `cgRoots`, and gives a copy of it. */
 export function checkCgroupRoot(name: string, value: unknown): CgroupRoot {
   const { controller, path } = checkRecord(
     name,

@@ -20,10 +20,7 @@ export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', num
   skip: criuNumber('networkLock', 'skip'),
 };
 
-/**
- * The fields of CRIU's request that validated options are; of a container, without its `root`,
- * which is no option of CRIU.
- */
+/** The fields of CRIU's request that validated options are. */
 export function toFields(
   options:
     | CheckpointOptions
@@ -41,7 +38,7 @@ export function toFields(
     if (Array.isArray(value) && value.length === 0) continue;
     fields[row.field] = toField(row, value);
   }
-  // Without it CRIU writes everything again.
+  // Without memory tracking CRIU would write everything again.
   if (given['parentPath'] !== undefined) fields['track_mem'] ??= true;
   return fields as CriuFields;
 }
@@ -60,7 +57,7 @@ function toField(row: OptionRow, value: unknown): CriuFields[keyof CriuFields] {
     }
     case 'cgroupRoot[]':
       return (value as readonly CgroupRoot[]).map(
-        // Without a controller it is the root of all.
+        // A root without a controller is that of all controllers.
         ({ controller = '', path }) => [controller, path] as const,
       );
     case 'joinedNamespace[]':

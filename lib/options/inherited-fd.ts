@@ -14,7 +14,7 @@ export interface InheritedFd {
   resource: string;
 }
 
-/** An element of `inheritFd`. */
+/** Checks an element of `inheritFd`, and gives a copy of it. */
 export function checkInheritedFd(name: string, value: unknown): InheritedFd {
   const { fd, resource } = checkRecord(
     name,

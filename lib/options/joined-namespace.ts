@@ -13,7 +13,7 @@ export interface JoinedNamespace {
   path: string;
 }
 
-/** An element of `joinNs`. */
+/** Checks an element of `joinNs`, and gives a copy of it. */
 export function checkJoinedNamespace(name: string, value: unknown): JoinedNamespace {
   const { type, path } = checkRecord(name, value, ['type', 'path'], 'an object of type and path');
   const expected = `one of ${types.map((one) => inspect(one)).join(', ')}`;

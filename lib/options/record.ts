@@ -1,7 +1,7 @@
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
 
 /**
- * An option's element that is an object.
+ * Checks an element of an option that is an object, and gives a copy of its members.
  *
  * @param names - The members that it may have.
  * @param expected - What it is, for errors.

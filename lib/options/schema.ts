@@ -58,7 +58,7 @@ export interface OptionRow {
   name: string;
   type: OptionType;
   calls: readonly Call[];
-  /** The field of CRIU's request that it is; none when the core or a runtime acts on it. */
+  /** The field of CRIU's request that the option is; none when the core or a runtime acts on it. */
   field?: string;
   /** The flag of `libcriu checkpoint`, without dashes. */
   flag?: string;
@@ -71,17 +71,17 @@ export interface OptionRow {
   min?: number;
   max?: number;
   unit?: string;
-  /** How many of this unit are one of the field's, which is rounded up. */
+  /** How many units of the option are one unit of the field; the quotient is rounded up. */
   perFieldUnit?: number;
-  /** What a string, or each of a list, must look like, and how to say so. */
+  /** What a string, or each string of a list, must match, and how an error says so. */
   pattern?: { test: RegExp; expected: string };
   /** Set for an option without which the call cannot be made. */
   required?: true;
-  /** Filled in when it is not given. */
+  /** The value that is filled in when the option is not given. */
   default?: string | number;
-  /** The calls that fill it in; all of them when absent. */
+  /** The calls that fill the default in; all that take the option when absent. */
   defaultFor?: readonly Call[];
-  /** What holds without it, where nothing is filled in and it is not simply off. */
+  /** What holds without the option, where nothing is filled in and it is not simply off. */
   otherwise?: string;
   /** One short line, for help and README. */
   help: string;

@@ -1,7 +1,7 @@
-/** The one of some names that was probably meant; undefined when none is near. */
+/** The name that was probably meant, out of some; undefined when none is near. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  // More changes than this, and it is another word.
+  // With more changes than this it is another word.
   let least = Math.max(2, Math.ceil(name.length * 0.4)) + 1;
   for (const candidate of names) {
     const changes = distance(plain(name), plain(candidate));
@@ -10,12 +10,12 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best;
 }
 
-/** `tcp-established`, `tcp_established` and `tcpEstablished` are one name to who mistypes it. */
+/** Makes one name of `tcp-established`, `tcp_established` and `tcpEstablished`. */
 function plain(name: string): string {
   return name.replace(/[-_]/g, '').toLowerCase();
 }
 
-/** Levenshtein's: letters to insert, delete or replace. */
+/** The Levenshtein distance: how many letters are to be inserted, deleted or replaced. */
 function distance(from: string, to: string): number {
   // A name is short; a hostile one must not cost time.
   if (Math.abs(from.length - to.length) > 20) return Number.POSITIVE_INFINITY;

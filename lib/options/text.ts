@@ -1,6 +1,6 @@
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
 
-/** A string that CRIU can take. */
+/** Checks that a value is a string that CRIU can take. */
 export function checkText(name: string, expected: string, value: unknown): string {
   if (typeof value !== 'string') throw invalidArgType(name, expected, value);
   if (value === '') throw invalidArgValue(name, expected, value, 'it is empty');

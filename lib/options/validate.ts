@@ -63,7 +63,7 @@ export function checkImagePath(imagePath: unknown): string {
   return resolve(checkText('imagePath', 'a path', imagePath));
 }
 
-/** Nothing of a profile that does not exist; its own check refuses it. */
+/** The settings of a profile: none for one that does not exist, which its own check refuses. */
 function profileOf(name: unknown): Readonly<Record<string, string | number>> {
   return typeof name === 'string' && Object.hasOwn(profiles, name) ? (profiles[name] ?? {}) : {};
 }
@@ -82,7 +82,7 @@ function refuseUnknown(call: Call, name: string): void {
 
 type Validator = (name: string, value: unknown, row: OptionRow) => unknown;
 
-/** One for each type of the table; the value that they return is a copy. */
+/** The check of each type. What it returns is a copy of the value. */
 const validators: Readonly<Record<OptionType, Validator>> = {
   boolean(name, value) {
     if (typeof value === 'boolean') return value;
@@ -95,7 +95,7 @@ const validators: Readonly<Record<OptionType, Validator>> = {
     if (!Number.isInteger(value) || value < min || value > max) {
       throw invalidArgValue(name, expected, value);
     }
-    // -0 is an integer too.
+    // The sum is 0 for -0, which is an integer, too.
     return value + 0;
   },
 
@@ -179,7 +179,10 @@ function elements<T>(
   return Array.from(value, (item: unknown, index) => check(`${name}[${index}]`, item));
 }
 
-/** What CRIU would ignore, wait for without end, or decide by the order of its own code. */
+/**
+ * Refuses options that CRIU would ignore together, wait for without end, or decide between by the
+ * order of its own code.
+ */
 function refuseContradictions(call: Call, options: Readonly<Record<string, unknown>>): void {
   const { leaveStopped, preDump, lazyPages, statusFd, freezer, tcpClose } = options;
   const { preDumpMode, freezeCgroup, leaveRunning, tcpEstablished, parentPath, trackMem } = options;
@@ -223,7 +226,7 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   }
 }
 
-/** Whoever names a certificate believes that it is used. */
+/** Refuses what belongs to TLS without `tls`: whoever names a certificate believes it is used. */
 function refuseTlsForNothing(options: Readonly<Record<string, unknown>>): void {
   if (options['tls'] === true) return;
   for (const name of ['tlsCacert', 'tlsCacrl', 'tlsCert', 'tlsKey', 'tlsNoCnVerify']) {

@@ -264,6 +264,16 @@ describe('global flags', () => {
     }
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
+
+  test("help of the command tells its own default of what it does not share with the API's", async () => {
+    const { stdout } = await libcriu(['checkpoint', '--help']);
+    const [, of = ''] = /^ {3}--existing (.*?)^ {3}--/ms.exec(stdout) ?? [];
+    expect(of).toContain('refuse|replace|reuse');
+    expect(of).toContain('(default: reuse)');
+    expect(await optionsFor('checkpoint', '--existing', 'refuse', 'web')).toEqual({
+      existing: 'refuse',
+    });
+  });
 });
 
 describe('bad command lines', () => {
