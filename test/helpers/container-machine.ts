@@ -2,6 +2,8 @@ import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { Container, ContainerHook } from '../../lib/container/state/container.js';
+import { findContainer } from '../../lib/container/state/find.js';
 import type { Host } from '../../lib/linux/host.js';
 
 const fixtures = new URL('../fixtures/state/', import.meta.url).pathname;
@@ -93,12 +95,23 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
   };
 }
 
-/** What a promise is rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('the promise was not rejected');
+/** A machine with a container whose init is gone and whose cgroups are empty. */
+export async function makeEndedContainer(
+  fixture = 'runc-1.1.5-hybrid',
+  unified = false,
+): Promise<{ machine: Machine; container: Container }> {
+  const machine = await makeMachine({ unified });
+  await machine.container(fixture);
+  const container = { ...(await findContainer('web', machine, machine.host)), poststopHooks: [] };
+  for (const path of container.cgroupPaths.values()) await mkdir(path, { recursive: true });
+  return { machine, container };
 }
+
+/** A poststop hook that runs a shell script. */
+export const shellHook = (script: string, more: Partial<ContainerHook> = {}): ContainerHook => ({
+  path: '/bin/sh',
+  args: ['sh', '-c', script],
+  env: undefined,
+  timeoutMs: undefined,
+  ...more,
+});

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Criu, CriuError, type DumpOptions, type DumpResult, dump } from '../api.js';
+import { Criu, type CriuError, type DumpOptions, type DumpResult, dump } from '../api.js';
+import { failureOf } from '../rejection.js';
 import type { Scope } from '../scope.js';
 import { type FieldValue, traceCriu } from '../system/strace.js';
 import { CriuLog } from './criu-log.js';
@@ -36,13 +37,7 @@ export async function dumpFails(
   options: DumpOptions = {},
 ): Promise<CriuError> {
   const imagePath = join(await scope.directory(), 'images');
-  try {
-    await dump(pid, { leaveRunning: true, imagePath, ...options });
-  } catch (error) {
-    if (error instanceof CriuError) return error;
-    throw error;
-  }
-  throw new Error(`dump of ${pid} with ${JSON.stringify(options)} was to fail and did not`);
+  return await failureOf(dump(pid, { leaveRunning: true, imagePath, ...options }));
 }
 
 export type Fields = Record<string, FieldValue[]>;

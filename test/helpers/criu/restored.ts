@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import {
-  CriuError,
+  type CriuError,
   type DumpOptions,
   dump,
   type RestoreOptions,
   type RestoreResult,
   restore,
 } from '../api.js';
+import { failureOf } from '../rejection.js';
 import type { Scope } from '../scope.js';
 import { isAlive } from '../system/process.js';
 
@@ -50,11 +51,5 @@ export async function restoreFails(
   imagePath: string,
   options: RestoreOptions = {},
 ): Promise<CriuError> {
-  try {
-    await restore(imagePath, options);
-  } catch (error) {
-    if (error instanceof CriuError) return error;
-    throw error;
-  }
-  throw new Error(`restore of ${imagePath} was to fail and did not`);
+  return await failureOf(restore(imagePath, options));
 }

@@ -63,6 +63,9 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** A promise that never settles, as of a hook that waits for something. */
+export const never = (): Promise<never> => new Promise(() => {});
+
 // A machine that is emulated needs more time for everything.
 const patience = Number(process.env['LIBCRIU_TEST_PATIENCE'] ?? 1);
 

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { run, sleep, until } from './exec.js';
+import { linkTarget } from './link.js';
 import { allProcesses, type ProcessState } from './process.js';
 
 /** What this process and the machine hold at one moment. */
@@ -25,16 +26,12 @@ function count(names: readonly string[]): Map<string, number> {
 }
 
 function descriptors(): Map<string, number> {
-  const targets = readdirSync('/proc/self/fd').map((fd) => {
-    try {
-      // Of a pipe or a socket only the kind, not the number.
-      return readlinkSync(`/proc/self/fd/${fd}`).replace(/\[\d+\]/, '');
-    } catch {
-      // The descriptor of the listing itself.
-      return '';
-    }
-  });
-  return count(targets.filter((target) => target !== ''));
+  const targets = readdirSync('/proc/self/fd')
+    .map((fd) => linkTarget(`/proc/self/fd/${fd}`))
+    // The descriptor of the listing itself is gone by now.
+    .filter((target) => target !== undefined);
+  // Of a pipe or a socket only the kind counts, not the number.
+  return count(targets.map((target) => target.replace(/\[\d+\]/, '')));
 }
 
 /** Of a container that another test process of this machine makes or removes just now. */

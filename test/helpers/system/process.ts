@@ -75,6 +75,11 @@ export async function reachesState(pid: number, state: 'S' | 'D' | 'T'): Promise
   await until(`process ${pid} is in state ${state}`, () => processState(pid)?.state === state);
 }
 
+/** Waits until a process runs or sleeps: CRIU has let it go. */
+export async function goesOn({ pid }: { pid: number }): Promise<void> {
+  await until('the process goes on', () => /[SR]/.test(processState(pid)?.state ?? ''));
+}
+
 /** Its arguments, each ended by a zero byte; nothing when it is gone. */
 export function commandLine(pid: number): string {
   try {
@@ -92,13 +97,14 @@ export function allProcesses(): ProcessState[] {
     .filter((state) => state !== undefined);
 }
 
-/** The pid of who traces it, 0 for nobody. */
-function tracerOf(pid: number | undefined): number {
+/** The process that traces another one, undefined for none. */
+export function tracerOf(pid: number): number | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/^TracerPid:\s*(\d+)$/m.exec(status)?.[1] ?? 0);
+    const tracer = Number(/^TracerPid:\s*(\d+)$/m.exec(status)?.[1] ?? 0);
+    return tracer > 0 ? tracer : undefined;
   } catch {
-    return 0;
+    return undefined;
   }
 }
 
@@ -106,6 +112,7 @@ function tracerOf(pid: number | undefined): number {
 export interface Traces {
   /** Address ranges with their permissions. */
   mappings: string[];
+  /** A pid, 0 for none. */
   tracer: number;
 }
 
@@ -113,7 +120,7 @@ export function tracesOf(pid: number): Traces {
   const mappings = readFileSync(`/proc/${pid}/maps`, 'utf8')
     .split('\n')
     .map((line) => line.split(' ').slice(0, 2).join(' '));
-  return { mappings, tracer: tracerOf(pid) };
+  return { mappings, tracer: tracerOf(pid) ?? 0 };
 }
 
 export interface Workload {
@@ -200,8 +207,9 @@ export async function startWorkload(
     session ? child.pid : allProcesses().find(({ parent }) => parent === child.pid)?.pid;
   const kill = async (): Promise<void> => {
     // What a tracer holds cannot die: a criu that a failed test left behind goes first.
-    const tracer = tracerOf(find());
-    if (tracer > 0 && isAlive(tracer)) process.kill(tracer, 'SIGKILL');
+    const pid = find();
+    const tracer = pid === undefined ? undefined : tracerOf(pid);
+    if (tracer !== undefined && isAlive(tracer)) process.kill(tracer, 'SIGKILL');
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       process.kill(-child.pid, 'SIGKILL');
     }

@@ -41,6 +41,12 @@ const counter = [
   'i=0; while :; do i=$((i+1)); read -r up rest </proc/uptime; echo "$i $up" >>/log; usleep 20000; done',
 ];
 
+/**
+ * The command line of an init that only waits. It has no children: one that ends is a zombie for a
+ * moment, which `explain` finds.
+ */
+export const withoutChildren = ['/workload', '/ready', 'idle'];
+
 export interface Tick {
   number: number;
   seconds: number;

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scope } from '../scope.js';
-import { until } from '../system/exec.js';
-import { allProcesses, isAlive } from '../system/process.js';
+import { never, until } from '../system/exec.js';
+import { allProcesses, isAlive, tracerOf } from '../system/process.js';
 import { type Container, startContainer } from './container.js';
 
 /** Appends `<number> <uptime in s>` to `/log`, opening it anew for each line. */
@@ -41,18 +41,7 @@ export async function startHeavyContainer(
 }
 
 /** So that a dump which is to be hit on its way cannot pass unseen. */
-export const waitsAtTheEnd = { postDump: (): Promise<never> => new Promise(() => {}) };
-
-/** The process that traces this one, undefined for none. */
-export function tracerOf(pid: number): number | undefined {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const tracer = Number(/^TracerPid:\s*(\d+)$/m.exec(status)?.[1] ?? 0);
-    return tracer > 0 ? tracer : undefined;
-  } catch {
-    return undefined;
-  }
-}
+export const waitsAtTheEnd = { postDump: never };
 
 /** More than the shell of a heavy container has. */
 const severalMebibytes = 8 << 20;

@@ -24,6 +24,7 @@ import {
   processState,
   reachesState,
   startWorkload,
+  tracerOf,
   tracesOf,
 } from '../../helpers/system/process.js';
 import { type Container, startContainer, uniqueId } from '../../helpers/workloads/container.js';
@@ -32,7 +33,6 @@ import {
   criuWriting,
   isGone,
   startHeavyContainer,
-  tracerOf,
 } from '../../helpers/workloads/heavy-container.js';
 
 const scope = useScope();

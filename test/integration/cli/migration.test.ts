@@ -1,12 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Criu } from '../../helpers/api.js';
+import { startCriu } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
-import { criuBinary, distCli } from '../../helpers/paths.js';
+import { distCli } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { run, runOk, until } from '../../helpers/system/exec.js';
 import { allListeners, listens, useLargePipes } from '../../helpers/system/network.js';
@@ -25,17 +26,6 @@ const commandOf = ({ stateRoot, id }: Container, ...flags: string[]): string[] =
 const checkpoint = (container: Container, ...flags: string[]): ReturnType<typeof run> =>
   run(process.execPath, commandOf(container, ...flags));
 
-/** criu itself, at the other side. */
-function startCriu(...args: string[]): { child: ChildProcess; ended: Promise<number | null> } {
-  const child = spawn(criuBinary, args, { stdio: 'ignore' });
-  const ended = once(child, 'exit').then(([code]) => code as number | null);
-  scope.defer(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, ended };
-}
-
 const sizeOf = (directory: string): number =>
   readdirSync(directory).filter((name) => name.startsWith('pages-')).length;
 
@@ -47,7 +37,7 @@ test('--page-server: the pages go to `criu page-server`', async () => {
   const received = await scope.directory();
   const port = await freePort();
   const at = ['--address', '127.0.0.1', '--port', String(port)];
-  const server = startCriu('page-server', '-D', received, ...at);
+  const server = startCriu(scope, 'page-server', '-D', received, ...at);
   await until('it listens', listens(port));
   const images = container.path('images');
   const { code, stdout, stderr } = await checkpoint(
@@ -106,7 +96,7 @@ test('--lazy-pages, --page-server, --status-fd: with `criu lazy-pages` and `runc
   expect(dumping.exitCode).toBeNull();
   const from = ['--page-server', '--address', '127.0.0.1', '--port', String(port)];
   const place = ['-D', images, '-W', work, '-o', 'lazy.log'];
-  const daemon = startCriu('lazy-pages', ...from, ...place);
+  const daemon = startCriu(scope, 'lazy-pages', ...from, ...place);
   await until('the daemon waits', () => existsSync(join(work, 'lazy-pages.socket')));
   // The old one is there until its last page has gone, so the new one has another name.
   const moved = new Container(`${container.id}-moved`, container.directory);

@@ -3,7 +3,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
-  CriuError,
   checkpoint,
   type RestoreContainerOptions,
   type RestoreContainerResult,
@@ -11,6 +10,7 @@ import {
 } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
+import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
 import { brokenTicks, type Container, startContainer } from '../../helpers/workloads/container.js';
@@ -32,15 +32,6 @@ function restore(
 ): Promise<RestoreContainerResult> {
   const { id, stateRoot, bundle } = container;
   return restoreContainer(id, { stateRoot, bundle, ...options });
-}
-
-async function failure(operation: Promise<unknown>): Promise<CriuError> {
-  const error = await operation.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CriuError) return error;
-  throw new Error(`it was to fail with a CriuError and did not: ${String(error)}`);
 }
 
 test('a container comes back where it stopped', async () => {
@@ -81,7 +72,7 @@ optionTest(
   async () => {
     const { container, imagePath } = await checkpointed();
     const consoleSocket = container.path('no-such-socket');
-    const error = await failure(restore(container, { imagePath, consoleSocket }));
+    const error = await failureOf(restore(container, { imagePath, consoleSocket }));
     expect(error.code).toBe('ERR_RUNTIME_FAILED');
     expect(error.message).toMatch(/console.socket/);
     // The root of this container is on a disk, where it has no effect.
@@ -94,7 +85,7 @@ describe('a restore that fails', () => {
   test('because there is such a container', async () => {
     const { container, imagePath } = await checkpointed();
     await restore(container, { imagePath });
-    const error = await failure(restore(container, { imagePath }));
+    const error = await failureOf(restore(container, { imagePath }));
     expect(error).toMatchObject({ code: 'ERR_RUNTIME_FAILED', operation: 'restoreContainer' });
     expect(error.message).toMatch(/exist/);
     await container.countsOn();
@@ -108,7 +99,7 @@ describe('a restore that fails', () => {
     await until('it counts', () => existsSync(join(container.rootfs, 'log')));
     await checkpoint(container.id, { stateRoot: container.stateRoot, imagePath });
     await rm(join(container.rootfs, 'log'));
-    const error = await failure(restore(container, { imagePath }));
+    const error = await failureOf(restore(container, { imagePath }));
     expect(error.code).toBe('ERR_RUNTIME_FAILED');
     expect(error.message).toMatch(/Can't open file log/);
     expect(error.log.join()).toMatch(/Can't open file log/);
@@ -117,7 +108,7 @@ describe('a restore that fails', () => {
 
   test('because there is no such runtime', async () => {
     const { container, imagePath } = await checkpointed();
-    const error = await failure(restore(container, { imagePath, runtime: 'no-such-runtime' }));
+    const error = await failureOf(restore(container, { imagePath, runtime: 'no-such-runtime' }));
     expect(error.code).toBe('ERR_RUNTIME_NOT_FOUND');
     expect(error.message).toContain('no-such-runtime');
   });
@@ -127,7 +118,7 @@ describe('a restore that fails', () => {
     const empty = container.path('empty');
     await mkdir(empty);
     for (const wrong of [empty, container.path('missing')]) {
-      const error = await failure(restore(container, { imagePath: wrong }));
+      const error = await failureOf(restore(container, { imagePath: wrong }));
       expect(error.code).toBe('ERR_CRIU_IMAGES_DIR');
       expect(error.message).toContain(wrong);
     }

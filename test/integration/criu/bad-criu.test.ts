@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CheckpointOptions, Criu, checkpoint } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { criuBinary, distIndex, prefix } from '../../helpers/paths.js';
+import { rejection } from '../../helpers/rejection.js';
 import { Scope, useScope } from '../../helpers/scope.js';
 import { run, runOk } from '../../helpers/system/exec.js';
 import { snapshotDirectory } from '../../helpers/system/snapshot.js';
@@ -12,7 +13,6 @@ import { type Container, startContainer } from '../../helpers/workloads/containe
 const scope = useScope();
 const shared = new Scope();
 let container: Container;
-
 beforeAll(async () => {
   requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc', 'setpriv');
   container = await startContainer(shared, { args: ['/workload', '-', 'idle'] });
@@ -32,12 +32,7 @@ async function isRefused(
     leaveRunning: true,
     criu,
   };
-  const error = await checkpoint(container.id, options).then(
-    () => {
-      throw new Error('was to be refused and was not');
-    },
-    (reason: unknown) => reason as Error & { code: string },
-  );
+  const error = await rejection(checkpoint(container.id, options));
   expect({ code: error.code, message: error.message }).toMatchObject({ code });
   for (const part of says) expect(error.message).toMatch(part);
   expect(error.message).not.toMatch(/\n/);

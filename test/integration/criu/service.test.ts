@@ -1,62 +1,25 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { Criu, CriuError, checkpoint, dump } from '../../helpers/api.js';
+import { Criu, type CriuError, checkpoint, dump } from '../../helpers/api.js';
+import { startCriu, startService } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
-import { criuBinary } from '../../helpers/paths.js';
+import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
 import { assertNoLeak, settledHoldings } from '../../helpers/system/leaks.js';
-import { listensAt } from '../../helpers/system/network.js';
 import { isAlive, startWorkload } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
-import { childrenNamed, isGone } from '../../helpers/workloads/heavy-container.js';
+import { childrenNamed } from '../../helpers/workloads/heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
 
-/** A `criu service`, by this command before it, and its socket. */
-async function startService(
-  ...before: string[]
-): Promise<{ service: string; child: ChildProcess; directory: string }> {
-  const directory = await scope.directory();
-  const service = join(directory, 'criu.sock');
-  const [command = '', ...args] = [
-    ...before,
-    criuBinary,
-    'service',
-    '--address',
-    service,
-    '--log-file',
-    join(directory, 'service.log'),
-  ];
-  const child = spawn(command, args, { stdio: 'ignore', cwd: directory });
-  await once(child, 'spawn');
-  scope.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
-  });
-  await until('the service listens', () => listensAt(service));
-  return { service, child, directory };
-}
-
-async function failureOf(operation: Promise<unknown>): Promise<CriuError> {
-  const error = await operation.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CriuError) return error;
-  throw new Error(`it was to fail with a CriuError and did not: ${String(error)}`);
-}
-
 test('a process is dumped by the service, and no criu is started', async () => {
-  const { service, child } = await startService();
+  const { service, child } = await startService(scope);
   const criu = new Criu({ service });
   criu.close(); // the spares of other tests
   const { pid } = await startWorkload(scope, ['idle']);
@@ -78,7 +41,7 @@ test('a process is dumped by the service, and no criu is started', async () => {
 });
 
 test('version, features and check are answered by the service', async () => {
-  const { service } = await startService();
+  const { service } = await startService(scope);
   const criu = new Criu({ service });
   expect(await criu.version()).toEqual(await new Criu().version());
   expect(await criu.features()).toEqual(await new Criu().features());
@@ -91,7 +54,7 @@ test('version, features and check are answered by the service', async () => {
 });
 
 test('a container is checkpointed by the service, thawed, and restored by runc', async () => {
-  const { service } = await startService();
+  const { service } = await startService(scope);
   const criu = new Criu({ service });
   const container = await startContainer(scope);
   const { stateRoot, id } = container;
@@ -105,7 +68,7 @@ test('a container is checkpointed by the service, thawed, and restored by runc',
 });
 
 test('failures, many dumps and leaks are as without a service', async () => {
-  const { service, child } = await startService();
+  const { service, child } = await startService(scope);
   const criu = new Criu({ service });
   const directory = await scope.directory();
   const locking = await startWorkload(scope, ['lock', join(directory, 'lock')]);
@@ -126,7 +89,7 @@ test('failures, many dumps and leaks are as without a service', async () => {
 });
 
 test('a service in another mount namespace is refused in one sentence, nothing is made', async () => {
-  const { service } = await startService('unshare', '--mount');
+  const { service } = await startService(scope, 'unshare', '--mount');
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const imagePath = join(directory, 'images');
@@ -151,7 +114,7 @@ test('without a socket: ERR_CRIU_NOT_FOUND', async () => {
 });
 
 test('a socket on which nobody listens: a CriuError that names it', async () => {
-  const { service, child } = await startService();
+  const { service, child } = await startService(scope);
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
   await gone;
@@ -168,7 +131,7 @@ test('a socket on which nobody listens: a CriuError that names it', async () => 
 });
 
 test('a service that ends between two dumps, and one that comes back', async () => {
-  const { service, child } = await startService();
+  const { service, child } = await startService(scope);
   const criu = new Criu({ service });
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
@@ -180,11 +143,7 @@ test('a service that ends between two dumps, and one that comes back', async () 
   expect((await failureOf(dump(pid, { criu, ...options('second') }))).message).toContain(service);
   expect(existsSync(join(directory, 'second'))).toBe(false);
   // At the same path.
-  const again = spawn(criuBinary, ['service', '--address', service], { stdio: 'ignore' });
-  scope.defer(async () => {
-    again.kill('SIGKILL');
-    await isGone(again.pid ?? 0);
-  });
+  startCriu(scope, 'service', '--address', service);
   await until('the service answers', () =>
     criu.check().then(
       () => true,

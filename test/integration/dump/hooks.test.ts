@@ -2,11 +2,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CriuError, checkpoint, type HookEvent, type Hooks } from '../../helpers/api.js';
+import { checkpoint, type HookEvent, type Hooks } from '../../helpers/api.js';
 import { dumpOk } from '../../helpers/criu/attempt.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
+import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
+import { never } from '../../helpers/system/exec.js';
 import {
   assertNoLeak,
   firewallRules,
@@ -29,15 +31,6 @@ function save(container: Container, hooks: Hooks, more = {}): Promise<unknown> {
     hooks,
     ...more,
   });
-}
-
-async function failure(operation: Promise<unknown>): Promise<CriuError> {
-  const error = await operation.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CriuError) return error;
-  throw new Error(`it was to fail with a CriuError and did not: ${String(error)}`);
 }
 
 optionTest('hooks', 'are called in order, while the container stands still', async () => {
@@ -117,7 +110,7 @@ describe('a veto', () => {
           },
         ]),
       );
-      const error = await failure(save(container, hooks));
+      const error = await failureOf(save(container, hooks));
       expect(error.code).toBe('ERR_CRIU_VETOED');
       expect(error.message).toContain(`hooks.${stage}: not now`);
       expect(error.cause).toBe(cause);
@@ -150,20 +143,18 @@ describe('a veto', () => {
   test('is also an answer that cannot be used', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const bad = (() => [7]) as unknown as NonNullable<Hooks['queryExtFiles']>;
-    const error = await failure(dumpOk(scope, pid, { hooks: { queryExtFiles: bad } }));
+    const error = await failureOf(dumpOk(scope, pid, { hooks: { queryExtFiles: bad } }));
     expect(error.code).toBe('ERR_CRIU_VETOED');
     expect(error.cause).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
   });
 });
 
 describe('a handler that never settles', () => {
-  const never = (): Promise<undefined> => new Promise(() => {});
-
   test.each(['preDump', 'queryExtFiles', 'postDump'] as const)(
     'in %s is bounded by timeoutMs',
     async (stage) => {
       const container = await startContainer(scope);
-      const error = await failure(save(container, { [stage]: never }, { timeoutMs: 300 }));
+      const error = await failureOf(save(container, { [stage]: never }, { timeoutMs: 300 }));
       expect(error.code).toBe('ERR_CRIU_TIMEOUT');
       expect(container.freezer).toBe('THAWED');
       await container.countsOn();

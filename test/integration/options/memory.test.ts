@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { Criu, checkpoint, dump, preDump } from '../../helpers/api.js';
 import { dumpOk } from '../../helpers/criu/attempt.js';
+import { startCriu } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { criuBinary, environmentWithCriu } from '../../helpers/paths.js';
@@ -19,21 +20,11 @@ import { startContainer } from '../../helpers/workloads/container.js';
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'gcc'));
 
-/** Runs criu beside the test; it is killed with the test if it has not ended by itself. */
-function startCriu(...args: string[]): { ended: Promise<number | null>; pid: number } {
-  const child = spawn(criuBinary, args, { stdio: 'ignore' });
-  const ended = once(child, 'exit').then(([code]) => code as number | null);
-  scope.defer(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-    await ended;
-  });
-  return { ended, pid: child.pid ?? 0 };
-}
-
 optionTest('pageServer', 'the pages go to criu page-server and not into the images', async () => {
   const received = await scope.directory();
   const port = await freePort();
   const server = startCriu(
+    scope,
     'page-server',
     '-D',
     received,
@@ -83,6 +74,7 @@ optionTest(
     expect(listeners(port)).toEqual(['0100007F']);
     expect(isAlive(source.pid)).toBe(true);
     const daemon = startCriu(
+      scope,
       'lazy-pages',
       '--page-server',
       '--address',

@@ -7,6 +7,7 @@ import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { useScope } from '../../helpers/scope.js';
 import { runOk } from '../../helpers/system/exec.js';
+import { mountTmpfs } from '../../helpers/system/mounts.js';
 import { startWorkload, workloadBinary } from '../../helpers/system/process.js';
 
 const scope = useScope();
@@ -21,8 +22,7 @@ async function processWithMount(
   await Promise.all([mkdir(root), mkdir(source)]);
   await copyFile(await workloadBinary(), join(root, 'workload'));
   await runOk('chmod', ['755', join(root, 'workload')]);
-  await runOk('mount', ['-t', 'tmpfs', 'none', source]);
-  scope.defer(() => runOk('umount', ['--lazy', source]));
+  await mountTmpfs(scope, '', source);
   await runOk('mount', [kind === 'bind' ? '--make-private' : '--make-shared', source]);
   const { pid } = await startWorkload(scope, ['mounts', root, `${kind}:${source}:/data`]);
   return { pid, root, source };

@@ -16,6 +16,7 @@ import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { useScope } from '../../helpers/scope.js';
 import { runOk, until } from '../../helpers/system/exec.js';
+import { mountTmpfs } from '../../helpers/system/mounts.js';
 import { isAlive, reachesState, startWorkload } from '../../helpers/system/process.js';
 
 const scope = useScope();
@@ -110,8 +111,7 @@ optionTest('evasiveDevices', 'a device node that another one hides fails without
   const node = join(hidden, 'null');
   await runOk('mknod', [node, 'c', '1', '3']);
   const { pid } = await startWorkload(scope, ['hold', node]);
-  await runOk('mount', ['-t', 'tmpfs', 'none', hidden]);
-  scope.defer(() => runOk('umount', ['--lazy', hidden]));
+  await mountTmpfs(scope, '', hidden);
   await runOk('mknod', [node, 'c', '1', '3']);
   expect((await dumpFails(scope, pid)).message).toMatch(/Unaccessible path opened/);
   await dumpOk(scope, pid, { evasiveDevices: true });
@@ -127,8 +127,7 @@ optionTest(
     await writeFile(join(visible, 'file'), '');
     await link(join(visible, 'file'), join(hidden, 'file'));
     const { pid } = await startWorkload(scope, ['watch', join(hidden, 'file')]);
-    await runOk('mount', ['-t', 'tmpfs', 'none', hidden]);
-    scope.defer(() => runOk('umount', ['--lazy', hidden]));
+    await mountTmpfs(scope, '', hidden);
     // Not forced, CRIU stores a handle without a path, whatever paths it may scan.
     const unforced = await dumpOk(scope, pid, { irmapPaths: [visible] });
     expect(unforced.log.has(/irmap: Resolving/)).toBe(false);

@@ -5,7 +5,7 @@ import { CriuError, dump, type HookEvent, type RestoreHooks } from '../../helper
 import { dumpAway, restoreFails, restoreOk } from '../../helpers/criu/restored.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
-import { sleep, until } from '../../helpers/system/exec.js';
+import { never, sleep, until } from '../../helpers/system/exec.js';
 import {
   allProcesses,
   isAlive,
@@ -126,8 +126,6 @@ describe('a veto of a restore', () => {
 });
 
 describe('a restore that is given up', () => {
-  const never = (): Promise<void> => new Promise(() => {});
-
   test.each(['preRestore', 'postRestore'] as const)(
     'in %s by timeoutMs leaves nothing of the tasks',
     async (stage) => {

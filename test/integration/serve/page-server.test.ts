@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -12,6 +11,7 @@ import {
   startPageServer,
 } from '../../helpers/api.js';
 import { type Host, startHost } from '../../helpers/criu/host.js';
+import { startService } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { criuBinary } from '../../helpers/paths.js';
@@ -24,14 +24,9 @@ import {
   hasSpare,
   settledHoldings,
 } from '../../helpers/system/leaks.js';
-import { allListeners, listeners, listensAt } from '../../helpers/system/network.js';
+import { allListeners, listeners } from '../../helpers/system/network.js';
 import { freePort } from '../../helpers/system/port.js';
-import {
-  isAlive,
-  processState,
-  startWorkload,
-  type Workload,
-} from '../../helpers/system/process.js';
+import { goesOn, isAlive, startWorkload, type Workload } from '../../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc', 'ip', 'openssl'));
@@ -58,9 +53,6 @@ async function expectNothingLeft(workload: Workload): Promise<void> {
   await assertNoLeak(held, [workload.pid]);
   await goesOn(workload);
 }
-
-const goesOn = ({ pid }: Workload): Promise<unknown> =>
-  until('the process goes on', () => /[SR]/.test(processState(pid)?.state ?? ''));
 
 const memoryWorkload = (mebibytes = 16): Promise<Workload> =>
   startWorkload(scope, ['memory', mebibytes]);
@@ -419,18 +411,8 @@ optionTest('tlsCacrl', 'a certificate that was revoked is refused', async () => 
 });
 
 test('a criu service cannot be a page server', async () => {
-  const directory = await scope.directory();
-  const socket = join(directory, 'service.socket');
-  const service = spawn(criuBinary, ['service', '--address', socket, '-W', directory], {
-    stdio: 'ignore',
-  });
-  const ended = once(service, 'exit');
-  scope.defer(() => {
-    service.kill('SIGKILL');
-    return ended;
-  });
-  await until('the service listens', () => listensAt(socket));
-  const criu = new Criu({ service: socket });
+  const { service, directory } = await startService(scope);
+  const criu = new Criu({ service });
   await expect(
     startPageServer({ imagePath: join(directory, 'images'), address: '127.0.0.1', criu }),
   ).rejects.toMatchObject({ code: 'ERR_CRIU_NOT_FOUND' });

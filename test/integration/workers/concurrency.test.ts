@@ -1,118 +1,154 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
-import { Criu, CriuError, type DumpResult, dump } from '../../helpers/api.js';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Criu, type DumpOptions, type DumpResult, dump, version } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
-import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
-import { isAlive, startWorkload, type Workload } from '../../helpers/system/process.js';
+import { sleep, until } from '../../helpers/system/exec.js';
+import { isAlive, startWorkload } from '../../helpers/system/process.js';
 
 const scope = useScope();
-beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
+afterEach(() => new Criu().close());
 
-/** Counts how far a timer of 1 ms slips while something else goes on. */
-function watchTimer(): () => number {
-  let last = performance.now();
-  let largest = 0;
-  const timer = setInterval(() => {
-    const now = performance.now();
-    largest = Math.max(largest, now - last - 1);
-    last = now;
-  }, 1);
-  return () => {
-    clearInterval(timer);
-    return largest;
-  };
+const cores = availableParallelism();
+let number = 0;
+
+async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Promise<DumpResult> {
+  number += 1;
+  const imagePath = join(await scope.directory(), `images-${number}`);
+  return await dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 }
 
-async function start(count: number): Promise<Workload[]> {
-  return await Promise.all(Array.from({ length: count }, () => startWorkload(scope, ['idle'])));
-}
-
-test('8 dumps of 8 processes at one moment succeed and a 1 ms timer slips by no more than 20 ms', async () => {
-  const workloads = await start(8);
-  const directory = await scope.directory();
-  const criu = new Criu();
-  const images = (round: string, pid: number): string => join(directory, `${round}-${pid}`);
-  const dumpAll = (round: string): Promise<DumpResult[]> =>
-    Promise.all(
-      workloads.map(({ pid }) =>
-        dump(pid, { criu, leaveRunning: true, imagePath: images(round, pid) }),
-      ),
+describe('concurrency', () => {
+  /** Dumps that stay in their first hook until they are let go, all begun in one go. */
+  async function begin(criu: (index: number) => Criu, count: number) {
+    const workloads = await Promise.all(
+      Array.from({ length: count }, () => startWorkload(scope, ['idle'])),
     );
-  // Loads the addon and has the code compiled: start-up is not what is measured.
-  await dumpAll('warm-up');
-  const before = await settledHoldings([], hasSpare);
-  let slipMs = Number.POSITIVE_INFINITY;
-  // A loop that dumps block is blocked each time, one whose machine stands still is not.
-  for (let i = 0; i < 5 && slipMs > 20; i++) {
-    const stop = watchTimer();
-    await dumpAll(`round-${i}`);
-    slipMs = Math.min(slipMs, stop());
+    const directory = await scope.directory();
+    const begun: number[] = [];
+    const ended: number[] = [];
+    const gates = workloads.map(() => {
+      let resolve = (): void => {};
+      const promise = new Promise<void>((settle) => {
+        resolve = settle;
+      });
+      return { promise, resolve };
+    });
+    const aborts = workloads.map(() => new AbortController());
+    const paths = workloads.map((_, index) => join(directory, String(index)));
+    const dumps = workloads.map(async ({ pid }, index) => {
+      const hooks = {
+        preDump: async () => {
+          begun.push(index);
+          await gates[index]?.promise;
+        },
+      };
+      const { signal } = aborts[index] ?? {};
+      await dump(pid, {
+        criu: criu(index),
+        leaveRunning: true,
+        imagePath: paths[index] ?? '',
+        hooks,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      ended.push(index);
+    });
+    // A test that fails leaves none of them waiting.
+    for (const dump of dumps) dump.catch(() => {});
+    scope.defer(async () => {
+      for (const gate of gates) gate.resolve();
+      await Promise.allSettled(dumps);
+    });
+    return { begun, ended, gates, aborts, dumps, paths, workloads };
   }
-  expect(slipMs).toBeLessThanOrEqual(20);
-  const results = await dumpAll('last');
-  for (const [index, { pid }] of workloads.entries()) {
-    expect(results[index]).toMatchObject({ pid, imagePath: images('last', pid) });
-    // Its own images, not a neighbour's.
-    expect(readdirSync(images('last', pid))).toContain(`core-${pid}.img`);
-    expect(isAlive(pid)).toBe(true);
-  }
-  await assertNoLeak(before);
-});
 
-test('of concurrent dumps the failing ones fail with their own error', async () => {
-  const directory = await scope.directory();
-  const good = await start(4);
-  const locking = await startWorkload(scope, ['lock', join(directory, 'lock')]);
-  const connected = await startWorkload(scope, ['tcp']);
-  const gone = await startWorkload(scope, ['idle']);
-  await gone.kill();
-  const criu = new Criu();
-  const expected: [pid: number, pattern: RegExp | undefined][] = [
-    ...good.map(({ pid }): [number, undefined] => [pid, undefined]),
-    [locking.pid, /file.locks/],
-    [connected.pid, /tcp-established/],
-    [gone.pid, new RegExp(`no process ${gone.pid}`)],
-    [0x7fff_fff0, /no process 2147483632/],
-  ];
-  for (const round of [1, 2, 3]) {
-    const settled = await Promise.allSettled(
-      expected.map(([pid]) =>
-        dump(pid, { criu, leaveRunning: true, imagePath: join(directory, `${round}-${pid}`) }),
-      ),
-    );
-    for (const [index, [pid, pattern]] of expected.entries()) {
-      const outcome = settled[index];
-      if (pattern === undefined) {
-        expect(outcome).toMatchObject({ status: 'fulfilled', value: { pid } });
-        continue;
+  test('1 runs them strictly one at a time, in the order of the calls', async () => {
+    const criu = new Criu({ concurrency: 1 });
+    for (let repeat = 0; repeat < 3; repeat++) {
+      const { begun, ended, gates, dumps } = await begin(() => criu, 8);
+      for (const [index, gate] of gates.entries()) {
+        await until(`dump ${index} has begun`, () => begun.length === index + 1);
+        await sleep(10);
+        // Nobody overtakes the one that is held, and nobody runs beside it.
+        expect(begun).toEqual(Array.from({ length: index + 1 }, (_, at) => at));
+        gate.resolve();
       }
-      if (outcome?.status !== 'rejected') throw new Error(`dump of ${pid} was to fail`);
-      expect(outcome.reason).toBeInstanceOf(CriuError);
-      expect((outcome.reason as CriuError).message).toMatch(pattern);
-      expect(existsSync(join(directory, `${round}-${pid}`, 'inventory.img'))).toBe(false);
+      await Promise.all(dumps);
+      expect(ended).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     }
-  }
-  for (const { pid } of [...good, locking, connected]) expect(isAlive(pid)).toBe(true);
-});
-
-test('32 dumps in flight leave no descriptor and no process', async () => {
-  const workloads = await start(4);
-  const directory = await scope.directory();
-  const criu = new Criu();
-  await dump(workloads[0]?.pid ?? 0, {
-    criu,
-    leaveRunning: true,
-    imagePath: join(directory, 'first'),
   });
-  const before = await settledHoldings([], hasSpare);
-  for (let wave = 0; wave < 8; wave++) {
-    await Promise.all(
-      workloads.map(({ pid }) =>
-        dump(pid, { criu, leaveRunning: true, imagePath: join(directory, `${wave}-${pid}`) }),
-      ),
+
+  test('a queued one is aborted: AbortError, nothing made, the others go on', async () => {
+    const criu = new Criu({ concurrency: 1 });
+    const { begun, gates, aborts, dumps, paths, workloads } = await begin(() => criu, 4);
+    await until('the first one has begun', () => begun.length === 1);
+    await sleep(20);
+    aborts[2]?.abort(new Error('not any more'));
+    await expect(dumps[2]).rejects.toMatchObject({
+      name: 'AbortError',
+      code: 'ABORT_ERR',
+      stage: 'queued',
+      cause: expect.objectContaining({ message: 'not any more' }) as Error,
+    });
+    expect(existsSync(paths[2] ?? '')).toBe(false);
+    for (const gate of gates) gate.resolve();
+    await Promise.all([dumps[0], dumps[1], dumps[3]]);
+    expect(begun).toEqual([0, 1, 3]);
+    expect(isAlive(workloads[2]?.pid ?? 0)).toBe(true);
+    expect(existsSync(paths[2] ?? '')).toBe(false);
+  });
+
+  test('timeoutMs counts while it is queued', async () => {
+    const criu = new Criu({ concurrency: 1 });
+    const { begun } = await begin(() => criu, 1);
+    await until('the first one has begun', () => begun.length === 1);
+    const { pid } = await startWorkload(scope, ['idle']);
+    const imagePath = join(await scope.directory(), 'images');
+    await expect(dump(pid, { criu, imagePath, timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'ERR_CRIU_TIMEOUT',
+      stage: 'queued',
+    });
+    expect(existsSync(imagePath)).toBe(false);
+    expect(isAlive(pid)).toBe(true);
+  });
+
+  test('a failing one gives its turn to the next', async () => {
+    const criu = new Criu({ concurrency: 1 });
+    const locking = await startWorkload(scope, ['lock', join(await scope.directory(), 'lock')]);
+    const { pid } = await startWorkload(scope, ['idle']);
+    const settled = await Promise.allSettled(
+      [locking.pid, pid, locking.pid, pid].map((target) => dumpOne(criu, target)),
     );
-  }
-  await assertNoLeak(before);
+    expect(settled.map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+  });
+
+  test('by default one a core, over all instances that do not set it', async () => {
+    const { begun, gates, dumps } = await begin(() => new Criu(), cores + 2);
+    await until(`${cores} have begun`, () => begun.length === cores);
+    await sleep(100);
+    expect(begun).toHaveLength(cores);
+    // An instance of its own has a queue of its own.
+    const { pid } = await startWorkload(scope, ['idle']);
+    await dumpOne(new Criu({ concurrency: 1 }), pid);
+    expect(begun).toHaveLength(cores);
+    gates[begun[0] ?? 0]?.resolve();
+    await until('the next one has begun', () => begun.length === cores + 1);
+    for (const gate of gates) gate.resolve();
+    await Promise.all(dumps);
+  });
+
+  test('what is no dump does not wait', async () => {
+    const { begun } = await begin(() => new Criu(), cores);
+    await until('all have begun', () => begun.length === cores);
+    expect((await version()).major).toBeGreaterThan(2);
+    await new Criu().features();
+  });
 });

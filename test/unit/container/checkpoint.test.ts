@@ -2,7 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { checkpoint } from '../../../lib/container/checkpoint.js';
-import { makeMachine, rejection } from '../../helpers/container-machine.js';
+import { makeMachine } from '../../helpers/container-machine.js';
+import { rejection } from '../../helpers/rejection.js';
 
 /** What the checks before any dump say to `euid`, which needs no CRIU and touches nothing. */
 async function refusal(id: unknown, options: object = {}, euid = 0) {

@@ -6,7 +6,8 @@ import { containerFields } from '../../../lib/container/fields.js';
 import { goJson } from '../../../lib/container/go-json.js';
 import { findContainer } from '../../../lib/container/state/find.js';
 import { resolveInRoot } from '../../../lib/linux/secure-join.js';
-import { type Machine, makeMachine, rejection } from '../../helpers/container-machine.js';
+import { type Machine, makeMachine } from '../../helpers/container-machine.js';
+import { rejection } from '../../helpers/rejection.js';
 
 async function fieldsOf(machine: Machine, preDump = false) {
   const container = await findContainer('web', machine, machine.host);

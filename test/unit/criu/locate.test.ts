@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CriuError } from '../../../lib/base/errors.js';
 import { locate } from '../../../lib/criu/locate.js';
+import { failureOf } from '../../helpers/rejection.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -20,12 +20,6 @@ async function makePrefix(name: string, library = 'lib/libcriu.so.2'): Promise<s
     await chmod(join(prefix, file), 0o755);
   }
   return prefix;
-}
-
-async function failureOf(operation: Promise<unknown>): Promise<CriuError> {
-  const error = await operation.catch((reason: unknown) => reason);
-  if (error instanceof CriuError) return error;
-  throw new Error(`it was to fail with a CriuError: ${String(error)}`);
 }
 
 describe('locate', () => {

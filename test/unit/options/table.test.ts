@@ -7,17 +7,9 @@ import type { Call } from '../../../lib/options/schema.js';
 import { coreFields, optionTable } from '../../../lib/options/table.js';
 import { validateOptions } from '../../../lib/options/validate.js';
 import { insertTable } from '../../../scripts/generate/options.mjs';
+import { calls } from '../../helpers/options.js';
 import { projectRoot, protoDirectory } from '../../helpers/paths.js';
 
-const calls: Call[] = [
-  'checkpoint',
-  'dump',
-  'preDump',
-  'restore',
-  'restoreContainer',
-  'startPageServer',
-  'startLazyPages',
-];
 /** Those that have an option which must be given. */
 const servers: readonly Call[] = ['startPageServer', 'startLazyPages'];
 const kebab = (name: string): string =>

@@ -8,7 +8,8 @@ import {
   runcStateRoot,
 } from '../../../../lib/container/state/find.js';
 import type { Host } from '../../../../lib/linux/host.js';
-import { init, makeMachine, rejection } from '../../../helpers/container-machine.js';
+import { init, makeMachine } from '../../../helpers/container-machine.js';
+import { rejection } from '../../../helpers/rejection.js';
 
 describe('the state root', () => {
   test('of root is /run/runc whatever the environment says', async () => {

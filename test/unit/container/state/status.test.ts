@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { findContainer } from '../../../../lib/container/state/find.js';
 import { requireCheckpointable, untilStarted } from '../../../../lib/container/state/status.js';
-import { init, type Machine, makeMachine, rejection } from '../../../helpers/container-machine.js';
+import { init, type Machine, makeMachine } from '../../../helpers/container-machine.js';
+import { rejection } from '../../../helpers/rejection.js';
 
 async function runc(options?: { unified: boolean }): Promise<Machine> {
   const machine = await makeMachine(options);

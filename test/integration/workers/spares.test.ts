@@ -1,24 +1,17 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  Criu,
-  checkpoint,
-  type DumpOptions,
-  type DumpResult,
-  dump,
-  version,
-} from '../../helpers/api.js';
+import { Criu, checkpoint, type DumpOptions, type DumpResult, dump } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
+import { linkTarget } from '../../helpers/system/link.js';
 import {
   allProcesses,
   commandLine,
-  isAlive,
   processState,
   startWorkload,
 } from '../../helpers/system/process.js';
@@ -52,7 +45,6 @@ function zombies(): string[] {
 }
 
 const noZombie = (): Promise<boolean> => until('no zombie is left', () => zombies().length === 0);
-
 let number = 0;
 
 async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Promise<DumpResult> {
@@ -213,8 +205,12 @@ describe('spare workers', () => {
     expect(ignored & ~(1n << 12n)).toBe(1n << 24n);
     expect(readlinkSync(`/proc/${spare}/ns/mnt`)).toBe(readlinkSync('/proc/self/ns/mnt'));
     // 3 is the socket; what criu opened itself for its requests comes after it.
-    const ours = new Set(readdirSync('/proc/self/fd').map((fd) => linkOf(process.pid, fd)));
-    const theirs = readdirSync(`/proc/${spare}/fd`).map((fd) => linkOf(spare, fd));
+    const ours = new Set(
+      readdirSync('/proc/self/fd').map((fd) => linkTarget(`/proc/self/fd/${fd}`)),
+    );
+    const theirs = readdirSync(`/proc/${spare}/fd`).map(
+      (fd) => linkTarget(`/proc/${spare}/fd/${fd}`) ?? '',
+    );
     const inherited = theirs.filter((link) => ours.has(link) && !link.startsWith('/dev/null'));
     // Its standard output and error are a pipe of which we hold the other end.
     expect(new Set(inherited.filter((link) => !link.startsWith('pipe:')))).toEqual(new Set());
@@ -240,178 +236,5 @@ describe('spare workers', () => {
     expect(used).toHaveLength(1);
     await spareCount(1);
     expect(spares()).not.toContain(old);
-  });
-});
-
-function linkOf(pid: number, fd: string): string {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch {
-    return '';
-  }
-}
-
-describe('settings out of range', () => {
-  test.each([
-    ['workers', -1, 'ERR_INVALID_ARG_VALUE'],
-    ['workers', cores + 1, 'ERR_INVALID_ARG_VALUE'],
-    ['workers', 0.5, 'ERR_INVALID_ARG_VALUE'],
-    ['workers', Number.NaN, 'ERR_INVALID_ARG_VALUE'],
-    ['workers', Number.POSITIVE_INFINITY, 'ERR_INVALID_ARG_VALUE'],
-    ['workers', '1', 'ERR_INVALID_ARG_TYPE'],
-    ['workers', null, 'ERR_INVALID_ARG_TYPE'],
-    ['workers', true, 'ERR_INVALID_ARG_TYPE'],
-    ['concurrency', 0, 'ERR_INVALID_ARG_VALUE'],
-    ['concurrency', -1, 'ERR_INVALID_ARG_VALUE'],
-    ['concurrency', 1.5, 'ERR_INVALID_ARG_VALUE'],
-    ['concurrency', 1025, 'ERR_INVALID_ARG_VALUE'],
-    ['concurrency', Number.NaN, 'ERR_INVALID_ARG_VALUE'],
-    ['concurrency', '2', 'ERR_INVALID_ARG_TYPE'],
-    ['concurrency', 2n, 'ERR_INVALID_ARG_TYPE'],
-    ['concurrency', null, 'ERR_INVALID_ARG_TYPE'],
-    ['service', '', 'ERR_INVALID_ARG_TYPE'],
-    ['service', 7, 'ERR_INVALID_ARG_TYPE'],
-  ])('%s: %s is refused with %s', (name, value, code) => {
-    const make = (): unknown => new Criu({ [name]: value });
-    expect(make).toThrow(expect.objectContaining({ code }) as Error);
-    expect(make).toThrow(name);
-  });
-
-  test('undefined is the default', async () => {
-    const { pid } = await startWorkload(scope, ['idle']);
-    await dumpOne(new Criu({ workers: undefined, concurrency: undefined } as never), pid);
-    await spareCount(1);
-  });
-});
-
-describe('concurrency', () => {
-  /** Dumps that stay in their first hook until they are let go, all begun in one go. */
-  async function begin(criu: (index: number) => Criu, count: number) {
-    const workloads = await Promise.all(
-      Array.from({ length: count }, () => startWorkload(scope, ['idle'])),
-    );
-    const directory = await scope.directory();
-    const begun: number[] = [];
-    const ended: number[] = [];
-    const gates = workloads.map(() => {
-      let resolve = (): void => {};
-      const promise = new Promise<void>((settle) => {
-        resolve = settle;
-      });
-      return { promise, resolve };
-    });
-    const aborts = workloads.map(() => new AbortController());
-    const paths = workloads.map((_, index) => join(directory, String(index)));
-    const dumps = workloads.map(async ({ pid }, index) => {
-      const hooks = {
-        preDump: async () => {
-          begun.push(index);
-          await gates[index]?.promise;
-        },
-      };
-      const { signal } = aborts[index] ?? {};
-      await dump(pid, {
-        criu: criu(index),
-        leaveRunning: true,
-        imagePath: paths[index] ?? '',
-        hooks,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      ended.push(index);
-    });
-    // A test that fails leaves none of them waiting.
-    for (const dump of dumps) dump.catch(() => {});
-    scope.defer(async () => {
-      for (const gate of gates) gate.resolve();
-      await Promise.allSettled(dumps);
-    });
-    return { begun, ended, gates, aborts, dumps, paths, workloads };
-  }
-
-  test('1 runs them strictly one at a time, in the order of the calls', async () => {
-    const criu = new Criu({ concurrency: 1 });
-    for (let repeat = 0; repeat < 3; repeat++) {
-      const { begun, ended, gates, dumps } = await begin(() => criu, 8);
-      for (const [index, gate] of gates.entries()) {
-        await until(`dump ${index} has begun`, () => begun.length === index + 1);
-        await sleep(10);
-        // Nobody overtakes the one that is held, and nobody runs beside it.
-        expect(begun).toEqual(Array.from({ length: index + 1 }, (_, at) => at));
-        gate.resolve();
-      }
-      await Promise.all(dumps);
-      expect(ended).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    }
-  });
-
-  test('a queued one is aborted: AbortError, nothing made, the others go on', async () => {
-    const criu = new Criu({ concurrency: 1 });
-    const { begun, gates, aborts, dumps, paths, workloads } = await begin(() => criu, 4);
-    await until('the first one has begun', () => begun.length === 1);
-    await sleep(20);
-    aborts[2]?.abort(new Error('not any more'));
-    await expect(dumps[2]).rejects.toMatchObject({
-      name: 'AbortError',
-      code: 'ABORT_ERR',
-      stage: 'queued',
-      cause: expect.objectContaining({ message: 'not any more' }) as Error,
-    });
-    expect(existsSync(paths[2] ?? '')).toBe(false);
-    for (const gate of gates) gate.resolve();
-    await Promise.all([dumps[0], dumps[1], dumps[3]]);
-    expect(begun).toEqual([0, 1, 3]);
-    expect(isAlive(workloads[2]?.pid ?? 0)).toBe(true);
-    expect(existsSync(paths[2] ?? '')).toBe(false);
-  });
-
-  test('timeoutMs counts while it is queued', async () => {
-    const criu = new Criu({ concurrency: 1 });
-    const { begun } = await begin(() => criu, 1);
-    await until('the first one has begun', () => begun.length === 1);
-    const { pid } = await startWorkload(scope, ['idle']);
-    const imagePath = join(await scope.directory(), 'images');
-    await expect(dump(pid, { criu, imagePath, timeoutMs: 50 })).rejects.toMatchObject({
-      code: 'ERR_CRIU_TIMEOUT',
-      stage: 'queued',
-    });
-    expect(existsSync(imagePath)).toBe(false);
-    expect(isAlive(pid)).toBe(true);
-  });
-
-  test('a failing one gives its turn to the next', async () => {
-    const criu = new Criu({ concurrency: 1 });
-    const locking = await startWorkload(scope, ['lock', join(await scope.directory(), 'lock')]);
-    const { pid } = await startWorkload(scope, ['idle']);
-    const settled = await Promise.allSettled(
-      [locking.pid, pid, locking.pid, pid].map((target) => dumpOne(criu, target)),
-    );
-    expect(settled.map(({ status }) => status)).toEqual([
-      'rejected',
-      'fulfilled',
-      'rejected',
-      'fulfilled',
-    ]);
-  });
-
-  test('by default one a core, over all instances that do not set it', async () => {
-    const { begun, gates, dumps } = await begin(() => new Criu(), cores + 2);
-    await until(`${cores} have begun`, () => begun.length === cores);
-    await sleep(100);
-    expect(begun).toHaveLength(cores);
-    // An instance of its own has a queue of its own.
-    const { pid } = await startWorkload(scope, ['idle']);
-    await dumpOne(new Criu({ concurrency: 1 }), pid);
-    expect(begun).toHaveLength(cores);
-    gates[begun[0] ?? 0]?.resolve();
-    await until('the next one has begun', () => begun.length === cores + 1);
-    for (const gate of gates) gate.resolve();
-    await Promise.all(dumps);
-  });
-
-  test('what is no dump does not wait', async () => {
-    const { begun } = await begin(() => new Criu(), cores);
-    await until('all have begun', () => begun.length === cores);
-    expect((await version()).major).toBeGreaterThan(2);
-    await new Criu().features();
   });
 });

@@ -1,0 +1,172 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkpoint } from '../../helpers/api.js';
+import { given, isRefused, type Refusal } from '../../helpers/criu/refusal.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { Scope, useScope } from '../../helpers/scope.js';
+import { isAlive, startWorkload } from '../../helpers/system/process.js';
+import { type Container, startContainer } from '../../helpers/workloads/container.js';
+
+const scope = useScope();
+const shared = new Scope();
+let container: Container;
+beforeAll(async () => {
+  requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc');
+  container = await startContainer(shared, { args: ['/workload', '-', 'idle'] });
+  await mkdir(container.path('place'));
+});
+
+afterAll(() => shared.close());
+
+const value = 'ERR_INVALID_ARG_VALUE';
+const type = 'ERR_INVALID_ARG_TYPE';
+
+describe('the container id', () => {
+  test.each([
+    ['with a slash', '../x/y'],
+    ['..', '..'],
+    ['.', '.'],
+    ['with NUL', 'a\0b'],
+    ['with a newline', 'a\nb'],
+    ['with a newline at its end', 'a\n'],
+    ['empty', ''],
+    ['absolute', '/etc'],
+  ])('%s', async (_what, id) => {
+    await isRefused(container, () => checkpoint(id, given(container, {})), {
+      code: value,
+      says: ['id'],
+    });
+  });
+
+  test.each([
+    ['a number', 7],
+    ['nothing', undefined],
+    ['null', null],
+    ['an object', {}],
+  ])('%s', async (_what, id) => {
+    await isRefused(container, () => checkpoint(id as string, given(container, {})), {
+      code: type,
+      says: ['id'],
+    });
+  });
+
+  test('unknown', async () => {
+    await isRefused(container, () => checkpoint('no-such-container', given(container, {})), {
+      code: 'ERR_CONTAINER_NOT_FOUND',
+      says: ['no-such-container'],
+    });
+  });
+
+  test('in a state root that does not exist', async () => {
+    await isRefused(
+      container,
+      () => checkpoint(container.id, given(container, { stateRoot: '/nowhere/at/all' })),
+      {
+        code: 'ERR_CONTAINER_NOT_FOUND',
+        says: [container.id],
+      },
+    );
+  });
+});
+
+describe('the state of the container', () => {
+  /** A second container, since what is done to it is not undone. */
+  async function refuseOther(other: Container, refusal: Refusal): Promise<void> {
+    const options = given(container, {
+      stateRoot: other.stateRoot,
+      imagePath: other.path('images'),
+    });
+    await isRefused(container, () => checkpoint(other.id, options), refusal, other.directory);
+  }
+
+  test('created', async () => {
+    const other = await startContainer(scope, {
+      start: 'create',
+      args: ['/workload', '-', 'idle'],
+    });
+    await refuseOther(other, { code: 'ERR_CONTAINER_STATE', says: [/created state/, other.id] });
+  });
+
+  test('stopped, its init dead', async () => {
+    const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+    const { pid } = other;
+    await other.runcOk('kill', other.id, 'KILL');
+    for (let waited = 0; isAlive(pid) && waited < 100; waited++)
+      await new Promise((r) => setTimeout(r, 20));
+    expect(await other.status()).toBe('stopped');
+    await refuseOther(other, { code: 'ERR_CONTAINER_STATE', says: [/stopped state/, other.id] });
+  });
+
+  async function withState(change: (text: string) => string): Promise<Container> {
+    const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+    const original = readFileSync(other.stateFile, 'utf8');
+    // Put back for the clean-up, which asks runc.
+    scope.defer(() => writeFileSync(other.stateFile, original));
+    writeFileSync(other.stateFile, change(original));
+    return other;
+  }
+
+  test('its pid taken by another process', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const other = await withState((text) =>
+      JSON.stringify({ ...(JSON.parse(text) as object), init_process_pid: pid }),
+    );
+    await refuseOther(other, { code: 'ERR_CONTAINER_STATE', says: [/stopped state/, String(pid)] });
+    expect(isAlive(pid)).toBe(true);
+  });
+
+  test.each<[string, (state: Record<string, unknown>) => unknown]>([
+    ['a list', () => []],
+    ['null', () => null],
+    ['of a pid that is a string', (state) => ({ ...state, init_process_pid: '1' })],
+    ['of a pid with a fraction', (state) => ({ ...state, init_process_pid: 1.5 })],
+    ['without configuration', ({ config: _config, ...state }) => state],
+    ['of a configuration that is a list', (state) => ({ ...state, config: [] })],
+    ['of cgroup paths that are a string', (state) => ({ ...state, cgroup_paths: 'freezer' })],
+    ['of another id', (state) => ({ ...state, id: 'somebody-else' })],
+  ])('a state.json %s', async (_what, change) => {
+    const other = await withState((text) =>
+      JSON.stringify(change(JSON.parse(text) as Record<string, unknown>)),
+    );
+    await refuseOther(other, { code: 'ERR_CONTAINER_CORRUPT', says: [/state\.json/] });
+  });
+
+  test.each([
+    ['cut short', (text: string) => text.slice(0, text.length / 2)],
+    ['empty', () => ''],
+    ['not JSON', () => 'state'],
+  ])('a state.json that is %s', async (_what, change) => {
+    await refuseOther(await withState(change), {
+      code: 'ERR_CONTAINER_CORRUPT',
+      says: [/state\.json/],
+    });
+  });
+
+  test('a second checkpoint of the same container at the same time', async () => {
+    const names = ['first', 'second'];
+    // The one goes on when the other has been refused.
+    let refuse = (): void => {};
+    const isRefused = new Promise<void>((done) => {
+      refuse = done;
+    });
+    const hooks = { preDump: () => isRefused };
+    const settled = await Promise.allSettled(
+      names.map((name) =>
+        checkpoint(
+          container.id,
+          given(container, { imagePath: container.path(`place/${name}`), hooks }),
+        ).catch((error: unknown) => {
+          refuse();
+          throw error;
+        }),
+      ),
+    );
+    // Which of them is refused does not matter; it leaves nothing.
+    const refused = settled.findIndex(({ status }) => status === 'rejected');
+    expect(settled[refused]).toMatchObject({ reason: { code: 'ERR_CONTAINER_BUSY' } });
+    expect(settled[1 - refused]).toMatchObject({ status: 'fulfilled' });
+    expect(existsSync(container.path(`place/${names[refused]}`))).toBe(false);
+    expect(container.isRunning).toBe(true);
+  });
+});

@@ -1,0 +1,134 @@
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Criu, dump } from '../../helpers/api.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { useScope } from '../../helpers/scope.js';
+import { never, until } from '../../helpers/system/exec.js';
+import { isAlive, startWorkload, tracerOf } from '../../helpers/system/process.js';
+import { uniqueId } from '../../helpers/workloads/container.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'protoc'));
+
+/** Where the hierarchies with a freezer are mounted. */
+function freezerMounts(): [version: 1 | 2, mountpoint: string][] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .flatMap((line): [1 | 2, string][] => {
+      const [before = '', after = ''] = line.split(' - ');
+      const mountpoint = before.split(' ')[4] ?? '';
+      if (after.startsWith('cgroup2 ')) return [[2, mountpoint]];
+      return /^cgroup .*\bfreezer\b/.test(after) ? [[1, mountpoint]] : [];
+    });
+}
+
+test('there is a freezer to test with', () => {
+  expect(freezerMounts()).not.toEqual([]);
+});
+
+describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version, mountpoint) => {
+  const frozen = (path: string): boolean =>
+    version === 1
+      ? readFileSync(join(path, 'freezer.state'), 'utf8') !== 'THAWED\n'
+      : readFileSync(join(path, 'cgroup.freeze'), 'utf8') !== '0\n' ||
+        /^frozen 1$/m.test(readFileSync(join(path, 'cgroup.events'), 'utf8'));
+
+  /** A cgroup of its own with one process of 96 MiB in it. */
+  async function start(): Promise<{ path: string; pid: number }> {
+    const path = join(mountpoint, uniqueId());
+    mkdirSync(path);
+    scope.defer(() => until('the cgroup is removed', () => isRemoved(path)));
+    const { pid } = await startWorkload(scope, ['memory', 96]);
+    await writeFile(join(path, 'cgroup.procs'), String(pid));
+    return { path, pid };
+  }
+
+  function isRemoved(path: string): boolean {
+    try {
+      rmdirSync(path);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false;
+      throw error;
+    }
+  }
+
+  test('is frozen for the dump and thawed after success, failure and the death of criu', async () => {
+    const { path, pid } = await start();
+    const criu = new Criu();
+    const directory = await scope.directory();
+    const options = { freezeCgroup: path, leaveRunning: true };
+
+    let wasFrozen = false;
+    const hooks = {
+      preDump: () => {
+        wasFrozen = frozen(path);
+      },
+    };
+    const { timings } = await dump(pid, {
+      criu,
+      ...options,
+      imagePath: join(directory, 'good'),
+      hooks,
+    });
+    expect(wasFrozen).toBe(true);
+    expect(timings.freezeMs).toBeGreaterThan(0);
+    expect(frozen(path)).toBe(false);
+
+    const veto = (): never => {
+      throw new Error('no');
+    };
+    await expect(
+      dump(pid, {
+        criu,
+        ...options,
+        imagePath: join(directory, 'vetoed'),
+        hooks: { postDump: veto },
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_VETOED' });
+    expect(frozen(path)).toBe(false);
+
+    const kill = (): Promise<never> => {
+      process.kill(tracerOf(pid) ?? -1, 'SIGKILL');
+      return never();
+    };
+    await expect(
+      dump(pid, {
+        criu,
+        ...options,
+        imagePath: join(directory, 'killed'),
+        hooks: { postDump: kill },
+      }),
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_DIED' });
+    expect(frozen(path)).toBe(false);
+    expect(isAlive(pid)).toBe(true);
+  });
+
+  test('stays frozen when it was', async () => {
+    const { path, pid } = await start();
+    const [file, word] = version === 1 ? ['freezer.state', 'FROZEN'] : ['cgroup.freeze', '1'];
+    await writeFile(join(path, file ?? ''), word ?? '');
+    scope.defer(() => writeFile(join(path, file ?? ''), version === 1 ? 'THAWED' : '0'));
+    await until('the cgroup is frozen', () => frozen(path));
+    const criu = new Criu();
+    const imagePath = join(await scope.directory(), 'images');
+    await dump(pid, { criu, freezeCgroup: path, leaveRunning: true, imagePath });
+    // CRIU freezes it again, and on v2 that takes a moment.
+    await until('it is frozen', () => frozen(path));
+  });
+
+  test('that is no cgroup is refused, and nothing is frozen', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const directory = await scope.directory();
+    await expect(
+      dump(pid, {
+        freezeCgroup: directory,
+        leaveRunning: true,
+        imagePath: join(directory, 'images'),
+      }),
+    ).rejects.toMatchObject({ name: 'CriuError', stage: 'freeze' });
+    expect(isAlive(pid)).toBe(true);
+  });
+});

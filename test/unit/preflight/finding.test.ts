@@ -1,0 +1,26 @@
+import { describe, expect, test } from 'vitest';
+import { type Finding, findingCodes, sortFindings } from '../../../lib/preflight/finding.js';
+
+describe('small parts', () => {
+  test('the worst comes first', () => {
+    const finding = (severity: Finding['severity'], pid: number, fd?: number): Finding => ({
+      code: 'file-lock',
+      severity,
+      pid,
+      ...(fd === undefined ? {} : { fd }),
+      subject: '',
+      message: '',
+    });
+    const [a, b, c, d] = [
+      finding('fails', 9),
+      finding('needs-option', 1, 3),
+      finding('needs-option', 1, 12),
+      finding('notice', 1),
+    ];
+    expect(sortFindings([d, c, b, a])).toEqual([a, b, c, d]);
+  });
+
+  test('codes are in order and distinct', () => {
+    expect([...findingCodes]).toEqual([...new Set(findingCodes)].sort());
+  });
+});
