@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 import { CriuError, type CriuErrorDetails, type ErrorCode } from '../base/errors.js';
 import type { NativeOutcome } from '../native/contract.js';
 import { excerpt, type LogExcerpt } from './log.js';
@@ -78,9 +78,6 @@ function failureCode({ stage, errno }: { stage: string; errno: number }): ErrorC
 }
 
 function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`; // one that libuv does not know
-  }
+  // getSystemErrorName() has a sentence, and no name, for one that libuv does not know.
+  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
 }
