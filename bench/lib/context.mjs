@@ -51,7 +51,8 @@ export async function makeContext(scope) {
   const libcriu = await built('index.js');
   const { decodeDumpStats: decodeStats } = await built('images/stats.js');
   const installation = await (await built('criu/locate.js')).locate({});
-  scope.defer(() => new libcriu.Criu().close());
+  const { nativeAddon } = await built('native/addon.js');
+  scope.defer(() => nativeAddon().closeAll());
 
   const directory = await mkdtemp(join(tmpdir(), 'libcriu-bench-'));
   scope.defer(() => rm(directory, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import { CriuError, invalidArgType } from '../base/errors.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeOutcome, NativeRequest } from '../native/contract.js';
+import type { NativeOutcome, NativeRequest, NativeStandby } from '../native/contract.js';
 import { criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { requestFailure } from './request-failure.js';
@@ -67,8 +67,9 @@ interface Found {
 export class Criu {
   readonly #settings: CriuSettings;
   #found: Found | undefined;
-  /** @internal */
-  readonly spares: number;
+  readonly #workers: number;
+  #standby: NativeStandby | undefined;
+  #isPrepared = false;
   /** @internal */
   readonly queue: Queue;
 
@@ -89,7 +90,7 @@ export class Criu {
       ...(library === undefined ? {} : { library }),
       ...(service === undefined ? {} : { service: resolve(service) }),
     };
-    this.spares = checkCount('workers', settings.workers, 0, availableParallelism()) ?? 1;
+    this.#workers = checkCount('workers', settings.workers, 0, availableParallelism()) ?? 1;
     const concurrency = checkCount('concurrency', settings.concurrency, 1, 1024);
     this.queue = concurrency === undefined ? sharedQueue : new Queue(concurrency);
   }
@@ -123,13 +124,24 @@ export class Criu {
   }
 
   /**
-   * Ends the spare workers of this process, and the guard unless it is needed, and waits for them and for the criu of
-   * an operation that is over, which ends a moment after it. They come back with the next operation, and end by
-   * themselves with the process.
+   * Ends the spare workers of this instance, and the guard unless others need it. Resolves when they
+   * have ended, and the criu of an operation that is over, which ends a moment after it; after 5 s at
+   * the latest. Operations go on. The workers come back with the next operation, and end by
+   * themselves with the process, or when nothing refers to this instance any more.
    */
-  close(): void {
-    prepared = false;
-    nativeAddon().close();
+  async close(): Promise<void> {
+    this.#isPrepared = false;
+    if (this.#standby !== undefined) await nativeAddon().close(this.#standby);
+  }
+
+  /**
+   * The spare workers of this instance, none of which is started by asking.
+   *
+   * @internal
+   */
+  get standby(): NativeStandby {
+    this.#standby ??= nativeAddon().createStandby(this.#workers);
+    return this.#standby;
   }
 
   /**
@@ -155,14 +167,10 @@ export class Criu {
    */
   async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
     const installation = await this.installation();
-    if (prepares && !prepared) {
+    if (prepares && !this.#isPrepared) {
       // From here on each operation leaves behind what the next one needs.
-      prepared = true;
-      nativeAddon().prepare({
-        ...installation,
-        environment: criuEnvironment(),
-        spares: this.spares,
-      });
+      this.#isPrepared = true;
+      nativeAddon().prepare(this.standby, { ...installation, environment: criuEnvironment() });
     }
     const entry = this.#known(installation);
     entry.usable ??= entry.version.then((version) => checkVersion(version, installation));
@@ -193,7 +201,7 @@ export class Criu {
       verb,
       ...installation,
       environment: criuEnvironment(),
-      spares: this.spares,
+      standby: this.standby,
       fields: {},
     }).done;
   }
@@ -264,7 +272,6 @@ function checkVersion(version: CriuVersion, { binary }: Installation): void {
   }
 }
 
-let prepared = false;
 const sharedQueue = new Queue(availableParallelism());
 let shared: Criu | undefined;
 

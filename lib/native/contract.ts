@@ -10,6 +10,16 @@ export interface FreshDirectory {
   files: readonly (readonly [string, string])[];
 }
 
+declare const standby: unique symbol;
+
+/**
+ * What one owner keeps ready: spare workers of its own, and the guard, which all owners share. It is
+ * closed when it is garbage.
+ */
+export interface NativeStandby {
+  readonly [standby]: never;
+}
+
 /** What the addon takes for one request to CRIU. */
 export interface NativeRequest {
   verb: 'check' | 'version' | 'features' | 'dump' | 'preDump' | 'restore' | 'dumpSelf';
@@ -41,8 +51,11 @@ export interface NativeRequest {
   joinsSession?: boolean;
   /** CRIU need not wait for us at its notifications. Only for `dump`. */
   goesOn?: boolean;
-  /** Spare workers to have ready when this is over. */
-  spares?: number;
+  /**
+   * Gives a spare worker, and is refilled when this is over. Without one a worker is started, and
+   * none is left.
+   */
+  standby?: NativeStandby;
 }
 
 /** How it went, as plain data. */
@@ -176,10 +189,24 @@ export interface NativeAddon {
    * without one when criu is ready.
    */
   serve(request: NativeServeRequest, ready: (peer: string) => void): NativeServing;
+  /** For so many spare workers, of which none is started yet. */
+  createStandby(spares: number): NativeStandby;
   /** Starts spare workers and the guard, in the background; failures show at the next request. */
-  prepare(settings: Pick<NativeRequest, 'binary' | 'service' | 'environment' | 'spares'>): void;
-  /** Ends spare workers and the guard and waits for them. */
-  close(): void;
+  prepare(
+    standby: NativeStandby,
+    settings: Pick<NativeRequest, 'binary' | 'service' | 'environment'>,
+  ): void;
+  /**
+   * Ends the spare workers, and the guard unless somebody else needs it. Resolves when they, and the
+   * workers of requests that are over, have been reaped, after 5 s at the latest. Can be prepared
+   * again.
+   */
+  close(standby: NativeStandby): Promise<void>;
+  /**
+   * The same for all owners of this process, of other threads too, but what they use up they start
+   * again: for a dump of this process, of which it would be a part.
+   */
+  closeAll(): Promise<void>;
   /** Has OpenSSL take new entropy from the kernel; false where that cannot be. */
   reseed(): boolean;
   /** Whether the kernel has nf_tables in this network namespace. */

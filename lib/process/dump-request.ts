@@ -40,7 +40,7 @@ export async function nativeRequest(
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
     ...(config === undefined ? {} : { config }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
-    spares: criu.spares,
+    standby: criu.standby,
     goesOn: !locksNetwork && goesOn(request),
     ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.

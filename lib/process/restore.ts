@@ -171,7 +171,7 @@ async function restoreInTurn(
         ...(work ? { work_dir_fd: work.fd } : {}),
       },
       joinsSession: options.shellJob === true,
-      spares: criu.spares,
+      standby: criu.standby,
     };
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, images, place);

@@ -111,7 +111,7 @@ async function saveOrExplain(
 ): Promise<SelfCheckpoint> {
   const { criu, options } = request;
   // What we keep ready is no part of what is looked at.
-  nativeAddon().close();
+  await nativeAddon().closeAll();
   const inspection = { criu, pid: process.pid, preDump: false, options, isSelf: true };
   await refuseObstacles(inspection);
   try {
@@ -150,7 +150,7 @@ async function save(
         ...installation,
         environment: criuEnvironment(),
         fields: { ...toFields(options), ...directoryField(images, takesPath) },
-        spares: criu.spares,
+        standby: criu.standby,
       },
       new HookRunner(dumpHooks, {}, 0, false, deadline),
       deadline,

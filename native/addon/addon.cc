@@ -4,7 +4,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <shared_mutex>
+#include <vector>
 
 #include "addon/mailbox.h"
 #include "addon/pending.h"
@@ -18,10 +18,8 @@
 #include "linux/nftables.h"
 #include "linux/resolve.h"
 #include "operation/operation.h"
-#include "rollback/guard.h"
+#include "operation/standby.h"
 #include "serve/server.h"
-#include "workers/activity.h"
-#include "workers/worker_pool.h"
 
 static_assert(__cplusplus >= 202002L);
 
@@ -32,6 +30,9 @@ namespace {
 // How long an environment that goes away waits for its operations. CRIU rolls a dump back when it
 // finds the socket closed, at its next notification.
 constexpr std::chrono::seconds kTeardownLimit{5};
+// How long close() waits for processes that were killed. They end in milliseconds, unless the
+// kernel holds them up.
+constexpr std::chrono::seconds kCloseLimit{5};
 
 }  // namespace
 
@@ -49,9 +50,11 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("cancel", &Addon::Cancel),
                              InstanceMethod("answer", &Addon::Answer),
                              InstanceMethod("serve", &Addon::Serve),
+                             InstanceMethod("createStandby", &Addon::CreateStandby),
                              InstanceMethod("prepare", &Addon::Prepare),
                              InstanceMethod("waitForChild", &Addon::WaitForChild),
                              InstanceMethod("close", &Addon::Close),
+                             InstanceMethod("closeAll", &Addon::CloseAll),
                              InstanceMethod("reseed", &Addon::Reseed),
                              InstanceMethod("hasNftables", &Addon::Nftables),
                              InstanceMethod("exchange", &Addon::ExchangePaths),
@@ -231,29 +234,33 @@ class Addon : public Napi::Addon<Addon> {
     return handle;
   }
 
-  void Prepare(const Napi::CallbackInfo& info) {
-    const auto object = ReadValue<Napi::Object>(info[0], "settings");
-    WorkerSettings settings = ReadWorkerSettings(object);
-    const auto spares = static_cast<size_t>(Read<int64_t>(object, "spares"));
-    auto work = [settings = std::move(settings), spares] {
-      try {
-        const std::shared_lock active(Activity());
-        Guard::Get().Start();
-        WorkerPool::Get().Refill(settings, spares);
-      } catch (const std::exception&) {
-        // The operation that needs them starts its own, and reports what is wrong.
-      }
-    };
-    try {
-      ThreadPool::Get().Run("criu-prepare", std::move(work));
-    } catch (const Failure&) {
-      // The same holds without a thread.
-    }
+  // What is returned keeps it, and closes it when it is garbage.
+  Napi::Value CreateStandby(const Napi::CallbackInfo& info) {
+    auto standby = Standby::Make(static_cast<size_t>(ReadValue<int64_t>(info[0], "spares")));
+    std::erase_if(standbys_, [](const auto& one) { return one.expired(); });
+    standbys_.push_back(standby);
+    return WriteStandby(info.Env(), std::move(standby));
   }
 
-  void Close(const Napi::CallbackInfo& /*info*/) {
-    WorkerPool::Get().Close();
-    Guard::Get().Close();
+  void Prepare(const Napi::CallbackInfo& info) {
+    const auto settings = ReadWorkerSettings(ReadValue<Napi::Object>(info[1], "settings"));
+    ReadStandby(info[0])->Prepare(settings);
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    auto standby = ReadStandby(info[0]);
+    standby->Close();
+    return Aside(info.Env(), [standby = std::move(standby)] {
+      standby->WaitUntilClosed(std::chrono::steady_clock::now() + kCloseLimit);
+      return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+    });
+  }
+
+  Napi::Value CloseAll(const Napi::CallbackInfo& info) {
+    return Aside(info.Env(), [] {
+      Standby::EndAll(std::chrono::steady_clock::now() + kCloseLimit);
+      return [](Napi::Env env) -> Napi::Value { return env.Undefined(); };
+    });
   }
 
   // Node exports the OpenSSL that it is linked with; without, there is nothing to seed.
@@ -324,9 +331,15 @@ class Addon : public Napi::Addon<Addon> {
     mailbox_->Close();
     operations_.ForEach([](OperationHandle& handle) { handle.operation->Abandon(); });
     servers_.ForEach([](ServerHandle& handle) { handle.server->Stop(false); });
+    std::vector<std::shared_ptr<Standby>> standbys;
+    for (const auto& one : standbys_) {
+      if (auto standby = one.lock()) standbys.push_back(std::move(standby));
+    }
+    for (const auto& standby : standbys) standby->Close();
     const auto deadline = std::chrono::steady_clock::now() + kTeardownLimit;
     operations_.ForEach([&](OperationHandle& handle) { handle.operation->WaitUntil(deadline); });
     servers_.ForEach([&](ServerHandle& handle) { handle.server->WaitUntil(deadline); });
+    for (const auto& standby : standbys) standby->WaitUntilClosed(deadline);
   }
 
   std::shared_ptr<Mailbox> mailbox_;
@@ -334,6 +347,7 @@ class Addon : public Napi::Addon<Addon> {
   Pending<ServerHandle> servers_{mailbox_};
   Pending<Errand> errands_{mailbox_};
   std::map<int, UniqueFd> lent_;
+  std::vector<std::weak_ptr<Standby>> standbys_;  // those that JavaScript may still have
 };
 
 }  // namespace criu_node

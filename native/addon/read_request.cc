@@ -121,6 +121,11 @@ WorkerSettings ReadWorkerSettings(const Napi::Object& object) {
           .service = Read<std::string>(object, "service", "")};
 }
 
+std::shared_ptr<Standby> ReadStandby(const Napi::Value& value) {
+  if (!value.IsExternal()) throw Mistyped(value.Env(), "standby", "what createStandby() returned");
+  return *value.As<Napi::External<std::shared_ptr<Standby>>>().Data();
+}
+
 Request ReadRequest(const Napi::Object& object) {
   Request request;
   const auto verb = Read<std::string>(object, "verb");
@@ -146,7 +151,7 @@ Request ReadRequest(const Napi::Object& object) {
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
   request.freezer_path = Read<std::string>(object, "freezerPath", "");
   request.goes_on = Read<bool>(object, "goesOn", false);
-  request.spares = static_cast<size_t>(Read<int64_t>(object, "spares", 0));
+  request.standby = object.Has("standby") ? ReadStandby(object.Get("standby")) : Standby::Make(0);
   request.freezer_version = static_cast<int>(Read<int64_t>(object, "freezerVersion", 0));
   request.library = LibCriu::Load(Read<std::string>(object, "library"));
   return request;

@@ -2,8 +2,11 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "linux/fresh_directory.h"
 #include "operation/request.h"
+#include "operation/standby.h"
 #include "serve/server.h"
 
 namespace criu_node {
@@ -15,6 +18,9 @@ Request ReadRequest(const Napi::Object& object);
 
 // The members of a request that say which criu is used.
 WorkerSettings ReadWorkerSettings(const Napi::Object& object);
+
+// What WriteStandby() has made.
+std::shared_ptr<Standby> ReadStandby(const Napi::Value& value);
 
 // A directory that is to be made.
 FreshDirectory ReadFreshDirectory(const Napi::Object& object);

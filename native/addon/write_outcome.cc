@@ -1,5 +1,7 @@
 #include "addon/write_outcome.h"
 
+#include <utility>
+
 namespace criu_node {
 
 namespace {
@@ -107,6 +109,17 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   object["events"] = WriteEvents(env, outcome.events);
   object["timeline"] = WriteTimeline(env, outcome.timeline);
   return object;
+}
+
+Napi::Value WriteStandby(Napi::Env env, std::shared_ptr<Standby> standby) {
+  const auto discard = [](Napi::Env /*env*/, std::shared_ptr<Standby>* kept) {
+    const std::unique_ptr<std::shared_ptr<Standby>> owner(kept);
+    (*kept)->Close();
+  };
+  auto kept = std::make_unique<std::shared_ptr<Standby>>(std::move(standby));
+  const auto value = Napi::External<std::shared_ptr<Standby>>::New(env, kept.get(), discard);
+  static_cast<void>(kept.release());
+  return value;
 }
 
 }  // namespace criu_node

@@ -2,8 +2,11 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "base/failure.h"
 #include "operation/outcome.h"
+#include "operation/standby.h"
 #include "serve/server.h"
 
 namespace criu_node {
@@ -16,5 +19,8 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome);
 
 // What lib/native/contract.ts declares as NativeServeOutcome.
 Napi::Object WriteServeOutcome(Napi::Env env, const ServeOutcome& outcome);
+
+// What lib/native/contract.ts declares as NativeStandby. It is closed when it is garbage.
+Napi::Value WriteStandby(Napi::Env env, std::shared_ptr<Standby> standby);
 
 }  // namespace criu_node

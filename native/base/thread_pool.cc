@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/failure.h"
 #include "base/process_global.h"
 #include "base/thread.h"
 
@@ -10,7 +11,7 @@ namespace criu_node {
 
 namespace {
 
-// Two for each of two operations.
+// How many threads wait for work: two for each of two operations.
 constexpr size_t kMostWaiting = 4;
 
 }  // namespace
@@ -30,6 +31,14 @@ void ThreadPool::Run(const char* name, std::function<void()> work) {
     }
   }
   StartThread(name, [this, work = std::move(work)]() mutable { Serve(std::move(work)); }).detach();
+}
+
+void ThreadPool::RunOrDo(const char* name, const std::function<void()>& work) {
+  try {
+    Run(name, work);
+  } catch (const Failure&) {
+    work();
+  }
 }
 
 std::future<void> ThreadPool::RunAndTell(const char* name, std::function<void()> work) {

@@ -18,7 +18,9 @@ class ThreadPool {
 
   // Runs it on a thread of its own. `name` is a literal. Throws Failure (stage "spawn").
   void Run(const char* name, std::function<void()> work);
-  // The same, for whoever waits for its end.
+  // The same for work that has to be done: when there is no thread to be had, it is done here.
+  void RunOrDo(const char* name, const std::function<void()>& work);
+  // The same as Run(), for whoever waits for the end of the work.
   std::future<void> RunAndTell(const char* name, std::function<void()> work);
 
  private:

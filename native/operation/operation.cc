@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
@@ -25,6 +26,8 @@ namespace {
 
 // CRIU gives a cgroup ten seconds to freeze; what does not freeze in two is left to CRIU.
 constexpr std::chrono::milliseconds kFreezeLimit{2000};
+// How long a dump of ourselves waits for the end of what it has killed.
+constexpr std::chrono::seconds kEndLimit{5};
 // How often a dump that waits for others to end looks whether it is given up.
 constexpr std::chrono::milliseconds kCancelLookInterval{20};
 
@@ -69,6 +72,7 @@ bool Operation::IsIn(Stage stage) const { return outcome_.stage == Name(stage); 
 
 void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done done) {
   notifications_.Begin(std::move(tell), std::move(ask), start_);
+  term_ = request_.standby->workers()->term();
   ThreadPool::Get().Run("criu-tap", [self = shared_from_this(), done = std::move(done)] {
     {
       std::shared_lock active(Activity(), std::defer_lock);
@@ -78,26 +82,19 @@ void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done don
         active.lock();
         self->Run();
       }
-      const WorkerPool::Retirement retirement(std::move(self->worker_));
+      const WorkerPool::Retirement retirement(self->request_.standby->workers(),
+                                              std::move(self->worker_));
       done(std::move(self->outcome_));
       if (self->library_.valid()) self->library_.wait();
     }
-    self->Prepare();
+    // Nobody waits for the next operation's worker.
+    if (self->cancel_.level() != CancelSwitch::Level::kAbandon) {
+      self->request_.standby->Refill(self->request_.worker, self->term_);
+    }
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
     self->over_.notify_all();
   });
-}
-
-// Starts the next operation's worker, when nobody waits for it.
-void Operation::Prepare() const {
-  if (cancel_.level() == CancelSwitch::Level::kAbandon) return;
-  try {
-    const std::shared_lock active(Activity());
-    WorkerPool::Get().Refill(request_.worker, request_.spares);
-  } catch (const std::exception&) {
-    // The next operation starts its own, and reports what is wrong.
-  }
 }
 
 bool Operation::WaitUntil(std::chrono::steady_clock::time_point deadline) {
@@ -119,8 +116,12 @@ void Operation::RunAlone() {
     outcome_.cancelled = true;
     return;
   }
-  WorkerPool::Get().Close();
-  Guard::Get().Close();
+  if (!Standby::EndAll(std::chrono::steady_clock::now() + kEndLimit)) {
+    outcome_.failure =
+        Failure(Name(Stage::kSpawn), ETIMEDOUT, "cannot end the criu processes kept ready");
+    return;
+  }
+  term_ = request_.standby->workers()->term();
   Run();
 }
 
@@ -142,7 +143,7 @@ void Operation::Run() {
     if (!MakeImages()) return;
     StartRelay();
     Enter(Stage::kSpawn);
-    worker_ = request_.extras.none() ? WorkerPool::Get().Take(request_.worker)
+    worker_ = request_.extras.none() ? request_.standby->workers()->Take(request_.worker)
                                      : std::make_unique<Worker>(request_.worker, request_.extras);
     if (relay_) relay_->criu_end().Reset();
     outcome_.timeline.worker_ready = Now();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <memory>
@@ -66,7 +67,6 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Interrupt(const Worker& worker);
   void InterruptDump(const Worker& worker);
   void ReadResults();
-  void Prepare() const;
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
   [[nodiscard]] double Now() const;
 
@@ -74,6 +74,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   CancelSwitch cancel_;
   Outcome outcome_;
   Notifications notifications_{&request_, cancel_, &outcome_};
+  uint64_t term_ = 0;  // what is closed later is not started again by this operation
   std::unique_ptr<Worker> worker_;
   int interrupts_ = 0;
   bool ended_freezing_ = false;

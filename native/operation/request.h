@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "criu/criu_options.h"
 #include "criu/libcriu.h"
 #include "linux/fresh_directory.h"
+#include "operation/standby.h"
 #include "rollback/network_lock.h"
 #include "workers/worker.h"
 
@@ -38,8 +38,8 @@ struct Request {
   std::string post_dump_file;  // made empty at `post-dump`
   std::string freezer_path;
   int freezer_version = 0;
-  bool goes_on = false;  // at each notification: nobody has a say in it
-  size_t spares = 0;     // workers to have ready when this is over
+  bool goes_on = false;              // at each notification: nobody has a say in it
+  std::shared_ptr<Standby> standby;  // has the worker, and is refilled when this is over
 
   // The value of an option under CRIU's name; null when it is not given.
   [[nodiscard]] const OptionValue* Find(std::string_view option) const;

@@ -1,12 +1,15 @@
 #include "rollback/guard.h"
 
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/failure.h"
 #include "base/process_global.h"
+#include "base/thread_pool.h"
 #include "linux/beside_addon.h"
 #include "linux/spawn.h"
 
@@ -23,18 +26,29 @@ bool Tell(const UniqueFd& socket, std::string_view message) {
 
 Guard& Guard::Get() { return ProcessGlobal<Guard>(); }
 
+void Guard::AddUser() {
+  const std::lock_guard lock(mutex_);
+  ++users_;
+}
+
+void Guard::RemoveUser() {
+  const std::lock_guard lock(mutex_);
+  --users_;
+  EndUnlessNeededLocked();
+}
+
 void Guard::Start() {
   const std::lock_guard lock(mutex_);
-  if (!socket_.valid()) StartLocked();
+  if (users_ > 0 && !socket_.valid()) StartLocked();
 }
 
 void Guard::StartLocked() {
-  CloseLocked();
+  EndLocked();
   SocketPair pair = MakeSocketPair("freeze");
   const std::string program = BesideAddon("criu_guard");
   SpawnSettings settings{.stage = "freeze", .program = program, .arguments = {program}};
   settings.descriptors = {{pair.theirs.get(), STDIN_FILENO}};
-  pid_ = Spawn(settings);
+  process_ = Child(settings);
   socket_ = std::move(pair.ours);
   for (const auto& [cgroup, message] : watched_) Tell(socket_, message);
   for (const auto& [criu, message] : criu_) Tell(socket_, message);
@@ -57,6 +71,7 @@ void Guard::Forget(const std::string& cgroup) noexcept {
   const std::lock_guard lock(mutex_);
   watched_.erase(cgroup);
   Tell(socket_, "T " + cgroup);
+  EndUnlessNeededLocked();
 }
 
 void Guard::WatchDumping(pid_t criu) noexcept { WatchCriu(criu, "D " + std::to_string(criu)); }
@@ -81,18 +96,35 @@ void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
 
 void Guard::Forget(pid_t criu) noexcept {
   const std::lock_guard lock(mutex_);
-  if (criu_.erase(criu) > 0) Tell(socket_, "E " + std::to_string(criu));
+  if (criu_.erase(criu) == 0) return;
+  Tell(socket_, "E " + std::to_string(criu));
+  EndUnlessNeededLocked();
 }
 
-void Guard::Close() {
-  const std::lock_guard lock(mutex_);
-  if (watched_.empty() && criu_.empty()) CloseLocked();
+void Guard::EndUnlessNeededLocked() {
+  if (users_ == 0 && watched_.empty() && criu_.empty()) EndLocked();
 }
 
-void Guard::CloseLocked() {
+// The process ends when its socket closes. It is reaped on another thread.
+void Guard::EndLocked() {
   socket_.Reset();
-  if (pid_ > 0) waitpid(pid_, nullptr, 0);
-  pid_ = -1;
+  if (process_.pid() < 0) return;
+  {
+    const std::lock_guard lock(ending_mutex_);
+    ++ending_;
+  }
+  auto process = std::make_shared<Child>(std::move(process_));
+  ThreadPool::Get().RunOrDo("criu-reaper", [this, process] {
+    process->Reap();
+    const std::lock_guard lock(ending_mutex_);
+    --ending_;
+    ended_.notify_all();
+  });
+}
+
+bool Guard::WaitUntilEnded(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(ending_mutex_);
+  return ended_.wait_until(lock, deadline, [this] { return ending_ == 0; });
 }
 
 }  // namespace criu_node

@@ -2,11 +2,15 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <string>
 
 #include "base/unique_fd.h"
+#include "linux/child.h"
 #include "rollback/network_lock.h"
 
 namespace criu_node {
@@ -15,14 +19,18 @@ namespace criu_node {
 // cgroup before it is frozen and after it is thawed, and of each criu that dumps or serves lazy
 // pages. When its socket closes it thaws what is frozen and has the criu that dump fail, so that
 // the tasks go on at once. It ends those that serve: they would wait for a client for ever, with
-// the tasks stopped and their network locked.
+// the tasks stopped and their network locked. It stays as long as it has users or something to
+// watch.
 //
-// Owner: process-wide. Thread: any.
+// Owner: process-wide. Thread: any but JavaScript's, as it may take a while to start.
 class Guard {
  public:
   static Guard& Get();
 
-  // Starts the process unless it runs. Best done before it is needed.
+  // A user wants the process to be there before it is needed.
+  void AddUser();
+  void RemoveUser();  // does not wait for the end of the process
+  // Starts the process unless it runs, or has no users. Throws Failure (stage "freeze").
   void Start();
 
   // `criu` is the process that may put the cgroup back to frozen before it ends. Throws Failure
@@ -35,8 +43,8 @@ class Guard {
   void WatchServing(pid_t criu, const NetworkLock& lock) noexcept;
   void Forget(pid_t criu) noexcept;
 
-  // Ends the process, unless it has something to watch.
-  void Close();
+  // Waits for processes that were ended. Whether they were over in time.
+  bool WaitUntilEnded(std::chrono::steady_clock::time_point deadline);
 
   Guard() = default;
   Guard(const Guard&) = delete;
@@ -48,13 +56,19 @@ class Guard {
  private:
   void WatchCriu(pid_t criu, const std::string& message) noexcept;
   void StartLocked();
-  void CloseLocked();
+  void EndLocked();
+  void EndUnlessNeededLocked();
 
   std::mutex mutex_;
-  pid_t pid_ = -1;
+  Child process_;
   UniqueFd socket_;
+  size_t users_ = 0;
   std::map<std::string, std::string> watched_;  // what a new process must be told again
   std::map<pid_t, std::string> criu_;           // likewise
+
+  std::mutex ending_mutex_;
+  std::condition_variable ended_;
+  size_t ending_ = 0;  // processes that have lost their socket and are not reaped yet
 };
 
 }  // namespace criu_node

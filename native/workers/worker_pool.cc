@@ -4,18 +4,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <utility>
 
-#include "base/process_global.h"
+#include "base/thread_pool.h"
 #include "linux/mount_namespace.h"
 
 namespace criu_node {
 
 namespace {
 
-// Tells spares apart: another program (an upgrade included), environment or mount namespace. A criu
-// in another mount namespace than its target would dump that namespace's mounts.
+// What tells spares apart: another program (an upgrade included), environment or mount namespace. A
+// criu in another mount namespace than its target would dump that namespace's mounts.
 std::string Kind(const WorkerSettings& settings) {
   std::string kind = settings.binary;
   struct stat file {};
@@ -39,8 +40,6 @@ bool IsAlive(const Worker& worker) {
 
 }  // namespace
 
-WorkerPool& WorkerPool::Get() { return ProcessGlobal<WorkerPool>(); }
-
 std::unique_ptr<Worker> WorkerPool::Take(const WorkerSettings& settings) {
   if (!settings.service.empty()) return std::make_unique<Worker>(settings);
   const std::string kind = Kind(settings);
@@ -59,67 +58,114 @@ std::unique_ptr<Worker> WorkerPool::Take(const WorkerSettings& settings) {
   return std::make_unique<Worker>(settings);
 }
 
-void WorkerPool::Refill(const WorkerSettings& settings, size_t count) {
+uint64_t WorkerPool::term() const {
+  const std::lock_guard lock(mutex_);
+  return term_;
+}
+
+void WorkerPool::Refill(const WorkerSettings& settings, size_t count, uint64_t term) {
   if (!settings.service.empty()) return;
   const std::string kind = Kind(settings);
-  std::vector<Spare> surplus;
+  const auto surplus = std::make_shared<std::vector<Spare>>();
   {
     const std::lock_guard lock(mutex_);
+    if (term != term_) return;
     const auto others = std::partition(spares_.begin(), spares_.end(), [&](const Spare& spare) {
       return spare.kind == kind && IsAlive(*spare.worker);
     });
-    std::move(others, spares_.end(), std::back_inserter(surplus));
+    std::move(others, spares_.end(), std::back_inserter(*surplus));
     spares_.erase(others, spares_.end());
     while (spares_.size() > count) {
-      surplus.push_back(std::move(spares_.back()));
+      surplus->push_back(std::move(spares_.back()));
       spares_.pop_back();
     }
+    ending_ += surplus->size();
   }
-  for (const Spare& spare : surplus) spare.worker->Kill();
-  // Outside the lock, so that nobody who takes one waits for another to start.
+  End(surplus);
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
-      if (spares_.size() + starting_ >= count) return;
+      if (term != term_ || spares_.size() + starting_ >= count) return;
       ++starting_;
     }
-    std::unique_ptr<Worker> worker;
+    // The spare is started outside of the lock, so that nobody who takes one waits for it.
+    Spare spare{.kind = kind, .worker = nullptr};
+    std::exception_ptr failure;
     try {
-      worker = std::make_unique<Worker>(settings);
+      spare.worker = std::make_unique<Worker>(settings);
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      --starting_;
-      throw;
+      failure = std::current_exception();
     }
-    const std::lock_guard lock(mutex_);
-    --starting_;
-    spares_.push_back({kind, std::move(worker)});
+    if (!Add(std::move(spare), term)) return;
+    if (failure) std::rethrow_exception(failure);
   }
+}
+
+// What a Refill() has started: a spare of its term, which has a worker if that could be started.
+// False when the pool was closed meanwhile; then the spare ends.
+bool WorkerPool::Add(Spare spare, uint64_t term) {
+  const auto late = std::make_shared<std::vector<Spare>>();
+  {
+    const std::lock_guard lock(mutex_);
+    if (term == term_) {
+      --starting_;
+      if (spare.worker) spares_.push_back(std::move(spare));
+      return true;
+    }
+    if (!spare.worker) {
+      --ending_;
+      ended_.notify_all();
+      return false;
+    }
+  }
+  late->push_back(std::move(spare));
+  End(late);
+  return false;
 }
 
 void WorkerPool::Close() {
-  std::vector<Spare> all;
+  const auto all = std::make_shared<std::vector<Spare>>();
   {
     const std::lock_guard lock(mutex_);
-    all.swap(spares_);
+    ++term_;
+    all->swap(spares_);
+    // Those that are being started end as soon as they are there: see Add().
+    ending_ += all->size() + std::exchange(starting_, 0);
   }
-  for (const Spare& spare : all) spare.worker->Kill();
-  std::unique_lock lock(mutex_);
-  retired_.wait(lock, [this] { return retiring_ == 0; });
+  End(all);
 }
 
-WorkerPool::Retirement::Retirement(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {
-  WorkerPool& pool = Get();
-  const std::lock_guard lock(pool.mutex_);
-  ++pool.retiring_;
+// Kills them at once, and reaps them on another thread.
+void WorkerPool::End(const Ending& spares) {
+  if (spares->empty()) return;
+  for (const Spare& spare : *spares) spare.worker->Kill();
+  ThreadPool::Get().RunOrDo("criu-reaper", [self = shared_from_this(), spares] {
+    const size_t count = spares->size();
+    spares->clear();
+    self->CountEnded(count);
+  });
+}
+
+void WorkerPool::CountEnded(size_t count) {
+  const std::lock_guard lock(mutex_);
+  ending_ -= count;
+  ended_.notify_all();
+}
+
+bool WorkerPool::WaitUntilClosed(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return ended_.wait_until(lock, deadline, [this] { return ending_ == 0; });
+}
+
+WorkerPool::Retirement::Retirement(std::shared_ptr<WorkerPool> pool, std::unique_ptr<Worker> worker)
+    : pool_(std::move(pool)), worker_(std::move(worker)) {
+  const std::lock_guard lock(pool_->mutex_);
+  ++pool_->ending_;
 }
 
 WorkerPool::Retirement::~Retirement() {
   worker_.reset();
-  WorkerPool& pool = Get();
-  const std::lock_guard lock(pool.mutex_);
-  --pool.retiring_;
-  pool.retired_.notify_all();
+  pool_->CountEnded(1);
 }
 
 }  // namespace criu_node

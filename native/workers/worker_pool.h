@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,25 +15,33 @@ namespace criu_node {
 
 // Spare `criu swrk` processes, started ahead of their requests so that a dump starts none.
 //
-// Owner: process-wide. Thread: any.
-class WorkerPool {
+// Owner: one Standby, and the threads that reap its workers. Thread: any.
+class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
  public:
-  static WorkerPool& Get();
-
-  // A spare when one fits the settings, else a new worker. Throws Failure (stage "spawn").
+  // Gives a spare when one fits the settings, else a new worker. Throws Failure (stage "spawn").
   std::unique_ptr<Worker> Take(const WorkerSettings& settings);
 
-  // Starts spares until there are `count` of them, and ends what is not of these settings.
-  void Refill(const WorkerSettings& settings, size_t count);
+  // How often the pool has been closed.
+  [[nodiscard]] uint64_t term() const;
 
-  // Ends all spares, and waits for them and for the workers in retirement.
+  // Starts spares until there are `count` of them, and ends those of other settings; nothing when
+  // the pool has been closed since `term`. Throws Failure (stage "spawn").
+  void Refill(const WorkerSettings& settings, size_t count, uint64_t term);
+
+  // Ends all spares without waiting for them, and any that a Refill() of this term still starts.
   void Close();
+  // Waits for what Close() ends, and for the workers in retirement. Whether all of them were over
+  // in time.
+  bool WaitUntilClosed(std::chrono::steady_clock::time_point deadline);
 
-  // A worker that has answered and is about to end by itself: waited for at the end of the scope.
-  // Counted from its beginning on, so that whoever is told in between can wait for it by Close().
+  // A worker that has answered and is about to end by itself: it is reaped at the end of the scope.
+  // It counts from the beginning of the scope on, so that whoever is told in between can wait for
+  // it by WaitUntilClosed().
+  //
+  // Owner and thread: those of the operation.
   class Retirement {
    public:
-    explicit Retirement(std::unique_ptr<Worker> worker);
+    Retirement(std::shared_ptr<WorkerPool> pool, std::unique_ptr<Worker> worker);
     ~Retirement();
     Retirement(const Retirement&) = delete;
     Retirement& operator=(const Retirement&) = delete;
@@ -38,6 +49,7 @@ class WorkerPool {
     Retirement& operator=(Retirement&&) = delete;
 
    private:
+    std::shared_ptr<WorkerPool> pool_;
     std::unique_ptr<Worker> worker_;
   };
 
@@ -46,12 +58,19 @@ class WorkerPool {
     std::string kind;  // what it must match: see Kind() in worker_pool.cc
     std::unique_ptr<Worker> worker;
   };
+  // Spares that are on their way out, which ending_ counts.
+  using Ending = std::shared_ptr<std::vector<Spare>>;
 
-  std::mutex mutex_;
+  bool Add(Spare spare, uint64_t term);
+  void End(const Ending& spares);
+  void CountEnded(size_t count);
+
+  mutable std::mutex mutex_;
   std::vector<Spare> spares_;
-  size_t starting_ = 0;  // by calls of Refill that run now
-  size_t retiring_ = 0;
-  std::condition_variable retired_;
+  uint64_t term_ = 0;
+  size_t starting_ = 0;  // spares of this term that a Refill() is starting
+  size_t ending_ = 0;    // workers in retirement, spares that were ended or are to be when started
+  std::condition_variable ended_;
 };
 
 }  // namespace criu_node

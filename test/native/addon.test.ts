@@ -1,10 +1,17 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { nativeAddon, nativeTarDirectory } from '../../lib/native/addon.js';
+import { nativeAddon, nativeFile, nativeTarDirectory } from '../../lib/native/addon.js';
 import { optionTable } from '../../lib/options/table.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { useScope } from '../helpers/scope.js';
+import { until } from '../helpers/system/exec.js';
+import { allProcesses, type ProcessState } from '../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('build'));
@@ -65,16 +72,135 @@ test('hasNftables tells yes or no, the same each time, and holds nothing', () =>
   expect(descriptors()).toBe(before);
 });
 
-test('close without anything to close, and twice', () => {
-  nativeAddon().close();
-  nativeAddon().close();
-});
+describe('what is kept ready', () => {
+  const addon = nativeAddon;
+  /** In the place of criu: it waits, whatever its arguments are. */
+  async function waitingProgram(): Promise<string> {
+    const file = join(await scope.directory(), 'waits');
+    writeFileSync(file, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    return file;
+  }
+  const ours = (): ProcessState[] =>
+    allProcesses().filter(({ name, parent }) => parent === process.pid && name !== 'node');
+  const children = (): number[] => ours().map(({ pid }) => pid);
+  const count = (expected: number): Promise<unknown> =>
+    until(`there are ${expected} children`, () => children().length === expected);
 
-test('prepare with a program that is not there fails nowhere', async () => {
-  const settings = { binary: '/nowhere/criu', environment: [], spares: 1 };
-  nativeAddon().prepare(settings);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  nativeAddon().close();
+  test('close without anything to close, and twice', async () => {
+    const standby = addon().createStandby(1);
+    await addon().close(standby);
+    await Promise.all([addon().close(standby), addon().close(standby)]);
+    await addon().closeAll();
+  });
+
+  test('prepare with a program that is not there fails nowhere', async () => {
+    const standby = addon().createStandby(1);
+    addon().prepare(standby, { binary: '/nowhere/criu', environment: [] });
+    await addon().close(standby);
+    await count(0);
+  });
+
+  test('close ends what is ready of one owner, and the guard with the last', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    const [first, second] = [addon().createStandby(2), addon().createStandby(1)];
+    addon().prepare(first, settings);
+    await count(3);
+    const before = children();
+    addon().prepare(second, settings);
+    await count(4);
+    await addon().close(first);
+    // The guard, which was there before, and the worker of the other.
+    expect(children().filter((pid) => before.includes(pid))).toHaveLength(1);
+    expect(children()).toHaveLength(2);
+    await addon().close(second);
+    expect(children()).toEqual([]);
+  });
+
+  test('close ends what is only just being started', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    for (let round = 0; round < 20; round++) {
+      const standby = addon().createStandby(3);
+      addon().prepare(standby, settings);
+      if (round % 2 > 0) await new Promise((resolve) => setTimeout(resolve, round / 4));
+      await addon().close(standby);
+      expect(children(), `round ${round}`).toEqual([]);
+    }
+  });
+
+  test('prepare after close, without waiting for it, is not undone', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    for (let round = 0; round < 20; round++) {
+      const standby = addon().createStandby(1);
+      addon().prepare(standby, settings);
+      if (round % 2 > 0) await new Promise((resolve) => setTimeout(resolve, round / 4));
+      const closing = addon().close(standby);
+      addon().prepare(standby, settings);
+      await closing;
+      // The guard and the worker; what is on its way to a program of ours is not named yet.
+      await until(`round ${round}: both are there`, () => {
+        const names = ours().map(({ name }) => name);
+        return isDeepStrictEqual(names.sort(), ['criu_guard', 'sleep']);
+      });
+      await addon().close(standby);
+      expect(children(), `round ${round}`).toEqual([]);
+    }
+  });
+
+  test('closeAll ends that of all owners', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    const standbys = [1, 2].map((spares) => addon().createStandby(spares));
+    for (const standby of standbys) addon().prepare(standby, settings);
+    await count(4);
+    await addon().closeAll();
+    expect(children()).toEqual([]);
+    for (const standby of standbys) await addon().close(standby);
+  });
+
+  test('it ends when its owner is garbage', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const leave = (): void => addon().prepare(addon().createStandby(1), settings);
+    leave();
+    await count(2);
+    await until('nothing is left', () => {
+      collect();
+      return children().length === 0;
+    });
+  });
+
+  test('it ends with its worker thread, and that of other threads stays', async () => {
+    const binary = await waitingProgram();
+    const standby = addon().createStandby(1);
+    addon().prepare(standby, { binary, environment: [] });
+    await count(2);
+    const before = children();
+    const code = `
+      const { workerData } = require('node:worker_threads');
+      const addon = require(workerData.file);
+      const standby = addon.createStandby(2);
+      addon.prepare(standby, { binary: workerData.binary, environment: [] });
+      if (workerData.closes) setTimeout(() => addon.close(standby), 300);
+      else setInterval(() => standby, 1000);`;
+    const file = nativeFile('criu_native.node');
+    for (const closes of [false, true]) {
+      const worker = new Worker(code, { eval: true, workerData: { file, binary, closes } });
+      await count(4);
+      if (closes) await once(worker, 'exit');
+      else await worker.terminate();
+      expect(children()).toEqual(before);
+    }
+    await addon().close(standby);
+    expect(children()).toEqual([]);
+  });
+
+  test('what is no owner is refused', () => {
+    const settings = { binary: '/nowhere', environment: [] };
+    for (const wrong of [undefined, null, 7, {}, 'standby']) {
+      expect(() => addon().prepare(wrong as never, settings)).toThrow(/^native request: standby/);
+      expect(() => addon().close(wrong as never)).toThrow(/^native request: standby/);
+    }
+  });
 });
 
 test('a request that is mistyped is refused before anything is started', () => {
@@ -114,6 +240,7 @@ test('a request that is mistyped is refused before anything is started', () => {
       },
     },
     { ...good, freezerPath: 7 },
+    { ...good, standby: {} },
     { ...good, library: 7 },
   ]) {
     const expected = expect.objectContaining({

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { Criu, type CriuError, checkpoint, dump } from '../../helpers/api.js';
 import { startCriu, startService } from '../../helpers/criu/start-criu.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
@@ -21,7 +22,7 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'
 test('a process is dumped by the service, and no criu is started', async () => {
   const { service, child } = await startService(scope);
   const criu = new Criu({ service });
-  criu.close(); // the spares of other tests
+  await endSpareWorkers(); // those of other tests
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   let ours: number[] = [];

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Criu, type DumpOptions, type DumpResult, dump, version } from '../../helpers/api.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
@@ -10,7 +11,7 @@ import { isAlive, startWorkload } from '../../helpers/system/process.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
-afterEach(() => new Criu().close());
+afterEach(() => endSpareWorkers());
 
 const cores = availableParallelism();
 let number = 0;

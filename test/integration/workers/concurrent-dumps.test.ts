@@ -1,7 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeAll, expect, test } from 'vitest';
 import { Criu, CriuError, type DumpResult, dump } from '../../helpers/api.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
@@ -9,6 +10,7 @@ import { isAlive, startWorkload, type Workload } from '../../helpers/system/proc
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
+afterEach(() => endSpareWorkers());
 
 /** Counts how far a timer of 1 ms slips while something else goes on. */
 function watchTimer(): () => number {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Criu, type DumpOptions, type DumpResult, dump } from '../../helpers/api.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
@@ -11,7 +12,7 @@ import { childrenNamed } from '../../helpers/workloads/heavy-container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
-afterEach(() => new Criu().close());
+afterEach(() => endSpareWorkers());
 
 const cores = availableParallelism();
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Criu, checkpoint, type DumpOptions, type DumpResult, dump } from '../../helpers/api.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
@@ -20,7 +21,7 @@ import { childrenNamed, isGone } from '../../helpers/workloads/heavy-container.j
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc'));
-afterEach(() => new Criu().close());
+afterEach(() => endSpareWorkers());
 
 const cores = availableParallelism();
 
@@ -118,14 +119,88 @@ describe('spare workers', () => {
     );
     await spareCount(1);
     await until('there is a guard', () => childrenNamed('criu_guard').length === 1);
-    criu.close();
+    await criu.close();
     expect(spares()).toEqual([]);
     expect(childrenNamed('criu_guard')).toEqual([]);
     expect(zombies()).toEqual([]);
-    criu.close(); // nothing to do
+    await criu.close(); // nothing to do
     const { pid } = await startWorkload(scope, ['idle']);
     await dumpOne(criu, pid);
     await spareCount(1);
+    await until('there is a guard again', () => childrenNamed('criu_guard').length === 1);
+  });
+
+  test('close() of an instance that has done nothing starts nothing', async () => {
+    await new Criu().close();
+    expect(spares()).toEqual([]);
+  });
+
+  test('close() ends the workers of its own instance and no others', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const [first, second] = [new Criu({ workers: 1 }), new Criu({ workers: 1 })];
+    await dumpOne(first, pid);
+    await spareCount(1);
+    const [own = 0] = spares();
+    await dumpOne(second, pid);
+    await spareCount(2);
+    const [other = 0] = spares().filter((spare) => spare !== own);
+    await first.close();
+    expect(spares()).toEqual([other]);
+    expect(childrenNamed('criu_guard')).toHaveLength(1);
+    // The other one is used as if nothing had happened.
+    let used: number[] = [];
+    const hooks = {
+      preDump: () => {
+        used = childrenNamed('criu');
+      },
+    };
+    await dumpOne(second, pid, { hooks });
+    expect(used).toEqual([other]);
+    await second.close();
+    expect(spares()).toEqual([]);
+    expect(childrenNamed('criu_guard')).toEqual([]);
+    expect(zombies()).toEqual([]);
+  });
+
+  test('close() right after the start of an operation leaves nothing behind', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const criu = new Criu({ workers: cores });
+    for (const delayMs of [0, 1, 2, 5, 10, 20]) {
+      const dumping = dumpOne(criu, pid);
+      await sleep(delayMs);
+      // One that comes too early for the operation is no more than a close before it.
+      await criu.close();
+      await dumping;
+      await criu.close();
+      expect(spares()).toEqual([]);
+      expect(childrenNamed('criu_guard')).toEqual([]);
+    }
+    await noZombie();
+  });
+
+  test('close() ends in time although the guard hangs, and holds up nobody', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const criu = new Criu({ workers: 1 });
+    await dumpOne(criu, pid);
+    await spareCount(1);
+    const [guard = 0] = childrenNamed('criu_guard');
+    process.kill(guard, 'SIGSTOP');
+    try {
+      const start = performance.now();
+      const closing = criu.close();
+      expect(performance.now() - start).toBeLessThan(100);
+      const late = closing.then(() => 'closed');
+      expect(await Promise.race([late, sleep(1_000).then(() => 'waits')])).toBe('waits');
+      expect(spares()).toEqual([]);
+      // Another operation has another guard, and needs this one for nothing.
+      await dumpOne(criu, pid);
+      await late;
+      expect(performance.now() - start).toBeLessThan(10_000);
+    } finally {
+      process.kill(guard, 'SIGCONT');
+    }
+    await isGone(guard);
+    await noZombie();
   });
 
   test('close() in mid-dump does not wait for it and does it no harm', async () => {
@@ -133,9 +208,9 @@ describe('spare workers', () => {
     const criu = new Criu();
     let tookMs = Number.POSITIVE_INFINITY;
     const hooks = {
-      postDump: () => {
+      postDump: async () => {
         const start = performance.now();
-        criu.close();
+        await criu.close();
         tookMs = performance.now() - start;
       },
     };
@@ -148,6 +223,9 @@ describe('spare workers', () => {
     });
     expect(tookMs).toBeLessThan(5_000);
     expect(container.freezer).toBe('THAWED');
+    // What was closed meanwhile is not started again by the operation, whose guard has gone with it.
+    await spareCount(0);
+    await until('the guard has gone', () => childrenNamed('criu_guard').length === 0);
     await container.countsOn();
   });
 
@@ -219,7 +297,8 @@ describe('spare workers', () => {
 
   test('a new program at the same path is not served by an old spare', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
-    await dumpOne(new Criu({ workers: 1 }), pid);
+    const criu = new Criu({ workers: 1 });
+    await dumpOne(criu, pid);
     await spareCount(1);
     const [old] = spares();
     process.env['HOME'] = `${process.env['HOME'] ?? ''}/elsewhere`;
@@ -232,7 +311,7 @@ describe('spare workers', () => {
         used = childrenNamed('criu').filter((spare) => spare !== old);
       },
     };
-    await dumpOne(new Criu({ workers: 1 }), pid, { hooks });
+    await dumpOne(criu, pid, { hooks });
     expect(used).toHaveLength(1);
     await spareCount(1);
     expect(spares()).not.toContain(old);

@@ -1,4 +1,5 @@
-import { Criu, features } from '../../helpers/api.js';
+import { features } from '../../helpers/api.js';
+import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { runOk } from '../../helpers/system/exec.js';
 import { assertNoLeak, type Holdings, takeHoldings } from '../../helpers/system/leaks.js';
 import type { SuiteModule } from './suite-module.js';
@@ -10,7 +11,7 @@ export async function rememberWhatIsThere(): Promise<void> {
   // What the addon, and libuv for its first pipe, open once and for all is there before.
   await features();
   await runOk('true', []);
-  new Criu().close();
+  await endSpareWorkers();
   before = await takeHoldings();
 }
 
@@ -20,7 +21,7 @@ export const leftovers: SuiteModule = {
   suite: {
     'no process, descriptor, mount, cgroup or firewall rule is left behind': async () => {
       if (before === undefined) throw new Error('nothing to compare with');
-      new Criu().close();
+      await endSpareWorkers();
       await assertNoLeak(before);
     },
   },
