@@ -7,14 +7,16 @@
 
 namespace criu_node {
 
-// Why an operation could not go on. Thrown on our own threads and settled as plain data;
+// Why an operation could not go on. It is thrown on our own threads and settled as plain data;
 // TypeScript turns it into a CriuError.
+//
+// Owner and thread: those of whoever catches it.
 class Failure : public std::exception {
  public:
   Failure(std::string stage, int error_number, std::string message)
       : stage_(std::move(stage)), error_number_(error_number), message_(std::move(message)) {}
 
-  // For a system call that has just failed.
+  // Makes one for a system call that has just failed.
   static Failure System(std::string stage, std::string message) {
     const int error_number = errno;
     return {std::move(stage), error_number, std::move(message)};

@@ -11,8 +11,11 @@
 
 namespace criu_node {
 
-// Our threads take no signals: those are for Node's main thread, and an interrupted system call
-// inside libcriu would count as a failed dump.
+// Blocks all signals of the calling thread while it lives. Our threads take no signals: those are
+// for Node's main thread, and an interrupted system call inside libcriu would count as a failed
+// dump.
+//
+// Owner: a scope. Thread: the one that made it.
 class SignalBlock {
  public:
   SignalBlock() {
@@ -30,12 +33,13 @@ class SignalBlock {
   sigset_t before_{};
 };
 
-// The calling thread: another one would have to open a file in /proc for that. `name` is a literal.
+// Names the calling thread; to name another one, a file in /proc would have to be opened. `name` is
+// a literal.
 inline void NameThread(const char* name) {
   prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
 }
 
-// Throws Failure (stage "spawn").
+// Starts a thread that takes no signals. Throws Failure (stage "spawn").
 template <typename Body>
 std::thread StartThread(const char* name, Body body) {
   const SignalBlock block;  // inherited by the new thread

@@ -11,7 +11,7 @@ namespace criu_node {
 // Threads that stay for the next operation: to start one takes longer than to hand it work. None of
 // them is libuv's.
 //
-// Owner: the process. Any thread.
+// Owner: the process. Thread: any.
 class ThreadPool {
  public:
   static ThreadPool& Get();
@@ -24,7 +24,7 @@ class ThreadPool {
   std::future<void> RunAndTell(const char* name, std::function<void()> work);
 
  private:
-  // What a thread has to do next.
+  // What a thread that waits has to do next.
   struct Seat {
     const char* name = nullptr;
     std::function<void()> work;  // none while it waits

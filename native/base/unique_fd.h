@@ -8,6 +8,8 @@
 namespace criu_node {
 
 // Owns one file descriptor. Everything native opens is CLOEXEC and lives in one of these.
+//
+// Owner and thread: those of its owner.
 class UniqueFd {
  public:
   UniqueFd() = default;

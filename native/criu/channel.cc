@@ -21,8 +21,9 @@ namespace {
 // some more.
 constexpr int kAnswersAhead = 8;
 
-// What CRIU does between two notifications takes a few milliseconds, but for the freezing, the
-// memory and the archives of tmpfs mounts.
+// How long CRIU is given to notify after a cancel, and between interrupts. What it does between two
+// notifications takes a few milliseconds, but for the freezing, the memory and the archives of
+// tmpfs mounts.
 constexpr int kGraceMs = 20;
 constexpr int kRepeatMs = 100;
 
@@ -183,7 +184,8 @@ void CancelSwitch::Drain() const {
   eventfd_read(event_.get(), &ignored);
 }
 
-// One whole message, and the descriptor that came with it; nothing when the other side is gone.
+// Receives one whole message, and the descriptor that came with it; nothing when the other side is
+// gone.
 std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   ssize_t length = 0;
   do {
@@ -226,7 +228,8 @@ bool Channel::Answer(const Verdict& verdict) {
   wire::AppendInt(&message, rpc::criu_req::kNotifySuccess, verdict.go_on ? 1 : 0);
   if (!verdict.external.empty()) {
     wire::Bytes opts;
-    wire::AppendInt(&opts, rpc::criu_opts::kImagesDirFd, -1);  // required, not looked at
+    wire::AppendInt(&opts, rpc::criu_opts::kImagesDirFd,
+                    -1);  // CRIU requires it, and does not look at it
     for (const auto& key : verdict.external)
       wire::AppendString(&opts, rpc::criu_opts::kExternal, key);
     wire::AppendBytes(&message, rpc::criu_req::kOpts, opts);

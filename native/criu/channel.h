@@ -15,7 +15,7 @@
 
 namespace criu_node {
 
-// CRIU's own version, as it tells it.
+// The version that CRIU tells of itself.
 struct CriuVersion {
   int major = 0;
   int minor = 0;
@@ -64,8 +64,8 @@ class CancelSwitch {
  public:
   enum class Level {
     kNone,
-    kVeto,     // refuse the next notification, CRIU rolls back and answers
-    kAbandon,  // hang up: nobody waits for the answer, CRIU rolls back by itself
+    kVeto,     // the next notification is refused; CRIU rolls back and answers
+    kAbandon,  // we hang up, as nobody waits for the answer; CRIU rolls back by itself
   };
 
   CancelSwitch();

@@ -13,7 +13,10 @@ namespace criu_node {
 
 namespace {
 
-struct Loaded {
+// The libraries that have been loaded, by path.
+//
+// Owner: the process. Thread: any, with the mutex.
+struct LibraryCache {
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<const LibCriu>> by_path;
 };
@@ -30,9 +33,9 @@ void Require(void* handle, const char* symbol, Function* function) {
 }  // namespace
 
 std::shared_ptr<const LibCriu> LibCriu::Load(const std::string& path) {
-  auto& loaded = ProcessGlobal<Loaded>();
-  const std::lock_guard lock(loaded.mutex);
-  auto& entry = loaded.by_path[path];
+  auto& cache = ProcessGlobal<LibraryCache>();
+  const std::lock_guard lock(cache.mutex);
+  auto& entry = cache.by_path[path];
   if (!entry) entry = std::make_shared<const LibCriu>(Token{}, path);
   return entry;
 }

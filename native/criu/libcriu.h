@@ -45,7 +45,8 @@ class LibCriu {
   ~LibCriu() = default;
 
  private:
-  // Never closed: protobuf-c and libcriu keep statics, and a dump may still be running at exit.
+  // The library is never closed: protobuf-c and libcriu keep statics, and a dump may still be
+  // running at exit.
   void* handle_ = nullptr;
   std::string file_;
 };

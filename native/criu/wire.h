@@ -24,6 +24,9 @@ struct Field {
   [[nodiscard]] std::string AsString() const { return {data.begin(), data.end()}; }
 };
 
+// Reads a message field by field.
+//
+// Owner and thread: those of its owner, who keeps the bytes.
 class Reader {
  public:
   explicit Reader(std::span<const uint8_t> bytes) : bytes_(bytes) {}

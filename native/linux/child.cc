@@ -12,7 +12,8 @@ namespace criu_node {
 
 namespace {
 
-// Without reaping it, so that its number stays its own.
+// Waits for the end of a child without reaping it, so that its number stays its own. True when a
+// signal has ended it.
 bool AwaitDeathBySignal(pid_t pid) {
   siginfo_t info{};
   int result = 0;

@@ -16,7 +16,7 @@ struct ExitStatus {
 // Waits for a child of this process to end, and reaps it.
 ExitStatus WaitFor(pid_t pid);
 
-// A criu that is our child. It is reaped exactly once.
+// A process that is our child: a criu, or the guard. It is reaped exactly once.
 //
 // Owner and thread: those of its owner.
 class Child {
@@ -30,10 +30,10 @@ class Child {
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) noexcept;
 
-  // -1 of none, and after it has been reaped.
+  // -1 without a process, and after it has been reaped.
   [[nodiscard]] pid_t pid() const { return pid_; }
   // Readable once it has ended, which nothing else says for sure: what it has started may outlive
-  // it, with all its sockets and pipes. -1 on kernels that cannot tell.
+  // it, with all its sockets and pipes. It is -1 on kernels that cannot tell.
   [[nodiscard]] int ended() const { return ended_.get(); }
 
   void Kill() const;

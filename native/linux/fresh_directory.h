@@ -14,9 +14,10 @@ struct FreshDirectory {
   std::vector<std::pair<std::string, std::string>> files{};  // name and content, mode 0600
 };
 
-// Makes it, and opens it. Nothing when that cannot be done in one go, whatever the reason: it is
-// there already, its parent is not, there is a symbolic link on the way (which may be another
-// user's), a file cannot be written, or the kernel is older than 5.6. Then nothing is left of it.
+// Makes the directory, and opens it. Invalid when that cannot be done in one go, whatever the
+// reason: it is there already, its parent is not, there is a symbolic link on the way (which may be
+// another user's), a file cannot be written, or the kernel is older than 5.6. Then nothing is left
+// of it.
 UniqueFd MakeFreshDirectory(const FreshDirectory& directory);
 
 }  // namespace criu_node

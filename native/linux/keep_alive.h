@@ -10,7 +10,8 @@ namespace criu_node {
 // TCP tries for a quarter of an hour, and listens for ever; meanwhile tasks stand still.
 constexpr int kSilenceLimit = 20;
 
-// Of a connection, or of a socket that listens, whose connections then inherit it.
+// Sets that limit for a connection, or for a socket that listens, whose connections then inherit
+// it.
 inline void KeepAlive(int socket) {
   constexpr int kIdle = 5;
   constexpr int kInterval = 5;

@@ -18,7 +18,7 @@ namespace criu_node {
 
 namespace {
 
-// Connections that have not sent anything, as a port scan makes them, beside the one that will.
+// How many connections that have not sent anything, as a port scan makes them, are kept open.
 constexpr size_t kMaxSilent = 16;
 
 struct AddressList {

@@ -18,8 +18,8 @@ struct Listener {
 // "listen").
 Listener Listen(const std::string& address, uint16_t port);
 
-// The first connection that sends something; invalid when `stop` became readable before. Others,
-// and the listening socket, are closed then: a port scan is no client.
+// Waits for the first connection that sends something; invalid when `stop` became readable before.
+// Others, and the listening socket, are closed then: a port scan is no client.
 UniqueFd AwaitClient(Listener listener, int stop);
 
 // The IP address at the other end.

@@ -9,8 +9,8 @@ namespace criu_node {
 
 // nf_tables, asked by netlink: what we want of it is less than a library to be found at run time.
 
-// A socket to the nf_tables of the calling thread's network namespace, whose it stays. Invalid
-// where there is no netlink.
+// Opens a socket to the nf_tables of the calling thread's network namespace, to which it goes on to
+// belong. Invalid where there is no netlink.
 UniqueFd OpenNftables();
 
 // Whether the kernel has nf_tables there, which CRIU's fast network lock needs.

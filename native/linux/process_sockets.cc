@@ -19,7 +19,7 @@ namespace criu_node {
 
 namespace {
 
-// An address in network order: 4 bytes or 16. Empty of a name.
+// An address in network order: 4 bytes or 16. It is empty for a name.
 using Address = std::string;
 
 Address Parse(const std::string& text) {
@@ -48,7 +48,7 @@ std::optional<Endpoint> Read(const sockaddr_storage& storage) {
     sockaddr_in6 in{};
     std::memcpy(&in, bytes, sizeof(in));
     const Address address(reinterpret_cast<const char*>(&in.sin6_addr), 16);
-    // What a socket for both sees of an IPv4 address.
+    // A socket for both families sees an IPv4 address like this.
     const bool mapped = IN6_IS_ADDR_V4MAPPED(&in.sin6_addr);
     return Endpoint{mapped ? address.substr(12) : address, ntohs(in.sin6_port)};
   }
@@ -69,7 +69,7 @@ std::optional<Endpoint> Peer(int socket) {
   return Read(storage);
 }
 
-// The kernel tells nobody where to.
+// Whether a socket is still connecting; the kernel tells nobody where to.
 bool IsConnecting(int socket) {
   tcp_info info{};
   socklen_t length = sizeof(info);

@@ -10,11 +10,10 @@
 
 namespace criu_node {
 
-// Copies of another process's TCP sockets: what is done to one is done to the other process's own.
-// Nothing where the kernel (before 5.6) hands out no copies.
-
-// Those connected to a port; of an IP address only its own, a name is as good as any. When there is
-// none, those still on their way to somewhere.
+// Copies of the TCP sockets of another process that are connected to a port: what is done to a copy
+// is done to the process's own. With an IP address only connections to that count; with a name,
+// all. When there is none, the sockets that are still connecting are given. Empty where the kernel
+// (before 5.6) hands out no copies.
 std::vector<UniqueFd> ConnectionsTo(pid_t pid, const std::string& address, uint16_t port);
 
 }  // namespace criu_node

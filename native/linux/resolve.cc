@@ -30,7 +30,7 @@ UniqueFd OpenInRoot(const UniqueFd& root, const std::string& path, uint64_t flag
       static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof(how))));
 }
 
-// Parts that do not exist are kept aside until one is found that does.
+// Where one path leads. Parts of it that do not exist are kept aside until one is found that does.
 std::optional<std::string> Resolve(const UniqueFd& root, const std::string& root_path,
                                    std::string path) {
   std::string missing;

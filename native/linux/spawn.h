@@ -15,7 +15,7 @@ struct SocketPair {
   UniqueFd theirs;
 };
 
-// Sequenced packets, CLOEXEC. Throws Failure with the given stage.
+// Makes two connected sockets for sequenced packets, CLOEXEC. Throws Failure with the given stage.
 SocketPair MakeSocketPair(const char* stage);
 
 enum class Session { kNew, kOurs };
@@ -30,9 +30,9 @@ struct SpawnSettings {
   Session session = Session::kNew;                    // then the terminal's Ctrl-C does not end it
 };
 
-// posix_spawn: what it costs does not grow with the caller's memory. The child gets the listed
-// descriptors, /dev/null for the standard ones that are not listed, nothing else, and default
-// signals. Throws Failure.
+// Starts a process by posix_spawn, whose cost does not grow with the caller's memory. The child
+// gets the listed descriptors, /dev/null for the standard ones that are not listed, nothing else,
+// and default signals. Throws Failure.
 pid_t Spawn(const SpawnSettings& settings);
 
 }  // namespace criu_node

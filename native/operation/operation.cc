@@ -35,6 +35,8 @@ constexpr std::chrono::milliseconds kCancelLookInterval{20};
 constexpr int kPatientInterrupts = 10;
 
 // Has the guard forget a criu when it no longer works for us.
+//
+// Owner: one operation's call. Thread: its own.
 class Unwatch {
  public:
   explicit Unwatch(pid_t criu) : criu_(criu) {}

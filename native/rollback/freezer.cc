@@ -20,8 +20,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::microseconds kPoll{50};
-// A v1 freezer can hang in FREEZING (a task that waits for one already frozen); writing the state
-// again gets it going.
+// When the state is written again: a v1 freezer can hang in FREEZING (a task that waits for one
+// already frozen), and that gets it going.
 constexpr std::chrono::milliseconds kRetry{20};
 
 UniqueFd Open(const std::string& path, int flags) {
@@ -39,7 +39,8 @@ Freezer::Freezer(std::string path, int version, pid_t criu)
       criu_(criu),
       control_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.freeze"), O_WRONLY)),
       state_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.events"), O_RDONLY)) {
-  // Another operation, of whichever process, would take our frozen state for the one it found.
+  // Without the lock another operation, of whichever process, would take our frozen state for the
+  // one it found.
   if (flock(control_.get(), LOCK_EX | LOCK_NB) != 0) {
     throw Failure::System("freeze", path_ + " is being frozen by another operation");
   }
@@ -102,8 +103,8 @@ void Freezer::Restore() noexcept {
 void Freezer::Thaw() noexcept {
   if (!frozen_by_us_) return;
   frozen_by_us_ = false;
-  static_cast<void>(
-      Write(false));  // fails when the cgroup is gone with its tasks, which is as good
+  // This fails when the cgroup is gone with its tasks, which is as good.
+  static_cast<void>(Write(false));
   Guard::Get().Forget(path_);
 }
 

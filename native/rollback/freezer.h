@@ -25,9 +25,9 @@ class Freezer {
   Freezer(Freezer&&) = delete;
   Freezer& operator=(Freezer&&) = delete;
 
-  // Returns when every task is frozen, or when `limit` is over: then the cgroup is thawed again and
-  // CRIU, which knows more tricks, is left to freeze it. A cgroup found frozen stays as it is.
-  // Also returns, having thawed it, when `cancelled` can be read.
+  // Freezes the cgroup. Returns when every task is frozen, or when `limit` is over: then the cgroup
+  // is thawed again and CRIU, which knows more tricks, is left to freeze it. A cgroup found frozen
+  // stays as it is. Also returns, having thawed it, when `cancelled` can be read.
   bool Freeze(std::chrono::milliseconds limit, int cancelled);
 
   // Whether the cgroup is frozen and was not before.

@@ -59,7 +59,8 @@ void Guard::Watch(const std::string& cgroup, int version, pid_t criu) {
   message += std::to_string(version) + ' ' + std::to_string(criu) + ' ' + cgroup;
   const std::lock_guard lock(mutex_);
   if (!socket_.valid() || !Tell(socket_, message)) {
-    StartLocked();  // the first time, or somebody has killed it
+    // There was none yet, or somebody has killed it.
+    StartLocked();
     if (!Tell(socket_, message)) {
       throw Failure::System("freeze", "cannot tell the guard what to thaw");
     }
@@ -81,7 +82,8 @@ void Guard::WatchServing(pid_t criu, const NetworkLock& lock) noexcept {
 }
 
 void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
-  if (criu <= 0) return;  // of a service
+  // That of a service is not ours.
+  if (criu <= 0) return;
   const std::lock_guard lock(mutex_);
   try {
     if (!socket_.valid() || !Tell(socket_, message)) {

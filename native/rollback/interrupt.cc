@@ -73,7 +73,8 @@ int AwaitedDescriptor(pid_t pid) {
   return descriptor;
 }
 
-// With the tasks criu talks over sockets, too, but those are unix ones.
+// Whether a descriptor is a TCP socket. criu talks over sockets with the tasks, too, but those are
+// unix ones.
 bool IsTcp(pid_t pid, int descriptor) {
   std::array<char, 64> link{};
   const std::string path = ProcPath(pid, "fd/" + std::to_string(descriptor));
@@ -103,7 +104,7 @@ void FailWrites(pid_t criu) {
     }
     limit.rlim_cur = 0;
     prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
-    // After the limit, which a child inherits.
+    // This comes after the limit, which a child inherits.
     for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
   }
 }

@@ -21,13 +21,14 @@ namespace {
 // CRIU names its tables CRIU-<id of the run>, and older ones CRIU-<pid>.
 constexpr const char* kTablePrefix = "CRIU-";
 
-// CRIU's chain, and the jumps to it, for both families. An iptables that is asked in vain says so
-// to /dev/null.
+// Removes CRIU's chain, and the jumps to it, for both families. An iptables that is asked in vain
+// says so to /dev/null.
 constexpr const char* kRemoveChain =
     "for t in 'iptables -w 5' 'ip6tables -w 5'; do $t -nL CRIU || continue; "
     "$t -D INPUT -j CRIU; $t -D OUTPUT -j CRIU; $t -F CRIU; $t -X CRIU; done";
 
-// On a thread that ends with it, as it may not find its way back.
+// Runs `body` in a network namespace: on a thread that ends with it, as it may not find its way
+// back.
 template <typename Body>
 void RunIn(const UniqueFd& network_namespace, const Body& body) {
   std::thread([&] {
@@ -65,7 +66,7 @@ NetworkLock::NetworkLock(pid_t pid, Method method, std::set<std::string> others)
   try {
     RunIn(namespace_, [this] { nftables_ = OpenNftables(); });
   } catch (const std::exception&) {
-    // No thread to be had: then nothing is removed.
+    // Without a thread nothing is removed.
   }
 }
 
@@ -96,7 +97,7 @@ void NetworkLock::Remove() const noexcept {
       if (!others_.contains(name)) DeleteTable(nftables_, name);
     }
   } catch (const std::exception&) {
-    // No memory or no thread to be had.
+    // There was no memory or no thread to be had.
   }
 }
 

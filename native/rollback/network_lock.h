@@ -20,11 +20,11 @@ class NetworkLock {
   enum class Method { kNone, kIptables, kNftables };
 
   NetworkLock() = default;
-  // Of the tree of `pid`, before CRIU has made any rules: tables of nf_tables that are there
-  // already are those of another criu.
+  // For the tree of `pid`, to be made before CRIU has made any rules: tables of nf_tables that are
+  // there already are those of another criu.
   NetworkLock(pid_t pid, Method method);
 
-  // For another process, to which Parse() gives the same.
+  // Writes the lock down for another process, where Parse() gives the same.
   [[nodiscard]] std::string ToText() const;
   static NetworkLock Parse(std::string_view text);
 

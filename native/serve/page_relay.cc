@@ -34,7 +34,8 @@ sockaddr_in NameOf(int socket, int (*ask)(int, sockaddr*, socklen_t*)) {
   return name;
 }
 
-// Two ends of one TCP connection: criu sets options on its own that no other kind of socket has.
+// Makes the two ends of one TCP connection: criu sets options on its own that no other kind of
+// socket has.
 std::pair<UniqueFd, UniqueFd> MakeTcpPair() {
   Listener listener = Listen("127.0.0.1", 0);
   const auto failed = [] {
@@ -77,7 +78,7 @@ PageRelay::PageRelay(Listener listener, Protocol protocol)
     : protocol_(protocol), stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_.valid()) throw Failure::System("listen", "cannot make an eventfd");
   std::tie(ours_, theirs_) = MakeTcpPair();
-  // Also when the whole process is killed.
+  // The connection is to be broken off also when the whole process is killed.
   const linger reset{.l_onoff = 1, .l_linger = 0};
   setsockopt(ours_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   thread_ = StartThread(
@@ -120,7 +121,7 @@ void PageRelay::Run(Listener listener) {
   ours_.Reset();
 }
 
-// Until one of the two has no more to say.
+// Hands on what either side says until one of them has no more to say.
 void PageRelay::Relay(const UniqueFd& client) {
   std::array<pollfd, 3> fds{
       {{stop_.get(), POLLIN, 0}, {client.get(), POLLIN, 0}, {ours_.get(), POLLIN, 0}}};

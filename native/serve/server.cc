@@ -103,8 +103,8 @@ void Server::StartCriu(const UniqueFd& channel) {
   Guard::Get().WatchServing(criu_.pid(), {});
 }
 
-// Until it closes its output, which it does when it ends, or has ended and something that it had
-// started has its output.
+// Attends to criu until it closes its output, which it does when it ends, or until it has ended and
+// something that it had started has its output.
 void Server::Attend() {
   std::array<pollfd, 4> fds{{{output_.get(), POLLIN, 0},
                              {stop_.get(), POLLIN, 0},
@@ -126,7 +126,7 @@ void Server::Attend() {
   }
 }
 
-// True when there is nothing more to be told.
+// True when criu needs to be told nothing more.
 bool Server::ObeyStop() {
   eventfd_t ignored = 0;
   eventfd_read(stop_.get(), &ignored);

@@ -31,7 +31,7 @@ struct ServeRequest {
   std::optional<Listener> listener;
 };
 
-// How it ended, as plain data.
+// How such a criu ended, as plain data.
 struct ServeOutcome {
   std::optional<Failure> failure;  // ours
   bool stopped = false;            // by Stop()
@@ -44,6 +44,7 @@ struct ServeOutcome {
 // ends with us: see Guard::WatchServing.
 //
 // Owner: shared by the environment that started it and its own thread, which may outlive it.
+// Thread: its own, but for what says otherwise.
 class Server : public std::enable_shared_from_this<Server> {
  public:
   static constexpr int kChannel = 3;
@@ -62,7 +63,7 @@ class Server : public std::enable_shared_from_this<Server> {
   // Any thread. Ends it, but not a criu that restored tasks have their memory from, unless forced:
   // what they lack then would read as zeros.
   void Stop(bool force);
-  // Any thread. Whether it was over in time, or is left to itself by Stop().
+  // Any thread. True when it was over in time, or is left to itself by Stop().
   bool WaitUntil(std::chrono::steady_clock::time_point deadline);
 
  private:

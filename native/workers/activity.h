@@ -6,8 +6,8 @@
 
 namespace criu_node {
 
-// Held shared by whoever starts processes or talks to them, and alone by a dump of this process, of
-// which they would be a part.
+// A lock, held shared by whoever starts processes or talks to them, and alone by a dump of this
+// process, of which they would be a part.
 inline std::shared_timed_mutex& Activity() { return ProcessGlobal<std::shared_timed_mutex>(); }
 
 }  // namespace criu_node

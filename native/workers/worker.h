@@ -23,7 +23,7 @@ struct WorkerExtras {
   std::vector<int> inherited = {};  // the criu's descriptors from kFirstInherited on
   // Its session and its standard input are ours: those of a shell's job that it restores.
   bool joins_session = false;
-  // Nobody's child, and nothing of it but the socket is in this process, which it is to dump.
+  // It is nobody's child, and nothing of it but the socket is in this process, which it is to dump.
   bool is_detached = false;
 
   [[nodiscard]] bool none() const { return inherited.empty() && !joins_session && !is_detached; }
@@ -32,7 +32,7 @@ struct WorkerExtras {
 // One `criu swrk` process and our end of the socket to it, or a connection to a service. It serves
 // one request and ends when the socket closes.
 //
-// Owner: one Operation. Thread: its own.
+// Owner: a WorkerPool, then one Operation. Thread: that of its owner.
 class Worker {
  public:
   static constexpr int kFirstInherited = 4;
@@ -45,7 +45,7 @@ class Worker {
   Worker(Worker&&) = delete;
   Worker& operator=(Worker&&) = delete;
 
-  // -1 of a service and of one that is detached: its process is not ours.
+  // -1 for a service and for one that is detached: its process is not ours.
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
   // See Child::ended().
   [[nodiscard]] int ended() const { return child_.ended(); }
@@ -53,10 +53,10 @@ class Worker {
   // What criu prints to its stdout and stderr; never blocks.
   [[nodiscard]] const UniqueFd& output() const { return output_; }
 
-  // For one that has no request and so nothing to lose.
+  // Ends a worker that has no request and so nothing to lose.
   void Kill() const { child_.Kill(); }
 
-  // Closes the socket and waits for the process to end. Exactly once; later calls tell the same.
+  // Closes the socket, waits for the process to end, and reaps it. Later calls tell the same.
   ExitStatus Reap();
 
  private:

@@ -39,14 +39,15 @@ constexpr int kRepeats = 60'000 / kRepeatMs;
 constexpr int kEndMs = 10'000;
 constexpr size_t kMaxMessage = 8192;
 
-struct Watched {
+// A cgroup that is to be thawed.
+struct FrozenCgroup {
   int version = 1;
   UniqueFd criu;  // a pidfd, so that a reused pid is not mistaken for it
   bool is_service = false;
 };
 
-// A criu that has no cgroup of ours to itself.
-struct Running {
+// A criu that is to be made to fail, or to end.
+struct WorkingCriu {
   pid_t pid = -1;
   UniqueFd process;  // a pidfd
   bool serves = false;
@@ -60,15 +61,15 @@ void Thaw(const std::string& cgroup, int version) {
   [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
 }
 
-// A process that was gone before it could be looked at has no pidfd.
+// Whether a process has ended. One that was gone before it could be looked at has no pidfd.
 bool HasEnded(const UniqueFd& process, int wait_ms = 0) {
   if (!process.valid()) return true;
   pollfd fd{process.get(), POLLIN, 0};
   return poll(&fd, 1, wait_ms) > 0;
 }
 
-// Of a criu service there is no process to look at, only time.
-bool HasEnded(const Watched& entry) {
+// A criu service has no process to look at, only time.
+bool HasEnded(const FrozenCgroup& entry) {
   return entry.criu.valid() ? HasEnded(entry.criu) : !entry.is_service;
 }
 
@@ -76,8 +77,8 @@ UniqueFd OpenProcess(pid_t pid) {
   return UniqueFd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
 }
 
-void Remember(std::string_view message, std::map<std::string, Watched>* watched,
-              std::map<std::string, Running>* running) {
+void Remember(std::string_view message, std::map<std::string, FrozenCgroup>* watched,
+              std::map<std::string, WorkingCriu>* running) {
   const size_t space = message.find(' ');
   if (space == std::string_view::npos) return;
   const std::string_view rest = message.substr(space + 1);
@@ -93,14 +94,14 @@ void Remember(std::string_view message, std::map<std::string, Watched>* watched,
   const size_t end = std::min(rest.find(' '), rest.size());
   std::from_chars(rest.data(), rest.data() + end, pid);
   if (message.starts_with('D') || message.starts_with('S')) {
-    Running& entry = (*running)[std::string(rest.substr(0, end))];
+    WorkingCriu& entry = (*running)[std::string(rest.substr(0, end))];
     entry = {
         .pid = pid, .process = OpenProcess(pid), .serves = message.starts_with('S'), .lock = {}};
     if (entry.serves) entry.lock = NetworkLock::Parse(rest.substr(end));
     return;
   }
   if (!message.starts_with('F') || end == rest.size()) return;
-  Watched& entry = (*watched)[std::string(rest.substr(end + 1))];
+  FrozenCgroup& entry = (*watched)[std::string(rest.substr(end + 1))];
   entry.version = message.substr(1, space - 1) == "2" ? 2 : 1;
   entry.criu = OpenProcess(pid);
   entry.is_service = pid <= 0;
@@ -111,8 +112,8 @@ void Remember(std::string_view message, std::map<std::string, Watched>* watched,
 int main() {
   // Whoever stops a service signals all of its processes, and we have to be the last.
   for (const int signal_number : {SIGTERM, SIGINT, SIGHUP}) signal(signal_number, SIG_IGN);
-  std::map<std::string, Watched> watched;
-  std::map<std::string, Running> running;
+  std::map<std::string, FrozenCgroup> watched;
+  std::map<std::string, WorkingCriu> running;
   std::array<char, kMaxMessage> buffer{};
   for (;;) {
     const ssize_t length = recv(STDIN_FILENO, buffer.data(), buffer.size(), 0);

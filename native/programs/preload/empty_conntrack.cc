@@ -43,7 +43,7 @@ bool IsNetfilter(int socket) {
          value == NETLINK_NETFILTER;
 }
 
-// Of the network namespace in which criu is at this moment.
+// Whether the network namespace in which criu is at this moment has no connections.
 bool HasNoConnections() {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
   const int file = open("/proc/sys/net/netfilter/nf_conntrack_count", O_RDONLY | O_CLOEXEC);
@@ -65,8 +65,8 @@ extern "C" __attribute__((visibility("default"))) ssize_t sendmsg(int socket, co
   if (!AsksForAll(*message) || !IsNetfilter(socket) || !HasNoConnections()) {
     return Send(socket, message, flags);
   }
-  // Those that are not confirmed yet, which the kernel does not list any more: nothing, in the same
-  // form.
+  // criu asks for those that are not confirmed yet, which the kernel does not list any more: it
+  // gets nothing, in the same form.
   auto* header = static_cast<nlmsghdr*>(message->msg_iov->iov_base);
   header->nlmsg_type = ConntrackMessage(IPCTNL_MSG_CT_GET_UNCONFIRMED);
   return Send(socket, message, flags);

@@ -1,11 +1,12 @@
 #pragma once
 
-// For the one source file of a preloaded library.
+// To be included by the one source file of a preloaded library.
 
 #include <cstdlib>
 #include <cstring>
 
-// For the program alone: those that it starts are none of our business. We come first in the list.
+// Takes us out of LD_PRELOAD: the programs that this one starts are none of our business. We come
+// first in the list.
 __attribute__((constructor)) inline void HideFromChildren() {
   const char* list = getenv("LD_PRELOAD");  // NOLINT(concurrency-mt-unsafe): before any thread
   const char* rest = list == nullptr ? nullptr : strchr(list, ' ');

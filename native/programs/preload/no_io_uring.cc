@@ -15,7 +15,8 @@ namespace {
 
 using Syscall = long (*)(long, ...);
 
-// Found anew by whoever comes first: all find the same. A local one would need libstdc++.
+// The C library's own function. Whoever comes first finds it, and all find the same; a local static
+// would need libstdc++.
 Syscall next = nullptr;
 
 }  // namespace

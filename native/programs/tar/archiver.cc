@@ -17,11 +17,11 @@ namespace criu_node::tar {
 
 namespace {
 
-// GNU tar's default of 20 blocks a record.
+// The length of a record: GNU tar's default of 20 blocks.
 constexpr size_t kRecordSize = 20 * kBlockSize;
 // Of the directories from the top to where we are, at most this many are open at a time.
 constexpr size_t kOpenLevels = 128;
-// A regular file that has become a FIFO must not block us.
+// How files are opened: a regular file that has become a FIFO must not block us.
 constexpr int kOpenFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 struct stat Status(int fd) {
@@ -39,7 +39,8 @@ bool IsSparse(const struct stat& status) {
   return status.st_blocks < (status.st_size + kStatBlock - 1) / kStatBlock;
 }
 
-// What of a file is not a hole, in whole blocks; nothing where the file system cannot tell.
+// The parts of a file that are not holes, in whole blocks; nothing where the file system cannot
+// tell.
 std::optional<std::vector<Extent>> Extents(int file, int64_t size) {
   constexpr auto kBlock = static_cast<int64_t>(kBlockSize);
   std::vector<Extent> extents;
@@ -266,7 +267,7 @@ void Archiver::PadTo(size_t size) {
   if (over != 0) archive_->WriteZeros(size - over);
 }
 
-// All at once, in the order of the file system, as GNU tar takes them.
+// The names are read all at once, in the order of the file system, as GNU tar takes them.
 std::vector<std::string> Archiver::Names(int directory) {
   // linux_dirent64, which not every C library declares: inode, offset, record length, type, name.
   constexpr size_t kRecordLength = 16;

@@ -20,13 +20,15 @@ namespace criu_node::tar {
 // Writes a directory tree as `tar --create --one-file-system --check-links --sparse
 // --numeric-owner` does: the same entries in the same order, byte for byte. What cannot be
 // archived goes to the report and is left out; a Failure is thrown where going on has no sense.
+//
+// Owner: the program. Thread: its only one.
 class Archiver {
  public:
   // `output` is the archive's own file, which is left out where it lies within the tree.
   Archiver(GzipWriter* archive, Report* report, const struct stat& output)
       : archive_(archive), report_(report), output_(output) {}
 
-  // The whole archive, to its end mark.
+  // Writes the whole archive, to its end mark.
   void Archive(UniqueFd directory);
 
  private:

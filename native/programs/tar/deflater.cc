@@ -8,7 +8,7 @@ namespace criu_node::tar {
 
 namespace {
 
-// From zlib.h.
+// These constants are from zlib.h.
 constexpr int kOk = 0;
 constexpr int kStreamEnd = 1;
 constexpr int kBufferError = -5;  // nothing to do
@@ -18,7 +18,7 @@ constexpr int kDeflated = 8;
 constexpr int kDefaultStrategy = 0;
 constexpr int kDefaultMemoryLevel = 8;
 constexpr int kGzipWindowBits = 15 + 16;
-// Only its first digit counts.
+// zlib compares only the first digit.
 constexpr const char* kVersion = "1";
 
 // The application is stopped while we compress, and higher levels take several times as long.

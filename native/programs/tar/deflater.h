@@ -9,6 +9,8 @@ namespace criu_node::tar {
 
 // The host's zlib, loaded when there is enough to compress to be worth it. No zlib header is
 // needed to build.
+//
+// Owner: a GzipWriter. Thread: the program's only one.
 class Deflater {
  public:
   using Sink = std::function<void(std::span<const char>)>;

@@ -13,7 +13,7 @@ namespace criu_node::tar {
 
 namespace {
 
-// No name, no time, no particular system: RFC 1952.
+// The header of RFC 1952, with no name, no time and no particular system.
 constexpr std::string_view kGzipHeader("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
 constexpr size_t kStoredBlockSize = 65535;
 

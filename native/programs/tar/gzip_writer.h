@@ -13,6 +13,8 @@ namespace criu_node::tar {
 // Writes what it is given to a descriptor as one gzip file. What fits its buffer, as most
 // tmpfs of a container do, is stored as it is, which costs less time than to load a compressor;
 // so is everything where the host has no zlib. The rest is compressed.
+//
+// Owner: the program. Thread: its only one.
 class GzipWriter {
  public:
   explicit GzipWriter(int fd) : fd_(fd) {}
@@ -23,10 +25,10 @@ class GzipWriter {
 
   void Write(std::string_view bytes);
   void WriteZeros(uint64_t length);
-  // Of all that was written so far.
+  // The length of all that was written so far.
   [[nodiscard]] uint64_t size() const { return size_; }
 
-  // Without it the file is not whole.
+  // Writes the end, without which the file is not whole.
   void Finish();
 
  private:
@@ -39,7 +41,7 @@ class GzipWriter {
   int fd_;
   uint64_t size_ = 0;
   size_t used_ = 0;
-  // Not value-initialised: an empty tmpfs touches three of its pages.
+  // It is not value-initialised: an empty tmpfs touches three of its pages.
   std::unique_ptr<Buffer> buffer_ = std::make_unique_for_overwrite<Buffer>();
   bool started_ = false;
   uint32_t crc_ = 0;

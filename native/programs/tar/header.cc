@@ -16,8 +16,8 @@ void SetText(std::span<char> field, std::string_view text) {
   std::ranges::copy(text.substr(0, field.size()), field.begin());
 }
 
-// Octal digits and a NUL or, for what is negative or too large, the two's complement with the
-// highest bit of the field set.
+// Writes a number as octal digits and a NUL or, when it is negative or too large, as the two's
+// complement with the highest bit of the field set.
 void SetNumber(std::span<char> field, int64_t value) {
   const size_t digits = field.size() - 1;
   auto rest = static_cast<uint64_t>(value);

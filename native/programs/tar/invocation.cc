@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view kAnyDirectory;
 
-// Compared one by one and in order: another order, or one option more or less, is another version
-// of CRIU, whose wishes we do not know.
+// The arguments are compared one by one and in order: another order, or one option more or less, is
+// another version of CRIU, whose wishes we do not know.
 constexpr std::array<std::string_view, 12> kTmpfsDump = {
     "--create",
     "--gzip",

@@ -47,8 +47,8 @@ void ExecNextTar(char* const* arguments) {
   struct stat self {};
   if (!StatSelf(&self)) return;
   const std::vector<std::string> candidates = Candidates();
-  // Only what follows our last place in PATH: two copies of this program that each took the other
-  // for the real tar would call each other for ever.
+  // Only what follows our last place in PATH counts: two copies of this program that each took the
+  // other for the real tar would call each other for ever.
   size_t first = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (IsFile(candidates[i], self)) first = i + 1;

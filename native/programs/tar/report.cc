@@ -12,7 +12,7 @@ namespace {
 constexpr int kDiffers = 1;
 constexpr int kFailed = 2;
 
-// One line each, whatever a file is called.
+// Keeps each report on one line, whatever a file is called.
 std::string Quoted(std::string_view path) {
   std::string quoted;
   for (const char c : path) {

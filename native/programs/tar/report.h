@@ -7,9 +7,11 @@ namespace criu_node::tar {
 
 // What went less than well, told on standard error (CRIU's log) in GNU tar's words, and the exit
 // status that it makes. CRIU takes every status but 0 for a failed dump.
+//
+// Owner: the program. Thread: its only one.
 class Report {
  public:
-  // Worth telling, but the archive is what it should be.
+  // This is worth telling, but the archive is what it should be.
   void Note(std::string_view path, std::string_view text);
   // The archive is whole, but a file changed meanwhile.
   void Differs(std::string_view path, std::string_view text);
