@@ -1,5 +1,12 @@
 import { invalidArgType, invalidArgValue } from './errors.js';
 
+/**
+ * Checks an argument that is a whole number, or undefined.
+ *
+ * @returns the argument.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no number.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a number that is not whole or out of bounds.
+ */
 export function checkCount(
   name: string,
   value: unknown,

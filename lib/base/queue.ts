@@ -1,6 +1,6 @@
 /**
- * Lets a bounded number of operations run and the others wait their turn, first come, first
- * served: more than one dump a core only adds to each one's time.
+ * Lets a bounded number of operations run at a time; the others wait their turn, first come, first
+ * served. More dumps than cores would only add to the time of each one.
  */
 export class Queue {
   readonly #limit: number;
@@ -14,9 +14,9 @@ export class Queue {
   /**
    * Waits for a turn.
    *
-   * @param signal - Ends the waiting.
+   * @param signal - Ends the waiting when it is aborted.
    * @returns a function that ends the turn.
-   * @throws the signal's reason
+   * @throws the signal's reason.
    */
   async enter(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
@@ -29,7 +29,7 @@ export class Queue {
     };
   }
 
-  /** Resolves when an ended turn is handed over, so that nobody can come in between. */
+  /** Waits until the end of another turn hands that turn over, so that nobody can come in between. */
   #wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const turn = (): void => {

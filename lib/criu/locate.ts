@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CriuError } from '../base/errors.js';
+import { isDirectory, isFile } from '../linux/paths.js';
 
 /** Which CRIU to use. Without any: `LIBCRIU_PREFIX`, the prefix that set-up built, the system's. */
 export interface CriuSettings {
@@ -115,12 +116,4 @@ async function checked(binary: string): Promise<string> {
     });
   }
   return binary;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

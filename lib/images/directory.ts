@@ -5,36 +5,49 @@ import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { nativeAddon } from '../native/addon.js';
 import type { FreshDirectory } from '../native/contract.js';
-import { cannotWrite, checkReplaceable, locate, makeDirectories, type Place } from './place.js';
+import {
+  cannotWrite,
+  checkReplaceable,
+  type DirectoryPath,
+  makeDirectories,
+  resolveDirectory,
+} from './place.js';
 
-/** What a dump writes, besides its log. */
-const written =
+/** The names of the files that CRIU and we write into an images directory, besides the logs. */
+const writtenNames =
   /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
-/** Images directories that operations of this thread write to now. */
+/** The images directories that operations of this thread are writing to. */
 const inUse = new Set<string>();
-/** A bare descriptor, which is closed without a turn of the pool. */
+/** Opens a bare descriptor, which can be closed without a turn of libuv's pool. */
 const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
 
-/** What to do with a directory that already holds something. */
+/** What becomes of a directory that already holds something. */
 export type ExistingImages = 'refuse' | 'replace' | 'reuse';
 
 /**
- * A directory that criu writes to, held open so that nobody can swap it for another. Once it is
- * closed it is known by its path alone.
+ * A directory that criu writes to. It is held open, so that nobody can swap it for another one. Once
+ * it is closed it is known by its path alone.
  */
 export interface OutputDirectory {
-  /** Absolute path under which it will be found after {@link OutputDirectory.keep}. */
+  /** The absolute path under which it will be found after {@link OutputDirectory.keep}. */
   path: string;
   fd: number;
-  /** A path of a file in it, which leads through the descriptor while that is open. */
+  /** The path of a file in it, which leads through the descriptor while that is open. */
   file(name: string): string;
-  /** Writes a file, 0600. */
+  /** Writes a file with mode 0600. */
   write(name: string, content: string): Promise<void>;
   /** Whether a log in it outlives a failure. */
   keepsLogs: boolean;
-  /** After success: puts a replacing directory in its place. What it throws says where it is. */
+  /**
+   * Puts a replacing directory in its place. It is called after a success.
+   *
+   * @throws CriuError that says where the images are instead.
+   */
   keep(): Promise<void>;
-  /** After failure: removes what was added since it was opened, but for the named logs. */
+  /**
+   * Removes what was added since the directory was opened, but for the named logs. It is called after
+   * a failure.
+   */
   discard(logs: readonly string[]): Promise<void>;
   close(): void;
 }
@@ -48,7 +61,7 @@ export interface CheckedDirectory {
 /**
  * Looks at the directory that an option names, without touching anything.
  *
- * @param option - Its name, for errors.
+ * @param option - The option's name, for errors.
  * @param existing - What becomes of one that holds something: the caller's option, or undefined where
  * the call has no such option and it is refused.
  * @param logs - Names that a former, failed try may have left and that do not count as content.
@@ -61,17 +74,10 @@ export async function checkDirectory(
   existing: ExistingImages | undefined,
   logs: readonly string[],
 ): Promise<CheckedDirectory> {
-  const place = await locate(option, path);
-  const before = place.isThere
-    ? await listing(place.real).catch((error: NodeJS.ErrnoException) => {
-        const reason = error.code === 'ENOTDIR' ? 'it is not a directory' : error.message;
-        throw invalidArgValue(option, 'the path of a directory', path, reason);
-      })
-    : undefined;
-  // Of one that is to be made, making it will tell, and leave nothing behind.
-  if (place.isThere) {
-    await access(place.real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
-  }
+  const place = await resolveDirectory(option, path);
+  const before = place.isThere ? await checkedListing(option, path, place) : undefined;
+  // Whether a missing one can be written shows when it is made, and then nothing is left behind.
+  if (place.isThere) await checkWritable(option, path, place);
   const content = [...(before?.keys() ?? [])].filter((name) => !logs.includes(name));
   if (content.length > 0 && (existing === undefined || existing === 'refuse')) {
     const choice = existing === undefined ? '' : ", or existing: 'replace'";
@@ -88,9 +94,9 @@ export async function checkDirectory(
 }
 
 /**
- * Opens a directory of complete images to read them; CRIU may write its log into it.
+ * Opens a directory of complete images to read them.
  *
- * @param isWritten - Whether it is, too.
+ * @param isWritten - Whether CRIU writes its log into it.
  * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file or another user's symbolic link.
  * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it is missing, holds no images or cannot be written.
  */
@@ -99,31 +105,27 @@ export async function openImages(
   path: string,
   isWritten: boolean,
 ): Promise<OutputDirectory> {
-  const place = await locate(option, path);
+  const place = await resolveDirectory(option, path);
   if (!place.isThere) {
     throw new CriuError('ERR_CRIU_IMAGES_DIR', `The directory of ${option} ${path} does not exist`);
   }
-  const before = await listing(place.real).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOTDIR' ? 'it is not a directory' : error.message;
-    throw invalidArgValue(option, 'the path of a directory', path, reason);
-  });
-  // CRIU writes it last.
+  const before = await checkedListing(option, path, place);
+  // CRIU writes the inventory last.
   if (!before.has('inventory.img')) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
       `The directory of ${option} ${path} holds no complete images: it has no inventory.img`,
     );
   }
-  if (isWritten) {
-    await access(place.real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
-  }
+  if (isWritten) await checkWritable(option, path, place);
   return openInPlace(option, place, before);
 }
 
 /**
- * Takes an images directory for one operation: two that find it empty would mix their images.
+ * Takes an images directory for one operation, because two operations that find it empty would mix
+ * their images.
  *
- * @returns what gives it back.
+ * @returns a function that gives it back.
  * @throws CriuError `ERR_CRIU_IMAGES_DIR` when another operation of this thread has it.
  */
 export function claimDirectory(option: string, path: string): () => void {
@@ -138,9 +140,25 @@ export function claimDirectory(option: string, path: string): () => void {
   return () => inUse.delete(absolute);
 }
 
+/** The names in a directory, each with what changes when the file is written again. */
 type Listing = Map<string, string>;
 
-/** Names with what changes when a file is written again. */
+/** Lists a directory, or refuses what is not one. */
+async function checkedListing(
+  option: string,
+  path: string,
+  { real }: DirectoryPath,
+): Promise<Listing> {
+  return listing(real).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOTDIR' ? 'it is not a directory' : error.message;
+    throw invalidArgValue(option, 'the path of a directory', path, reason);
+  });
+}
+
+async function checkWritable(option: string, path: string, { real }: DirectoryPath): Promise<void> {
+  await access(real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
+}
+
 async function listing(path: string): Promise<Listing> {
   const entries: Listing = new Map();
   for (const name of await readdir(path)) {
@@ -151,16 +169,17 @@ async function listing(path: string): Promise<Listing> {
 }
 
 /**
- * The usual case in one step: a directory that does not exist, in one that does.
+ * Makes and opens a directory that does not exist in one that does, which is the usual case, in one
+ * step.
  *
- * @returns undefined, with nothing touched, when it is not that case, or there is a fault to be told.
+ * @returns undefined, with nothing touched, in every other case, also where there is a fault to tell.
  */
 export async function openFresh(directory: FreshDirectory): Promise<OutputDirectory | undefined> {
   const fd = await nativeAddon().makeDirectory(directory);
   return fd === undefined ? undefined : adoptFresh(directory, fd);
 }
 
-/** A directory that the addon has made. */
+/** Takes over a directory that the addon has made and opened. */
 export function adoptFresh({ path }: FreshDirectory, fd: number): OutputDirectory {
   // In a worker thread Node.js warns of descriptors that it closes and has not opened.
   const close = (): void => nativeAddon().closeDescriptor(fd);
@@ -169,7 +188,7 @@ export function adoptFresh({ path }: FreshDirectory, fd: number): OutputDirector
 
 async function openInPlace(
   option: string,
-  place: Place,
+  place: DirectoryPath,
   before: Listing | undefined,
 ): Promise<OutputDirectory> {
   const made = before
@@ -178,45 +197,60 @@ async function openInPlace(
   return inPlace(place, await openDirectory(option, place.real), before, made);
 }
 
-/** @param made - The outermost directory that had to be made: what a failure removes again. */
+/**
+ * A directory that is written to in its final place.
+ *
+ * @param before - What was in it; undefined when it was made.
+ * @param made - The outermost directory that had to be made, which a failure removes again.
+ */
 function inPlace(
-  { absolute, real }: Pick<Place, 'absolute' | 'real'>,
+  { absolute, real }: Pick<DirectoryPath, 'absolute' | 'real'>,
   fd: number,
   before: Listing | undefined,
   made: string | undefined,
   closeFd?: () => void,
 ): OutputDirectory {
-  const opened = output(absolute, real, fd, closeFd);
+  const directory = output(absolute, real, fd, closeFd);
   return {
-    ...opened,
+    ...directory,
     keepsLogs: true,
     keep: async () => {},
     discard: async (logs) => {
-      const directory = opened.file('');
-      for (const [name, state] of await listing(directory)) {
-        if (logs.includes(name) || before?.get(name) === state) continue;
-        // In a directory that others use as well, only what CRIU and we write.
-        if (before && before.size > 0 && !written.test(name)) continue;
-        await rm(join(directory, name), { recursive: true, force: true });
-      }
-      // Only empty ones go; a log that tells of the failure keeps its directory.
-      for (let path = real; made && path.length >= made.length; path = dirname(path)) {
-        if (
-          !(await rmdir(path).then(
-            () => true,
-            () => false,
-          ))
-        )
-          break;
-      }
+      await removeAdded(directory.file(''), before ?? new Map(), logs);
+      if (made !== undefined) await removeEmpty(real, made);
     },
   };
 }
 
-/** A sibling, so that the old images stay whole until the new ones are. */
+/** Removes what was added to a directory, but for the named logs. */
+async function removeAdded(path: string, before: Listing, logs: readonly string[]): Promise<void> {
+  for (const [name, state] of await listing(path)) {
+    if (logs.includes(name) || before.get(name) === state) continue;
+    // Somebody else may be using the directory as well, and may have added other files.
+    if (before.size > 0 && !writtenNames.test(name)) continue;
+    await rm(join(path, name), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Removes a directory and those above it up to the outermost one that was made, as long as they are
+ * empty: a log that tells of the failure keeps its directory.
+ */
+async function removeEmpty(path: string, outermost: string): Promise<void> {
+  try {
+    for (let at = path; at.length >= outermost.length; at = dirname(at)) await rmdir(at);
+  } catch {
+    // This one is not empty, so that those above it are not either.
+  }
+}
+
+/**
+ * Opens a directory beside the one that is to be replaced, so that the old images stay whole until the
+ * new ones are.
+ */
 async function openReplacement(
   option: string,
-  { absolute, real: target }: Place,
+  { absolute, real: target }: DirectoryPath,
 ): Promise<OutputDirectory> {
   const unique = `${process.pid}.${process.hrtime.bigint().toString(36)}`;
   const fresh = join(dirname(target), `.${basename(target)}.new.${unique}`);
@@ -258,13 +292,14 @@ function output(
     file,
     write: async (name, content) => {
       try {
-        await rm(file(name), { force: true }); // what a re-used directory has there, also a link
+        // A directory that is used again can have a file or a link of that name.
+        await rm(file(name), { force: true });
         await writeFile(file(name), content, { mode: 0o600, flag: 'wx' });
       } catch (cause) {
         cannotWrite('imagePath', path)(cause as NodeJS.ErrnoException);
       }
     },
-    // Of a directory nothing is left to be written, so this waits for nobody.
+    // Nothing is left to be written to a directory, so that closing it waits for nobody.
     close: () => {
       if (isOpen) closeFd();
       isOpen = false;
@@ -272,7 +307,7 @@ function output(
   };
 }
 
-/** Refuses what has been put in the place of the directory since it was looked at. */
+/** Opens a directory, and refuses what has been put in its place since it was looked at. */
 async function openDirectory(option: string, real: string): Promise<number> {
   const moved = (): Error => invalidArgValue(option, 'a directory that stays where it is', real);
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;

@@ -1,48 +1,54 @@
-import { constants, readFileSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { access, lstat, mkdir, readlink, realpath, rmdir, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { CriuError, invalidArgValue } from '../base/errors.js';
+import { CriuError, errnoOf, invalidArgValue } from '../base/errors.js';
+import { ownMounts } from '../linux/mountinfo.js';
+import { exists } from '../linux/paths.js';
 
-/** As many as the kernel follows. */
-export const maxLinks = 40;
+/** Linux follows as many symbolic links in one path. */
+const maxLinks = 40;
 
-/** A path as it was found, without any links from then on. */
-export interface Place {
-  /** Absolute, as it was asked for. */
+/** The directory that an option names, with where its path leads. */
+export interface DirectoryPath {
+  /** The absolute form of the path that was asked for. */
   absolute: string;
-  /** Where it leads, or will lead when it has been made. */
+  /** The same without links: where the directory is, or will be when it has been made. */
   real: string;
   isThere: boolean;
-  /** It, or the nearest directory above it that exists. */
+  /** The directory itself, or the nearest one above it that exists, without links. */
   existing: string;
 }
 
-export async function locate(option: string, path: string): Promise<Place> {
+/**
+ * Finds where the path of a directory leads.
+ *
+ * @param option - The option that names it, for errors.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a path that no directory can have, or that leads
+ * through a symbolic link of another user.
+ */
+export async function resolveDirectory(option: string, path: string): Promise<DirectoryPath> {
   const absolute = resolve(path);
-  const unusable = (error: NodeJS.ErrnoException): undefined => {
+  const unlessMissing = (error: NodeJS.ErrnoException): undefined => {
     if (error.code === 'ENOENT') return undefined;
     throw invalidArgValue(option, 'the path of a directory', path, error.code ?? error.message);
   };
-  const found = await realpath(absolute).catch(unusable);
-  if (found !== undefined) {
-    if (found !== absolute) await refuseForeignLinks(option, absolute, path);
-    return { absolute, real: found, isThere: true, existing: found };
+  const real = await realpath(absolute).catch(unlessMissing);
+  if (real !== undefined) {
+    if (real !== absolute) await refuseForeignLinks(option, absolute, path);
+    return { absolute, real, isThere: true, existing: real };
   }
   for (let above = absolute; ; ) {
-    const [link, parent] = await Promise.all([
-      lstat(above).catch(unusable),
-      realpath(dirname(above)).catch(unusable),
+    const [entry, parent] = await Promise.all([
+      lstat(above).catch(unlessMissing),
+      realpath(dirname(above)).catch(unlessMissing),
     ]);
-    if (link) await refuseForeignLinks(option, above, path); // a dangling one
+    // What is there although its real path is missing is a link to nothing.
+    if (entry) await refuseForeignLinks(option, above, path);
     above = dirname(above);
     if (parent === undefined) continue;
     if (parent !== above) await refuseForeignLinks(option, above, path);
-    return {
-      absolute,
-      real: join(parent, relative(above, absolute)),
-      isThere: false,
-      existing: parent,
-    };
+    const missing = relative(above, absolute);
+    return { absolute, real: join(parent, missing), isThere: false, existing: parent };
   }
 }
 
@@ -64,19 +70,18 @@ export async function checkParentPath(imagePath: string, parentPath: string): Pr
   }
 }
 
-/** What would keep the new images from taking the place of the old ones, once it is too late. */
+/**
+ * Refuses to replace images where that could not be done: it would be known only when the new images
+ * are complete and the tasks are gone.
+ *
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR`
+ */
 export async function checkReplaceable(
   option: string,
   path: string,
-  { real }: Place,
+  { real }: DirectoryPath,
 ): Promise<void> {
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
-  // mountinfo writes blanks and backslashes as three octal digits.
-  const escaped = real.replace(
-    /[ \t\n\\]/g,
-    (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  );
-  if (mounts.some((line) => line.split(' ')[4] === escaped)) {
+  if (ownMounts().some(({ mountpoint }) => mountpoint === real)) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
       `The directory of ${option} ${path} is a mount point, which existing: 'replace' cannot replace`,
@@ -85,7 +90,7 @@ export async function checkReplaceable(
   await access(dirname(real), constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
 }
 
-/** Refuses with the cause of the system call. */
+/** Gives a function that refuses a directory for the cause of a system call that failed. */
 export function cannotWrite(option: string, path: string): (cause: NodeJS.ErrnoException) => never {
   return (cause) => {
     throw new CriuError(
@@ -96,12 +101,11 @@ export function cannotWrite(option: string, path: string): (cause: NodeJS.ErrnoE
   };
 }
 
-/** A link that somebody else planted (in /tmp, say) would have root write where they like. */
-export async function refuseForeignLinks(
-  option: string,
-  absolute: string,
-  given: string,
-): Promise<void> {
+/**
+ * Refuses a path that leads through symbolic links of other users: a link that somebody planted, in
+ * /tmp for instance, would have root write where that user likes.
+ */
+async function refuseForeignLinks(option: string, absolute: string, given: string): Promise<void> {
   const us = process.geteuid?.();
   let path = '/';
   let rest = absolute.split('/');
@@ -123,7 +127,7 @@ export async function refuseForeignLinks(
       const reason = `${next} is a symbolic link to nothing`;
       throw invalidArgValue(option, 'the path of a directory', given, reason);
     }
-    // Links that this one leads through count as well.
+    // The links that this one leads through are looked at as well.
     const target = await readlink(next);
     if (target.startsWith('/')) path = '/';
     rest = [...target.split('/'), ...rest];
@@ -131,24 +135,23 @@ export async function refuseForeignLinks(
 }
 
 /**
- * Makes a directory and its parents, and gives the outermost that it made. Node's own recursive
- * mkdir never ends where a file system answers ENOENT for a new name, as /proc does.
+ * Makes a directory and its parents, all with mode 0700. Node's own recursive mkdir never ends where a
+ * file system answers ENOENT for a new name, as /proc does.
+ *
+ * @returns the outermost directory that was made.
  */
-export async function makeDirectories({ real, existing }: Place): Promise<string | undefined> {
+export async function makeDirectories({
+  real,
+  existing,
+}: DirectoryPath): Promise<string | undefined> {
   const missing: string[] = [];
   for (let path = real; path !== existing; path = dirname(path)) missing.unshift(path);
   const made: string[] = [];
   try {
     for (const path of missing) {
-      const isNew = await mkdir(path, { mode: 0o700 }).then(
-        () => true,
-        (error: NodeJS.ErrnoException) => {
-          // Another operation may be making the same parents.
-          if (error.code !== 'EEXIST' || path === real) throw error;
-          return false;
-        },
-      );
-      if (isNew) made.unshift(path);
+      // Another operation may be making the same parents.
+      const mayExist = path !== real;
+      if (await makeDirectory(path, mayExist)) made.unshift(path);
     }
   } catch (error) {
     for (const path of made) await rmdir(path).catch(() => {});
@@ -157,9 +160,13 @@ export async function makeDirectories({ real, existing }: Place): Promise<string
   return made.at(-1);
 }
 
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+/** @returns whether the directory was made, and was not there already. */
+async function makeDirectory(path: string, mayExist: boolean): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (mayExist && errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
 }

@@ -6,7 +6,8 @@ const pstreeMagic = 0x50273030;
 const pidField = 1;
 
 /**
- * The pids of the content of a `pstree.img` file, the root's first, as the tasks see them.
+ * Decodes the content of a `pstree.img` file: the pids of the tasks as the tasks see them, the root's
+ * first.
  *
  * @throws Error when it is not one, or is cut short.
  */
@@ -28,8 +29,11 @@ export function decodePids(file: Uint8Array): number[] {
 }
 
 /**
- * The pids that the tasks of a `pstree.img` had, and will have, in our pid namespace, the root's
- * first. None of a tree with a pid namespace of its own, and where only CRIU can say what is wrong.
+ * Reads the pids that the tasks of a `pstree.img` had, and will have, in our pid namespace, the root's
+ * first.
+ *
+ * @returns none for a tree with a pid namespace of its own, nor for a file that cannot be read: CRIU
+ * will say what is wrong with it.
  */
 export async function pidsAmongOurs(path: string): Promise<number[]> {
   const pids = await readFile(path)

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 
-/** Where the machine is looked at; tests put a made tree in its place. */
+/** Where the machine's state is read from. Tests put a made tree in the place of `/proc`. */
 export interface Host {
   /** `/proc`. */
   readonly procRoot: string;
@@ -26,7 +26,7 @@ export const realHost: Host = {
     }
   },
   env: process.env,
-  // Asked each time: a process can change it.
+  // The process can change its user, so that the value is asked for each time.
   get euid() {
     return process.geteuid?.() ?? -1;
   },

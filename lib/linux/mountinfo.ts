@@ -1,33 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { isBelow } from './paths.js';
+
 /** A line of `/proc/PID/mountinfo`. */
 export interface Mount {
   readonly id: number;
   readonly parent: number;
-  /** `major:minor`, as in stat. */
+  /** The device of the file system as `major:minor`, as stat has it. */
   readonly dev: string;
   /** The directory of the file system that is mounted. */
   readonly root: string;
   readonly mountpoint: string;
-  /** Peer group, 0 for none. */
+  /** The number of the peer group that the mount shares its events with; 0 when there is none. */
   readonly shared: number;
+  /** The number of the peer group that the mount receives events from; 0 when there is none. */
   readonly master: number;
-  /** Without a subtype. */
+  /** The type of the file system, without a subtype: `fuse` and not `fuse.sshfs`. */
   readonly type: string;
   readonly source: string;
+  /** The options of the file system, the controllers of a v1 cgroup hierarchy among them. */
+  readonly options: readonly string[];
 }
 
 /** The mounts of a namespace as a task in it sees them. */
 export interface MountNamespace {
-  /** The kernel's number. */
+  /** The number by which the kernel names the namespace. */
   readonly inode: string;
+  /** The task whose view it is. */
   readonly pid: number;
   readonly mounts: readonly Mount[];
 }
 
+/** Parses the text of a mountinfo file. A line that is not one of a mount is left out. */
 export function parseMountinfo(text: string): Mount[] {
   return text.split('\n').flatMap((line): Mount[] => {
     const [before = '', after = ''] = line.split(' - ');
     const [id, parent, dev, root, mountpoint, , ...tags] = before.split(' ');
-    const [type = '', source = ''] = after.split(' ');
+    const [type = '', source = '', options = ''] = after.split(' ');
     if (mountpoint === undefined || root === undefined || dev === undefined) return [];
     const group = (name: string): number =>
       Number(tags.find((tag) => tag.startsWith(`${name}:`))?.slice(name.length + 1) ?? 0);
@@ -42,49 +50,57 @@ export function parseMountinfo(text: string): Mount[] {
         master: group('master'),
         type: type.replace(/\..*$/, ''),
         source: unescapeOctal(source),
+        options: options.split(','),
       },
     ];
   });
 }
 
-/** mountinfo writes blanks and backslashes as three octal digits. */
-export function unescapeOctal(text: string): string {
+/**
+ * The mounts that this process sees, in the order of their mounting. They are read synchronously,
+ * because they are in the kernel's memory and a turn of libuv's pool takes longer than reading them.
+ */
+export function ownMounts(procRoot = '/proc'): Mount[] {
+  return parseMountinfo(readFileSync(`${procRoot}/self/mountinfo`, 'utf8'));
+}
+
+/** The kernel writes blanks and backslashes in mountinfo as three octal digits. */
+function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
 }
 
-/** Whether `path` is `base` or below it. */
-export function isBelow(path: string, base: string): boolean {
-  return base === '/' || path === base || path.startsWith(`${base}/`);
-}
-
 /**
- * Tells of a mount whether another one hides it: CRIU saves no file that is open on such. A machine
- * can have thousands of mounts, so that only those are looked at that are asked for.
+ * Gives a function that tells of a mount whether another one hides it: CRIU saves no file that is
+ * open on a hidden mount. A machine can have thousands of mounts, so only those that the function is
+ * called for are looked at.
  */
 export function hiddenIn(mounts: readonly Mount[]): (mount: Mount) => boolean {
   const byId = new Map(mounts.map((mount) => [mount.id, mount]));
-  const children = grouped(
+  const children = groupBy(
     mounts.filter(({ id, parent }) => id !== parent),
     ({ parent }) => parent,
   );
+  const hasMountOnTop = ({ id, mountpoint }: Mount): boolean =>
+    children.get(id)?.some((child) => child.mountpoint === mountpoint) ?? false;
+  const hasMountBeside = ({ id, parent, mountpoint }: Mount): boolean => {
+    const siblings = byId.has(parent) ? (children.get(parent) ?? []) : [];
+    return siblings.some((other) => other.id !== id && isBelow(mountpoint, other.mountpoint));
+  };
   return (mount) => {
-    // By one on its own mount point, or by one on a path to it beside it or an ancestor.
-    if (children.get(mount.id)?.some(({ mountpoint }) => mountpoint === mount.mountpoint)) {
-      return true;
-    }
+    if (hasMountOnTop(mount)) return true;
+    // A mount beside an ancestor hides everything below that ancestor.
     for (let at: Mount | undefined = mount; at; at = byId.get(at.parent)) {
-      const { id, parent, mountpoint } = at;
-      const siblings = byId.has(parent) ? (children.get(parent) ?? []) : [];
-      if (siblings.some((one) => one.id !== id && isBelow(mountpoint, one.mountpoint))) return true;
-      if (id === parent) break;
+      if (hasMountBeside(at)) return true;
+      if (at.id === at.parent) break;
     }
     return false;
   };
 }
 
-export function grouped<K>(mounts: readonly Mount[], keyOf: (mount: Mount) => K): Map<K, Mount[]> {
+/** Puts the mounts that have the same key together, in their order. */
+export function groupBy<K>(mounts: readonly Mount[], keyOf: (mount: Mount) => K): Map<K, Mount[]> {
   const groups = new Map<K, Mount[]>();
   for (const mount of mounts) {
     const key = keyOf(mount);
@@ -95,8 +111,8 @@ export function grouped<K>(mounts: readonly Mount[], keyOf: (mount: Mount) => K)
   return groups;
 }
 
-/** Those that a process of ours waits for when they do not answer: no stat goes there. */
-export const remoteTypes: ReadonlySet<string> = new Set([
+/** A stat on such a file system waits for a server, which may never answer. */
+const remoteTypes: ReadonlySet<string> = new Set([
   'nfs',
   'nfs4',
   'cifs',
@@ -111,6 +127,7 @@ export const remoteTypes: ReadonlySet<string> = new Set([
   'autofs',
 ]);
 
+/** Whether a stat on the mount may have to wait for a server, so that none must be made. */
 export function isRemote(mount: Mount): boolean {
   return remoteTypes.has(mount.type);
 }

@@ -1,25 +1,27 @@
 import { readFileSync } from 'node:fs';
+import { errnoOf } from '../base/errors.js';
 
-/** What `/proc/PID/stat` tells of a process, as far as we ask. */
+/** The fields of `/proc/PID/stat` that the package looks at. */
 export interface ProcessStat {
-  /** Of the command; any bytes but a zero. */
+  /** The name of the command, which can hold any bytes but a zero. */
   name: string;
-  /** R, S, D, T, t, Z, X, ... */
+  /** The kernel's letter: R, S, D, T, t, Z, X, ... */
   state: string;
-  /** Gone, but for what its parent has not asked yet. */
+  /** Whether the process has ended, and is there only until its parent has asked how. */
   isDead: boolean;
   parent: number;
   session: number;
   /** Device number of the controlling terminal; 0 for none. */
   terminal: number;
-  /** PF_EXITING and others. */
+  /** The kernel's `PF_` flags, such as PF_EXITING. */
   flags: number;
-  /** In clock ticks after boot. */
+  /** The time of its start, in clock ticks after boot. */
   startTime: number;
 }
 
+/** Parses the text of a stat file. */
 export function parseProcessStat(text: string): ProcessStat {
-  // The name may hold blanks and parentheses: what follows is counted from the last one.
+  // The name may hold blanks and parentheses, so that fields are counted from the last parenthesis.
   const end = text.lastIndexOf(')');
   const fields = text.slice(end + 2).split(' ');
   const state = fields[0] ?? '';
@@ -35,10 +37,28 @@ export function parseProcessStat(text: string): ProcessStat {
   };
 }
 
-/** Undefined when there is no such process. */
-export function readProcessStat(pid: number): ProcessStat | undefined {
+/**
+ * Reads what the kernel tells of a process.
+ *
+ * @returns undefined when there is no such process.
+ * @throws Error when that cannot be known, because no descriptor is left for instance: a process must
+ * not be taken for one that has ended.
+ */
+export function readProcessStat(pid: number, procRoot = '/proc'): ProcessStat | undefined {
   try {
-    return parseProcessStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    // The name can hold bytes that are not UTF-8.
+    return parseProcessStat(readFileSync(`${procRoot}/${pid}/stat`, 'latin1'));
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/** Does the same where the caller can do nothing about it when the process cannot be looked at. */
+export function tryReadProcessStat(pid: number): ProcessStat | undefined {
+  try {
+    return readProcessStat(pid);
   } catch {
     return undefined;
   }

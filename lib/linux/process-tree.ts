@@ -1,3 +1,4 @@
+import { type Device, splitDevice } from './device.js';
 import { parseProcessStat } from './process-stat.js';
 import { type Budget, forEach, type Procfs } from './procfs.js';
 
@@ -12,17 +13,21 @@ export const namespaceTypes = [
   'time',
   'cgroup',
 ] as const;
-export type NamespaceType = (typeof namespaceTypes)[number];
 
-/** The kernel's numbers of the namespaces that a process is in; those that it may not tell lack. */
-export type Namespaces = Readonly<Partial<Record<NamespaceType | 'time_for_children', string>>>;
+type NamespaceFile = (typeof namespaceTypes)[number] | 'time_for_children';
 
-/** A thread, as its status tells. */
-export interface Thread {
+/**
+ * The numbers by which the kernel names the namespaces that a process is in. A namespace that the
+ * kernel does not tell of has no entry.
+ */
+export type Namespaces = Readonly<Partial<Record<NamespaceFile, string>>>;
+
+/** A thread, as its status file tells. */
+interface Thread {
   readonly tid: number;
   readonly state: string;
   readonly tracer: number;
-  /** Times that it was switched away from: the same number again means that it has not run. */
+  /** How often it was switched away from: the same number again means that it has not run. */
   readonly switches: string;
 }
 
@@ -32,21 +37,23 @@ export interface Task {
   readonly name: string;
   readonly state: string;
   readonly threads: readonly Thread[];
-  /** In its innermost pid namespace. */
+  /** Its id in its innermost pid namespace. */
   readonly innerPid: number;
+  /** The id of its session in its innermost pid namespace. */
   readonly innerSession: number;
-  /** In ours; 0 when the leader is outside. */
+  /** The id of its session in our pid namespace; 0 when the leader is outside of that. */
   readonly session: number;
-  /** The device of its controlling terminal; 0 for none. */
-  readonly terminal: { major: number; minor: number };
+  /** The device of its controlling terminal; 0:0 for none. */
+  readonly terminal: Device;
   readonly uid: number;
+  /** The set of its permitted capabilities, one bit each. */
   readonly permitted: bigint;
-  /** Private memory in bytes, swapped out or not. */
+  /** The size of its private memory in bytes, swapped out or not. */
   readonly privateBytes: number;
   readonly namespaces: Namespaces;
 }
 
-/** Reads a process and all below it, parents first. What ends meanwhile is left out. */
+/** Reads a process and all below it, the root first. A process that ends meanwhile is left out. */
 export async function readTree(proc: Procfs, root: number, budget: Budget): Promise<Task[]> {
   const tasks: Task[] = [];
   const seen = new Set<number>();
@@ -69,40 +76,46 @@ export async function readTree(proc: Procfs, root: number, budget: Budget): Prom
 }
 
 async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task | undefined> {
-  const [status, stat, namespaces, tids] = await Promise.all([
+  const [status, stat, namespaces, threads] = await Promise.all([
     proc.text(`${pid}/status`),
     proc.text(`${pid}/stat`),
     readNamespaces(proc, pid),
-    proc.names(`${pid}/task`),
+    readThreads(proc, pid, budget),
   ]);
   if (status === undefined || stat === undefined) return undefined;
-  const threads: Thread[] = [];
-  await forEach(tids ?? [], budget, async (tid) => {
-    const text = await proc.text(`${pid}/task/${tid}/status`);
-    if (text !== undefined) threads.push(readThread(Number(tid), text));
-  });
   const { state, session, terminal } = parseProcessStat(stat);
   const field = (name: string): string => statusField(status, name);
-  const inner = (name: string): number => Number(field(name).split(/\s+/).at(-1));
   const kib = (name: string): number => Number.parseInt(field(name) || '0', 10) * 1024;
   return {
     pid,
     name: field('Name'),
     state,
-    threads: threads.sort((a, b) => a.tid - b.tid),
-    // Kernels before 4.1 have no such lines; there the numbers are ours.
-    innerPid: inner('NSpid') || pid,
-    innerSession: field('NSsid') === '' ? session : inner('NSsid'),
+    threads,
+    // Kernels before 4.1 have no such lines, so that the ids in our pid namespace have to do.
+    innerPid: innerPid(status) ?? pid,
+    innerSession: innermost(field('NSsid')) ?? session,
     session,
-    terminal: deviceNumbers(terminal),
+    // The kernel packs the number as stat(2) does.
+    terminal: splitDevice(BigInt(terminal >>> 0)),
     uid: Number(field('Uid').split(/\s+/)[0]),
-    permitted: BigInt(`0x${field('CapPrm') || '0'}`),
+    permitted: capabilitySet(status, 'CapPrm'),
     privateBytes: kib('RssAnon') + kib('VmSwap'),
     namespaces,
   };
 }
 
-function readThread(tid: number, status: string): Thread {
+async function readThreads(proc: Procfs, pid: number, budget: Budget): Promise<Thread[]> {
+  const threads: Thread[] = [];
+  await forEach((await proc.names(`${pid}/task`)) ?? [], budget, async (tid) => {
+    const thread = await readThread(proc, pid, Number(tid));
+    if (thread) threads.push(thread);
+  });
+  return threads.sort((a, b) => a.tid - b.tid);
+}
+
+async function readThread(proc: Procfs, pid: number, tid: number): Promise<Thread | undefined> {
+  const status = await proc.text(`${pid}/task/${tid}/status`);
+  if (status === undefined) return undefined;
   const field = (name: string): string => statusField(status, name);
   return {
     tid,
@@ -112,19 +125,17 @@ function readThread(tid: number, status: string): Thread {
   };
 }
 
-/** How often a thread was switched away from, if it is still in uninterruptible sleep. */
+/** Whether a thread has been in uninterruptible sleep ever since it was read. */
 export async function sleepsSince(
   proc: Procfs,
   pid: number,
   { tid, switches }: Thread,
 ): Promise<boolean> {
-  const text = await proc.text(`${pid}/task/${tid}/status`);
-  if (text === undefined) return false;
-  const now = readThread(tid, text);
-  return now.state === 'D' && now.switches === switches;
+  const now = await readThread(proc, pid, tid);
+  return now?.state === 'D' && now.switches === switches;
 }
 
-/** The children of all threads; a kernel that does not list them has them looked for. */
+/** The children of all threads of a process. */
 async function childrenOf(proc: Procfs, pid: number, budget: Budget): Promise<number[]> {
   const tids = (await proc.names(`${pid}/task`)) ?? [];
   const children: number[] = [];
@@ -135,41 +146,51 @@ async function childrenOf(proc: Procfs, pid: number, budget: Budget): Promise<nu
     isListed = true;
     children.push(...text.split(' ').filter(Boolean).map(Number));
   });
-  if (isListed) return children;
-  const names = (await proc.names('.')) ?? [];
-  await forEach(
-    names.filter((name) => /^\d+$/.test(name)),
-    budget,
-    async (name) => {
-      const status = await proc.text(`${name}/status`);
-      if (status && Number(statusField(status, 'PPid')) === pid) children.push(Number(name));
-    },
-  );
+  return isListed ? children : searchChildren(proc, pid, budget);
+}
+
+/** Looks through all processes, for a kernel that does not list a thread's children. */
+async function searchChildren(proc: Procfs, pid: number, budget: Budget): Promise<number[]> {
+  const children: number[] = [];
+  const names = ((await proc.names('.')) ?? []).filter((name) => /^\d+$/.test(name));
+  await forEach(names, budget, async (name) => {
+    const status = await proc.text(`${name}/status`);
+    if (status && Number(statusField(status, 'PPid')) === pid) children.push(Number(name));
+  });
   return children;
 }
 
+/** Reads which namespaces a process is in. */
 export async function readNamespaces(proc: Procfs, pid: number | 'self'): Promise<Namespaces> {
-  const found: Partial<Record<NamespaceType | 'time_for_children', string>> = {};
+  const namespaces: Partial<Record<NamespaceFile, string>> = {};
   for (const type of [...namespaceTypes, 'time_for_children'] as const) {
-    const inode = /\[(\d+)\]$/.exec((await proc.link(`${pid}/ns/${type}`)) ?? '')?.[1];
-    if (inode !== undefined) found[type] = inode;
+    const inode = namespaceInode((await proc.link(`${pid}/ns/${type}`)) ?? '');
+    if (inode !== undefined) namespaces[type] = inode;
   }
-  return found;
+  return namespaces;
 }
 
-/** A line of `/proc/PID/status`, without its name. */
+/** The kernel's number of a namespace, from a link to it: `net:[4026531840]`. */
+export function namespaceInode(link: string): string | undefined {
+  return /\[(\d+)\]$/.exec(link)?.[1];
+}
+
+/** A line of `/proc/PID/status`, without its name; empty when there is none. */
 export function statusField(status: string, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, 'm').exec(status)?.[1] ?? '';
 }
 
-/** Of the number that the kernel packs in the old way into stat's tty_nr. */
-function deviceNumbers(packed: number): { major: number; minor: number } {
-  return { major: (packed >> 8) & 0xfff, minor: (packed & 0xff) | ((packed >> 12) & 0xfff00) };
+/** The process's id in its innermost pid namespace, from the text of its status file. */
+export function innerPid(status: string): number | undefined {
+  return innermost(statusField(status, 'NSpid'));
 }
 
-/** Major and minor of a device as stat gives it. */
-export function splitDevice(dev: bigint): { major: number; minor: number } {
-  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
-  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
-  return { major: Number(major), minor: Number(minor) };
+/** A set of capabilities, one bit each, from the text of a status file. */
+export function capabilitySet(status: string, name: 'CapEff' | 'CapPrm'): bigint {
+  return BigInt(`0x${statusField(status, name) || '0'}`);
+}
+
+/** The last one of the ids that a process has in the pid namespaces around it. */
+function innermost(ids: string): number | undefined {
+  return ids === '' ? undefined : Number(ids.split(/\s+/).at(-1));
 }

@@ -2,12 +2,12 @@ import type { BigIntStats } from 'node:fs';
 import { open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** O_PATH: names a file without opening it; no driver and no server hears of it. */
-const openPath = 0o10000000;
+/** `O_PATH`, which Node does not name: the descriptor names a file, and no driver hears of it. */
+export const openPath = 0o10000000;
 
 /**
- * What is read of `/proc`. Whatever vanishes while it is read, or may not be read, is undefined:
- * the processes run on meanwhile.
+ * Reads files of `/proc`. Each method gives undefined for what vanishes while it is read and for what
+ * may not be read, because the processes run on meanwhile.
  */
 export class Procfs {
   readonly root: string;
@@ -28,7 +28,7 @@ export class Procfs {
     return readdir(join(this.root, path)).catch(() => undefined);
   }
 
-  /** Of what a link of `/proc` leads to, without a walk through any path. */
+  /** Looks at what a link of `/proc` leads to; the kernel walks through no path for that. */
   async stat(path: string): Promise<BigIntStats | undefined> {
     return stat(join(this.root, path), { bigint: true }).catch(() => undefined);
   }
@@ -53,13 +53,18 @@ export class Procfs {
   }
 }
 
-/** `mnt_id` of a descriptor's fdinfo. */
+/** The id of the mount that a descriptor is on, from the text of its fdinfo. */
 export function mountIdOf(info: string): number | undefined {
   const id = /^mnt_id:\s*(\d+)$/m.exec(info)?.[1];
   return id === undefined ? undefined : Number(id);
 }
 
-/** Time that a look at the processes may take; what it does not come to is left out. */
+/** The flags that a descriptor was opened with, from the text of its fdinfo; 0 when it has none. */
+export function openFlagsOf(info: string): number {
+  return Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8);
+}
+
+/** Bounds the time that a look at the processes may take. What it does not come to is left out. */
 export class Budget {
   readonly #deadline: number;
 
@@ -72,10 +77,10 @@ export class Budget {
   }
 }
 
-/** Enough to keep the pool's threads busy, and no more memory than that. */
+/** So many files are read at a time, which keeps the threads of libuv's pool busy. */
 const width = 8;
 
-/** Does something with each item, a few at a time, until the budget is spent. */
+/** Calls a function with each item, a few at a time, until the budget is spent. */
 export async function forEach<T>(
   items: Iterable<T>,
   budget: Budget,

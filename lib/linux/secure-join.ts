@@ -3,12 +3,13 @@ import { normalize } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import { nativeAddon } from '../native/addon.js';
 
+/** The same limit as in runc's own function of this name. */
 const maxLinks = 255;
 
 /**
- * Where `path` leads for a process whose root is `root`, as an absolute path below that root: every
- * link is followed with `root` as `/`, and `..` stops there, so the result never leaves it. What
- * does not exist is taken as written.
+ * Finds where `path` leads for a process whose root is `root`, as an absolute path below that root.
+ * Every link is followed with `root` as `/`, and `..` stops there, so the result never leaves it.
+ * What does not exist is taken as written.
  */
 export async function resolveInRoot(root: string, path: string): Promise<string> {
   let resolved = '/';
@@ -37,13 +38,16 @@ async function linkTarget(path: string): Promise<string | undefined> {
     return await readlink(path);
   } catch (error) {
     const code = errnoOf(error);
-    // EINVAL: it is there and is no link.
+    // The kernel says EINVAL of what is there and is no link.
     if (code === 'EINVAL' || code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
 }
 
-/** The same for many paths at once, in one step of the kernel's where it can; never rejects. */
+/**
+ * Does the same for many paths at once, in one system call each where the kernel has it. A path that
+ * cannot be resolved is returned as it is; the function never rejects.
+ */
 export async function resolveAllInRoot(
   root: string,
   paths: readonly string[],

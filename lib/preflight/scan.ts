@@ -86,8 +86,3 @@ export async function startScan(
   };
   return { scan, findings };
 }
-
-/** A path in the middle of a sentence, which stays one line whatever is in it. */
-export function shown(path: string): string {
-  return JSON.stringify(path).slice(1, -1).replaceAll('\\"', '"');
-}

@@ -1,9 +1,11 @@
+import { splitDevice } from '../../linux/device.js';
 import { isRemote } from '../../linux/mountinfo.js';
+import { shownPath } from '../../linux/paths.js';
 import { parseProcessStat } from '../../linux/process-stat.js';
-import { splitDevice, type Task } from '../../linux/process-tree.js';
+import type { Task } from '../../linux/process-tree.js';
 import { forEach, mountIdOf } from '../../linux/procfs.js';
 import type { Finding } from '../finding.js';
-import { type Scan, shown } from '../scan.js';
+import type { Scan } from '../scan.js';
 import { checkFile, type OpenFile } from './files.js';
 import { isTerminal, type Terminals } from './terminals.js';
 
@@ -99,7 +101,7 @@ function unsupported(pid: number, fd: number, link: string): Finding {
     pid,
     fd,
     subject: link,
-    message: `Descriptor ${fd} of process ${pid} is of a kind that CRIU does not support (${shown(kind)}): close it`,
+    message: `Descriptor ${fd} of process ${pid} is of a kind that CRIU does not support (${shownPath(kind)}): close it`,
   };
 }
 
@@ -224,7 +226,7 @@ function checkLock(
     option: 'fileLocks',
     value: true,
     message:
-      `Process ${pid} holds a lock (${kind} ${access}) on ${shown(link)}, descriptor ${fd}: pass ` +
+      `Process ${pid} holds a lock (${kind} ${access}) on ${shownPath(link)}, descriptor ${fd}: pass ` +
       'fileLocks: true if nobody outside shares it',
   });
 }
@@ -281,7 +283,7 @@ function unknownDevice(pid: number, fd: number, path: string, numbers: string): 
     fd,
     subject: path,
     message:
-      `Descriptor ${fd} of process ${pid} is the device ${shown(path)} (${numbers}), which CRIU ` +
+      `Descriptor ${fd} of process ${pid} is the device ${shownPath(path)} (${numbers}), which CRIU ` +
       'does not know: close it',
   };
 }

@@ -2,8 +2,9 @@ import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isRemote, type Mount } from '../../linux/mountinfo.js';
+import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
-import { type Scan, shown } from '../scan.js';
+import type { Scan } from '../scan.js';
 
 /** A file that a task has open, mapped, or is in. */
 export interface OpenFile {
@@ -38,7 +39,7 @@ export async function checkFile(scan: Scan, task: Task, file: OpenFile): Promise
     if (allowed.externals.has(key)) return;
     if (!mount) return reportOutside(scan, task, file, stat, key);
     if (scan.isHidden(mount)) {
-      return reportHidden(scan, task, file, `the mount ${shown(mount.mountpoint)}`);
+      return reportHidden(scan, task, file, `the mount ${shownPath(mount.mountpoint)}`);
     }
   }
   if (mount?.type === 'proc' || mount?.type === 'devpts') return;
@@ -72,7 +73,7 @@ async function checkPath(
         option: 'linkRemap',
         value: true,
         message:
-          `${capital(file.role)} of process ${task.pid} is ${shown(file.path.replace(deleted, ''))}, ` +
+          `${capital(file.role)} of process ${task.pid} is ${shownPath(file.path.replace(deleted, ''))}, ` +
           'a name that is gone while the file has another: pass linkRemap: true',
       },
       `${stat.dev} ${stat.ino}`,
@@ -93,7 +94,7 @@ async function checkPath(
     option: 'evasiveDevices',
     value: true,
     message:
-      `${capital(file.role)} of process ${task.pid} is a device whose path ${shown(file.path)} now ` +
+      `${capital(file.role)} of process ${task.pid} is a device whose path ${shownPath(file.path)} now ` +
       'leads to another node of the same device: pass evasiveDevices: true',
   });
 }
@@ -112,7 +113,7 @@ async function reportOutside(
     subject: file.path,
   };
   const identity = `${stat.dev} ${stat.ino}`;
-  const subject = `${capital(file.role)} of process ${task.pid}, ${shown(file.path)},`;
+  const subject = `${capital(file.role)} of process ${task.pid}, ${shownPath(file.path)},`;
   if (file.isTerminal) {
     if (allowed.flags.has('shell-job')) return;
     report(
@@ -178,7 +179,7 @@ function reportHidden({ report }: Scan, { pid }: Task, file: OpenFile, by: strin
     ...(file.fd === undefined ? {} : { fd: file.fd }),
     subject: file.path,
     message:
-      `${capital(file.role)} of process ${pid}, ${shown(file.path)}, cannot be reached by its path, ` +
+      `${capital(file.role)} of process ${pid}, ${shownPath(file.path)}, cannot be reached by its path, ` +
       `which now leads to ${by === 'another file of that name' ? by : `what is mounted over ${by}`}: ` +
       'unmount what hides it, or close it',
   });
@@ -203,7 +204,7 @@ function reportUnlinked(
       option: 'ghostLimit',
       value: size,
       message:
-        `${capital(file.role)} of process ${pid}, ${shown(path)}, is deleted and has ${size} bytes, ` +
+        `${capital(file.role)} of process ${pid}, ${shownPath(path)}, is deleted and has ${size} bytes, ` +
         `more than CRIU saves by itself (${allowed.ghostLimit}): pass ghostLimit: ${size} or more`,
     },
     `${stat.dev} ${stat.ino}`,

@@ -1,6 +1,8 @@
-import { splitDevice, type Task } from '../../linux/process-tree.js';
+import { splitDevice } from '../../linux/device.js';
+import { shownPath } from '../../linux/paths.js';
+import type { Task } from '../../linux/process-tree.js';
 import { forEach } from '../../linux/procfs.js';
-import { type Scan, shown } from '../scan.js';
+import type { Scan } from '../scan.js';
 import { checkFile } from './files.js';
 
 /** A file that is mapped, by the first range of addresses where it is. */
@@ -58,7 +60,7 @@ export async function checkMappings(scan: Scan, task: Task): Promise<void> {
         message: isUring
           ? `Process ${pid} has an io_uring mapped, which CRIU does not support: have the program ` +
             'do without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)'
-          : `Process ${pid} has ${shown(path)} mapped, which CRIU does not support: unmap it`,
+          : `Process ${pid} has ${shownPath(path)} mapped, which CRIU does not support: unmap it`,
       });
     } else if (path === '[uprobes]') {
       if (allowed.flags.has('allow-uprobes')) return;
@@ -102,7 +104,7 @@ async function checkMappedFile(scan: Scan, task: Task, { range, path }: Mapping)
       severity: 'fails',
       pid,
       subject: path,
-      message: `Process ${pid} has the device ${shown(path)} mapped, which CRIU does not support: unmap it`,
+      message: `Process ${pid} has the device ${shownPath(path)} mapped, which CRIU does not support: unmap it`,
     });
     return;
   }

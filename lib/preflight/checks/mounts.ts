@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
-import { grouped, isBelow, type Mount, type MountNamespace } from '../../linux/mountinfo.js';
+import { groupBy, type Mount, type MountNamespace } from '../../linux/mountinfo.js';
+import { isBelow, shownPath } from '../../linux/paths.js';
 import type { Allowed } from '../allowed.js';
-import { type Scan, shown } from '../scan.js';
+import type { Scan } from '../scan.js';
 
 /** File systems that CRIU knows how to mount anew. */
 const knownTypes: ReadonlySet<string> = new Set([
@@ -60,8 +61,8 @@ export function mountProblems(
   );
   const isRoot = ({ mountpoint }: Mount): boolean => mountpoint === '/';
   const mounts = all.map(({ mount }) => mount);
-  const byDevice = grouped(mounts, ({ dev }) => dev);
-  const hostByDevice = grouped(host, ({ dev }) => dev);
+  const byDevice = groupBy(mounts, ({ dev }) => dev);
+  const hostByDevice = groupBy(host, ({ dev }) => dev);
   const peers = new Set(mounts.map(({ shared }) => shared));
   const binds = (mount: Mount): Mount[] =>
     (byDevice.get(mount.dev) ?? []).filter((other) => isSameFs(mount, other));
@@ -145,7 +146,7 @@ export async function checkMounts(scan: Scan): Promise<void> {
         pid,
         subject: mountpoint,
         message:
-          `The POSIX message queues in ${shown(mountpoint)} (${names.map(shown).join(', ')}) cannot be ` +
+          `The POSIX message queues in ${shownPath(mountpoint)} (${names.map(shownPath).join(', ')}) cannot be ` +
           'saved: remove them',
       });
     }
@@ -154,7 +155,7 @@ export async function checkMounts(scan: Scan): Promise<void> {
 
 function reportMount({ report }: Scan, { mount, namespace, kind, isOfHost }: MountProblem): void {
   const { mountpoint, type, dev, root } = mount;
-  const what = `The mount ${shown(mountpoint)} of process ${namespace.pid}`;
+  const what = `The mount ${shownPath(mountpoint)} of process ${namespace.pid}`;
   const common = { pid: namespace.pid, subject: mountpoint } as const;
   if (kind === 'file-system' && !isOfHost) {
     report({

@@ -1,5 +1,7 @@
-import { readSockets, type Socket, unixPeers } from '../../linux/sockets.js';
-import { type Scan, shown } from '../scan.js';
+import { shownPath } from '../../linux/paths.js';
+import { readSockets, type Socket } from '../../linux/sockets.js';
+import { unixPeers } from '../../linux/unix-peers.js';
+import type { Scan } from '../scan.js';
 import type { OwnSockets } from './descriptors.js';
 
 const listening = '0A';
@@ -117,7 +119,7 @@ function checkUnix({ report, allowed }: Scan, all: readonly Socket[], ours: OwnS
   const isAllowed = ({ inode }: Socket): boolean => allowed.externals.has(`unix[${inode}]`);
   const describe = (socket: Socket, fd: number, pid: number): string =>
     `Descriptor ${fd} of process ${pid} is a unix socket` +
-    `${socket.name === '' ? '' : ` (${shown(socket.name)})`}`;
+    `${socket.name === '' ? '' : ` (${shownPath(socket.name)})`}`;
   for (const socket of outside) {
     const holder = ours.get(socket.inode);
     if (!holder || isAllowed(socket)) continue;

@@ -1,5 +1,6 @@
+import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
-import { type Scan, shown } from '../scan.js';
+import type { Scan } from '../scan.js';
 
 interface Device {
   readonly major: number;
@@ -90,7 +91,7 @@ function checkControlling({ tasks, report, allowed }: Scan, terminals: Terminals
       option: 'shellJob',
       value: true,
       message:
-        `Descriptor ${fd} of process ${pid} is its controlling terminal ${shown(path)}, whose session ` +
+        `Descriptor ${fd} of process ${pid} is its controlling terminal ${shownPath(path)}, whose session ` +
         'is led from outside of the tree: pass shellJob: true',
     });
   }
@@ -119,7 +120,7 @@ function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
       fd: second.fd,
       subject: second.path,
       message:
-        `The tree uses the terminals ${shown(path)} and ${shown(second.path)}, whose masters are both outside of ` +
+        `The tree uses the terminals ${shownPath(path)} and ${shownPath(second.path)}, whose masters are both outside of ` +
         'it, and CRIU allows only one: close one of them',
     });
   }
@@ -133,7 +134,7 @@ function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
     option: 'shellJob',
     value: true,
     message:
-      `Descriptor ${fd} of process ${task.pid} is the terminal ${shown(path)}, whose master is outside ` +
+      `Descriptor ${fd} of process ${task.pid} is the terminal ${shownPath(path)}, whose master is outside ` +
       'of the tree: pass shellJob: true',
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hiddenIn, parseMountinfo } from '../../../lib/linux/mountinfo.js';
+import { hiddenIn, isRemote, ownMounts, parseMountinfo } from '../../../lib/linux/mountinfo.js';
 
 describe('mountinfo', () => {
   test('is read with its peer groups, escapes and subtypes', () => {
@@ -29,5 +29,25 @@ describe('mountinfo', () => {
       ].join('\n'),
     );
     expect(mounts.filter(hiddenIn(mounts)).map(({ id }) => id)).toEqual([2, 4, 5]);
+  });
+
+  test('has the options of the file system, and tells one that a server has to answer for', () => {
+    const [cgroup, fuse, ...others] = parseMountinfo(
+      [
+        '41 21 0:36 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct',
+        '42 21 0:37 / /mnt rw shared:7 - fuse.sshfs me@host:/x rw,user_id=1000,group_id=5',
+        'not a mount',
+      ].join('\n'),
+    );
+    expect(others).toEqual([]);
+    expect(cgroup?.options).toEqual(['rw', 'cpu', 'cpuacct']);
+    expect(fuse?.options).toEqual(['rw', 'user_id=1000', 'group_id=5']);
+    expect([cgroup, fuse].map((mount) => mount && isRemote(mount))).toEqual([false, true]);
+  });
+
+  test('of this process has the mount of /proc', () => {
+    expect(ownMounts()).toContainEqual(
+      expect.objectContaining({ mountpoint: '/proc', type: 'proc', root: '/' }),
+    );
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseInet, parseUnix, unixPeers } from '../../../lib/linux/sockets.js';
+import { parseInet, parseUnix } from '../../../lib/linux/sockets.js';
+import { unixPeers } from '../../../lib/linux/unix-peers.js';
 
 describe('sockets', () => {
   const unix = (...lines: string[]) =>

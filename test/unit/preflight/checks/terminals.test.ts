@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { splitDevice } from '../../../../lib/linux/process-tree.js';
+import { splitDevice } from '../../../../lib/linux/device.js';
 import { isTerminal } from '../../../../lib/preflight/checks/terminals.js';
 
 describe('small parts', () => {
