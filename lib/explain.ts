@@ -1,4 +1,5 @@
 import { CriuError, invalidArgType, invalidArgValue } from './base/errors.js';
+import type { Finding } from './base/finding.js';
 import { containerFields } from './container/fields.js';
 import { findContainer } from './container/state/find.js';
 import { requireCheckpointable } from './container/state/status.js';
@@ -6,7 +7,6 @@ import { defaultCriu } from './criu/criu.js';
 import { realHost } from './linux/host.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
-import type { Finding } from './preflight/finding.js';
 import { inspect } from './preflight/inspect.js';
 
 /**

@@ -1,4 +1,10 @@
 export { CriuError, type ErrorCode, errorCodes } from './base/errors.js';
+export {
+  type Finding,
+  type FindingCode,
+  findingCodes,
+  type Severity,
+} from './base/finding.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
 export { Criu, type CriuFeatures, type CriuVersion } from './criu/criu.js';
@@ -28,12 +34,6 @@ export type { CgroupRoot } from './options/cgroup-root.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
 export type * from './options/types.js';
-export {
-  type Finding,
-  type FindingCode,
-  findingCodes,
-  type Severity,
-} from './preflight/finding.js';
 export { type DumpResult, type DumpTimings, dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
 export {

@@ -1,6 +1,6 @@
 import { CriuError } from '../base/errors.js';
+import type { Finding } from '../base/finding.js';
 import { Budget } from '../linux/procfs.js';
-import type { Finding } from './finding.js';
 import { type Inspection, inspect } from './inspect.js';
 
 /** A failure waits no longer than this for its explanation. */

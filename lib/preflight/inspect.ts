@@ -1,3 +1,4 @@
+import { type Finding, sortFindings } from '../base/finding.js';
 import type { Criu } from '../criu/criu.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
@@ -11,7 +12,6 @@ import { checkMounts } from './checks/mounts.js';
 import { checkSockets } from './checks/sockets.js';
 import { checkTasks } from './checks/tasks.js';
 import { checkTerminals, type Terminals } from './checks/terminals.js';
-import { type Finding, sortFindings } from './finding.js';
 import { startScan } from './scan.js';
 
 /** What is to be looked at. */

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import type { Finding } from '../base/finding.js';
 import type { Mount, MountNamespace } from '../linux/mountinfo.js';
 import { hiddenIn, parseMountinfo } from '../linux/mountinfo.js';
 import { type Namespaces, readNamespaces, type Task } from '../linux/process-tree.js';
 import type { Budget, Procfs } from '../linux/procfs.js';
 import type { Allowed } from './allowed.js';
-import type { Finding } from './finding.js';
 
 /** What the single checks share. */
 export interface Scan {

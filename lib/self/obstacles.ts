@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CriuError } from '../base/errors.js';
+import type { Finding, FindingCode } from '../base/finding.js';
 import { Budget } from '../linux/procfs.js';
-import type { Finding, FindingCode } from '../preflight/finding.js';
 import { type Inspection, inspect } from '../preflight/inspect.js';
 
 /** What CRIU would refuse in this process, and is told by name before it is asked. */

@@ -1,6 +1,6 @@
+import type { Finding } from '../../base/finding.js';
 import { optionsOf } from '../../options/calls.js';
 import type { CheckpointOptions } from '../../options/types.js';
-import type { Finding } from '../../preflight/finding.js';
 import { type Command, helpFlag } from '../command.js';
 import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
 import { flagEntries, renderHelp } from '../help.js';

@@ -1,10 +1,10 @@
+import type { Finding } from '../../base/finding.js';
 import { splitDevice } from '../../linux/device.js';
 import { isRemote } from '../../linux/mountinfo.js';
 import { shownPath } from '../../linux/paths.js';
 import { parseProcessStat } from '../../linux/process-stat.js';
 import type { Task } from '../../linux/process-tree.js';
 import { forEach, mountIdOf } from '../../linux/procfs.js';
-import type { Finding } from '../finding.js';
 import type { Scan } from '../scan.js';
 import { checkFile, type OpenFile } from './files.js';
 import { isTerminal, type Terminals } from './terminals.js';

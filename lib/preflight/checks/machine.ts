@@ -1,10 +1,10 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import type { Finding } from '../../base/finding.js';
 import type { Criu } from '../../criu/criu.js';
 import { type Namespaces, statusField, type Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
 import type { DumpOptions } from '../../options/types.js';
-import type { Finding } from '../finding.js';
 import type { Scan } from '../scan.js';
 
 const capabilities = {

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
+import type { Finding } from '../../../lib/base/finding.js';
 import { explain } from '../../../lib/explain.js';
-import type { Finding } from '../../../lib/preflight/finding.js';
 import type { DumpOptions } from '../api.js';
 import type { Scope } from '../scope.js';
 import { dumpFails, dumpOk } from './attempt.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Finding, findingCodes, sortFindings } from '../../../lib/preflight/finding.js';
+import { type Finding, findingCodes, sortFindings } from '../../../lib/base/finding.js';
 
 describe('small parts', () => {
   test('the worst comes first', () => {
