@@ -5,6 +5,7 @@ export {
   findingCodes,
   type Severity,
 } from './base/finding.js';
+export type { Stage } from './base/stage.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
 export { Criu, type CriuFeatures, type CriuVersion } from './criu/criu.js';

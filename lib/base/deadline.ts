@@ -1,5 +1,6 @@
 import { abortError, CriuError } from './errors.js';
 import type { Queue } from './queue.js';
+import type { Stage } from './stage.js';
 
 /** What bounds an operation: the caller's options of these names. */
 export interface Bounds {
@@ -64,7 +65,7 @@ export class Deadline {
   }
 
   /** Throws when the operation has been given up. */
-  check(stage: string): void {
+  check(stage: Stage): void {
     if (this.#controller?.signal.aborted) throw this.error(stage);
   }
 
@@ -75,7 +76,7 @@ export class Deadline {
    * @throws what the step throws, or that the operation was given up at this stage.
    */
   async bound<T>(
-    stage: string,
+    stage: Stage,
     step: Promise<T>,
     undo: (value: T) => unknown = () => {},
   ): Promise<T> {
@@ -125,7 +126,7 @@ export class Deadline {
   }
 
   /** The error of the operation, given up at this stage. */
-  error(stage: string): Error {
+  error(stage: Stage): Error {
     const { signal, timeoutMs } = this.#bounds;
     if (signal?.aborted) return abortError(signal.reason, stage);
     const operation = this.#operation;

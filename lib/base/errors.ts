@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Stage } from './stage.js';
 
 /** Stable codes of {@link CriuError}. The README's troubleshooting table has a row for each. */
 export const errorCodes = [
@@ -32,8 +33,8 @@ export type ErrorCode = (typeof errorCodes)[number];
 export interface CriuErrorDetails {
   /** The call that failed: `checkpoint`, `dump`, `startPageServer`, `check` ... */
   operation?: string | undefined;
-  /** How far it came: `request`, `freeze`, `spawn`, or CRIU's last notification before it failed (`post-dump`). */
-  stage?: string | undefined;
+  /** How far it came. */
+  stage?: Stage | undefined;
   /** errno of the failing call, or CRIU's `cr_errno`, as a positive number. */
   errno?: number | undefined;
   /** The lines of CRIU's log that tell the cause, oldest first. */
@@ -50,7 +51,7 @@ export class CriuError extends Error {
   /** Stable, to be compared with. */
   readonly code: ErrorCode;
   readonly operation: string | undefined;
-  readonly stage: string | undefined;
+  readonly stage: Stage | undefined;
   readonly errno: number | undefined;
   readonly log: readonly string[];
   readonly logFile: string | undefined;
@@ -67,7 +68,7 @@ export class CriuError extends Error {
 }
 
 /** As Node's own promises reject, with the stage beside it. */
-export function abortError(reason: unknown, stage = 'queued'): Error {
+export function abortError(reason: unknown, stage: Stage = 'start'): Error {
   const error = new Error('The operation was aborted', { cause: reason });
   return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
 }

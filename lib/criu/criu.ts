@@ -6,10 +6,11 @@ import { CriuError, invalidArgType } from '../base/errors.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeOutcome, NativeRequest, NativeStandby } from '../native/contract.js';
+import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { requestFailure } from './request-failure.js';
+import { type StagedOutcome, withStage } from './stage.js';
 
 /** The version of the criu program. */
 export interface CriuVersion {
@@ -195,15 +196,16 @@ export class Criu {
   }
 
   /** @internal */
-  async request(verb: NativeRequest['verb']): Promise<NativeOutcome> {
+  async request(verb: NativeRequest['verb']): Promise<StagedOutcome> {
     const installation = await this.installation();
-    return nativeAddon().start({
+    const { done } = nativeAddon().start({
       verb,
       ...installation,
       environment: criuEnvironment(),
       standby: this.standby,
       fields: {},
-    }).done;
+    });
+    return withStage(await done);
   }
 
   /**
@@ -228,7 +230,7 @@ export class Criu {
     return found.installation;
   }
 
-  async #ask(verb: 'version' | 'features'): Promise<NativeOutcome> {
+  async #ask(verb: 'version' | 'features'): Promise<StagedOutcome> {
     const outcome = await this.request(verb);
     if (!outcome.success) throw requestFailure(verb, outcome);
     return outcome;

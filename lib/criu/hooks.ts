@@ -3,9 +3,9 @@ import { invalidArgType } from '../base/errors.js';
 import type { NativeAnswer, NativeAsk } from '../native/contract.js';
 
 /** A moment of an operation at which CRIU stops and asks whether to go on. */
-export interface HookEvent<Stage extends string = HookName> {
+export interface HookEvent<Name extends string = HookName> {
   /** The hook's name. */
-  stage: Stage;
+  hook: Name;
   /** The root task, where CRIU tells it. */
   pid?: number;
   /** Milliseconds since the call. */
@@ -135,7 +135,7 @@ type Handler = (event: HookEvent<string> & { fd?: number }) => unknown;
 /** Calls the handlers for one operation and keeps the error of the one that vetoed. */
 export class HookRunner {
   /** What a handler threw. */
-  veto: { stage: string; error: unknown } | undefined;
+  veto: { hook: string; error: unknown } | undefined;
   /** The notifications that have a handler. */
   readonly asked: readonly string[];
   readonly #set: HookSet<string>;
@@ -164,28 +164,28 @@ export class HookRunner {
   /** The callback that puts CRIU's questions to the handlers. */
   ask(answer: NativeAnswer): NativeAsk {
     return (number, script, pid, fd) => {
-      const [stage] = Object.entries(this.#set.scripts).find(([, one]) => one === script) ?? [];
-      if (stage === undefined) return answer(number, true, []);
-      this.#call(stage, pid, fd).then(
+      const [hook] = Object.entries(this.#set.scripts).find(([, one]) => one === script) ?? [];
+      if (hook === undefined) return answer(number, true, []);
+      this.#call(hook, pid, fd).then(
         (external) => answer(number, true, external),
         (error: unknown) => {
-          if (!this.#set.tooLate.includes(stage)) this.veto ??= { stage, error };
+          if (!this.#set.tooLate.includes(hook)) this.veto ??= { hook, error };
           answer(number, false, []);
         },
       );
     };
   }
 
-  async #call(stage: string, pid: number, fd: number | undefined): Promise<readonly string[]> {
-    const result = await this.#hooks[stage]?.({
-      stage,
+  async #call(hook: string, pid: number, fd: number | undefined): Promise<readonly string[]> {
+    const result = await this.#hooks[hook]?.({
+      hook,
       ...(pid > 0 ? { pid } : {}),
       ...(fd === undefined ? {} : { fd }),
       elapsedMs: performance.now() - this.#start,
-      frozen: this.#frozenFromStart || !this.#set.running.includes(stage),
+      frozen: this.#frozenFromStart || !this.#set.running.includes(hook),
       signal: this.#deadline.signal,
     });
-    if (stage !== 'queryExtFiles' || result === undefined) return [];
+    if (hook !== 'queryExtFiles' || result === undefined) return [];
     if (!Array.isArray(result) || !result.every((key) => typeof key === 'string')) {
       throw invalidArgType('the answer of hooks.queryExtFiles', 'an array of strings', result);
     }

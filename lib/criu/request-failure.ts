@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { CriuError, type CriuErrorDetails, type ErrorCode } from '../base/errors.js';
-import type { NativeOutcome } from '../native/contract.js';
 import { excerpt, type LogExcerpt } from './log.js';
+import { type StagedOutcome, stageOf } from './stage.js';
 
 /** Names of what was to be done, for sentences. */
 const doing: Readonly<Record<string, string>> = {
@@ -18,24 +18,25 @@ const doing: Readonly<Record<string, string>> = {
   startLazyPages: 'serve lazy pages',
 };
 
-/** What of an outcome tells why it is none. */
-type Spoken = Pick<
-  NativeOutcome,
+/** What of an outcome tells why it is a failure. */
+export type FailedOutcome = Pick<
+  StagedOutcome,
   'failure' | 'errno' | 'stage' | 'printed' | 'message' | 'replied' | 'exitCode' | 'exitSignal'
 >;
 
 /** The error of a request that CRIU did not fulfil, with the cause from its log if there is one. */
 export function requestFailure(
   operation: string,
-  outcome: Spoken,
+  outcome: FailedOutcome,
   log: LogExcerpt = excerpt(''),
   logFile?: string,
 ): CriuError {
   const { failure } = outcome;
+  const stage = failure ? stageOf(failure.stage) : outcome.stage;
   const errno = failure?.errno || outcome.errno;
   const details: CriuErrorDetails = {
     operation,
-    stage: outcome.stage,
+    stage,
     errno: errno || undefined,
     log: log.lines.length > 0 ? log.lines : excerpt(outcome.printed).lines,
     logFile,
@@ -57,13 +58,13 @@ export function requestFailure(
       : `ended with status ${outcome.exitCode}`;
     return new CriuError(
       'ERR_CRIU_DIED',
-      `CRIU ${how} when it was to ${task}, at stage ${outcome.stage}${why}`,
+      `CRIU ${how} when it was to ${task}, at stage ${stage}${why}`,
       details,
     );
   }
   return new CriuError(
     'ERR_CRIU_FAILED',
-    `CRIU failed to ${task}, at stage ${outcome.stage}${cause ? why : name}`,
+    `CRIU failed to ${task}, at stage ${stage}${cause ? why : name}`,
     details,
   );
 }

@@ -1,10 +1,11 @@
 import type { Deadline } from '../base/deadline.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeOperation, NativeOutcome, NativeRequest } from '../native/contract.js';
+import type { NativeOperation, NativeRequest } from '../native/contract.js';
 import type { HookRunner } from './hooks.js';
+import { type StagedOutcome, withStage } from './stage.js';
 
 /** How the handlers of an operation fared, beside how CRIU did. */
-export interface Outcome extends NativeOutcome {
+export interface Outcome extends StagedOutcome {
   veto: HookRunner['veto'];
 }
 
@@ -20,7 +21,7 @@ export async function runNative(
   const running: NativeOperation = addon.start({ ...native, asked: hooks.asked }, ask, tell);
   const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
   try {
-    return { ...(await running.done), veto: hooks.veto };
+    return { ...withStage(await running.done), veto: hooks.veto };
   } finally {
     callOff();
   }

@@ -19,7 +19,7 @@ export async function failure(
   if (veto) {
     return new CriuError(
       'ERR_CRIU_VETOED',
-      `The ${request.operation} was vetoed by hooks.${veto.stage}: ${errorText(veto.error)}`,
+      `The ${request.operation} was vetoed by hooks.${veto.hook}: ${errorText(veto.error)}`,
       {
         operation: request.operation,
         stage: outcome.stage,

@@ -34,7 +34,7 @@ export async function refuseObstacles(inspection: Inspection): Promise<void> {
   const more = found.length > 1 ? `. And ${found.length - 1} more findings` : '';
   const error = new CriuError('ERR_NOT_CHECKPOINTABLE', `${first.message}${more}`, {
     operation: 'checkpointSelf',
-    stage: 'preflight',
+    stage: 'process',
   });
   Object.defineProperty(error, 'findings', { value: found satisfies Finding[], enumerable: true });
   throw error;

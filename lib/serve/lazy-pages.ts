@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortError, CriuError } from '../base/errors.js';
+import type { Stage } from '../base/stage.js';
 import { defaultCriu } from '../criu/criu.js';
 import { checkDirectory } from '../images/directory.js';
 import type { NativeServing } from '../native/contract.js';
@@ -86,7 +87,7 @@ export async function startLazyPages(options: LazyPagesOptions): Promise<LazyPag
   const isReady = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  let stage = 'spawn';
+  let stage: Stage = 'spawn';
   let service: Service;
   try {
     images = await open(imagePath, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { abortError, CriuError } from '../base/errors.js';
+import type { Stage } from '../base/stage.js';
 import type { Criu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
@@ -92,7 +93,7 @@ const unspoken = {
   replied: true,
   errno: 0,
   message: '',
-  stage: 'spawn',
+  stage: 'spawn' as const,
   printed: '',
   exitCode: 0,
   exitSignal: 0,
@@ -106,7 +107,7 @@ const unspoken = {
 export async function served(
   { operation, options, directories, workPath }: Service,
   serving: NativeServing,
-  stage: () => string,
+  stage: () => Stage,
 ): Promise<void> {
   const outcome = await serving.done;
   if (outcome.stopped) throw abortError(options.signal?.reason, stage());

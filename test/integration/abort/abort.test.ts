@@ -139,7 +139,7 @@ describe.each([
       await rm(target.imagePath, { recursive: true, force: true });
     }
     // While the memory was written, and before.
-    expect(stages).toContain('query-ext-files');
+    expect(stages).toContain('queryExtFiles');
     expect(stages.size).toBeGreaterThan(1);
     await assertNoLeak(held, [target.pid]);
   }, 60_000);
@@ -164,7 +164,7 @@ describe('the network of a container is unlocked', () => {
         checkpoint(container.id, { ...options, hooks: waitsAtTheEnd }),
       ).rejects.toMatchObject({
         code: 'ERR_CRIU_DIED',
-        stage: expect.stringMatching(/^(query-ext-files|post-dump)$/) as string,
+        stage: expect.stringMatching(/^(queryExtFiles|postDump)$/) as string,
       });
       const criu = await criuWriting(container, imagePath);
       process.kill(criu, 'SIGSTOP');
@@ -183,7 +183,7 @@ describe('the network of a container is unlocked', () => {
       const { signal } = controller;
       const served = expect(
         checkpoint(container.id, { ...(await lazily(container)), networkLock, signal }),
-      ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'status-ready' });
+      ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'statusReady' });
       await until('lazy pages are served', async () => {
         const log = await readFile(container.path('images/dump.log'), 'utf8').catch(() => '');
         return log.includes('Starting lazy pages server');
@@ -202,7 +202,7 @@ describe('the network of a container is unlocked', () => {
     const statusReady = (): Promise<never> => Promise.reject(cause);
     await expect(
       checkpoint(container.id, { ...(await lazily(container)), hooks: { statusReady } }),
-    ).rejects.toMatchObject({ code: 'ERR_CRIU_VETOED', stage: 'status-ready', cause });
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_VETOED', stage: 'statusReady', cause });
     await expectUnlocked(container);
   });
 
@@ -259,7 +259,7 @@ describe('the time is over', () => {
       const imagePath = container.path('images');
       await expect(
         checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true, timeoutMs: 2_000 }),
-      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'query-ext-files' });
+      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'queryExtFiles' });
     } finally {
       process.env['PATH'] = path;
     }
@@ -310,7 +310,7 @@ describe('an abort while criu waits for a page server', () => {
         signal: controller.signal,
         hooks,
       }),
-    ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'query-ext-files' });
+    ).rejects.toMatchObject({ code: 'ABORT_ERR', stage: 'queryExtFiles' });
     const [socket] = (await connected) as [Socket];
     scope.defer(() => socket.destroy());
     await until('criu is at the memory', () => reached);
@@ -343,7 +343,7 @@ describe('an abort while criu waits for a page server', () => {
         pageServer: `127.0.0.1:${report}`,
         timeoutMs: 1_000,
       }),
-    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'pre-dump' });
+    ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'preDump' });
     await reachesState(pid, 'S');
   });
 });
@@ -361,7 +361,7 @@ test('an abort while nobody reads the status fd', async () => {
   const container = await startContainer(scope);
   await expect(
     checkpoint(container.id, { ...(await lazily(container)), statusFd, timeoutMs: 2_000 }),
-  ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'status-ready' });
+  ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'statusReady' });
   await expectUnlocked(container);
 });
 
@@ -380,7 +380,7 @@ test('an abort while the tasks do not freeze', async () => {
   };
   await expect(dump(pid, { imagePath, signal, hooks })).rejects.toMatchObject({
     code: 'ABORT_ERR',
-    stage: 'pre-dump',
+    stage: 'preDump',
   });
   expect(performance.now() - begun).toBeLessThan(5_000);
   await reachesState(pid, 'D');

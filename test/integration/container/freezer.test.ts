@@ -70,7 +70,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
       const hooks = { preDump: () => abort.abort() };
       await expect(
         checkpoint(container.id, into(container, { hooks, signal: abort.signal })),
-      ).rejects.toMatchObject({ name: 'AbortError', stage: 'pre-dump' });
+      ).rejects.toMatchObject({ name: 'AbortError', stage: 'preDump' });
     },
   ],
   [
@@ -92,7 +92,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
     async (container) => {
       await expect(
         checkpoint(container.id, into(container, { hooks: waitsAtTheEnd, timeoutMs: 2_000 })),
-      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'post-dump' });
+      ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'postDump' });
     },
   ],
   [

@@ -49,12 +49,12 @@ test('hooks of a restore are called in order, with the pid where there is one', 
     events.push(event);
   });
   await restoreOk(scope, imagePath, { hooks });
-  expect(events.map(({ stage }) => stage)).toEqual(stages);
-  expect(events.filter((event) => event.frozen).map(({ stage }) => stage)).toEqual(
+  expect(events.map(({ hook }) => hook)).toEqual(stages);
+  expect(events.filter((event) => event.frozen).map(({ hook }) => hook)).toEqual(
     stages.slice(1, -1),
   );
   const told = events.filter((event) => event.pid !== undefined);
-  expect(told.map(({ stage }) => stage)).toEqual(['setupNamespaces', 'postRestore']);
+  expect(told.map(({ hook }) => hook)).toEqual(['setupNamespaces', 'postRestore']);
   expect(new Set(told.map((event) => event.pid))).toEqual(new Set([pid]));
   const times = events.map(({ elapsedMs }) => elapsedMs);
   for (const [index, time] of times.slice(1).entries()) {
@@ -75,7 +75,7 @@ test('a root that nobody has reaped yet is waited for before a hook is called', 
   expect(processState(pid)?.state).toBe('Z');
   const reached: string[] = [];
   const restored = restoreOk(scope, imagePath, {
-    hooks: everywhere((event) => reached.push(event.stage)),
+    hooks: everywhere((event) => reached.push(event.hook)),
   });
   await sleep(100);
   expect(reached).toEqual([]);
@@ -93,8 +93,8 @@ describe('a veto of a restore', () => {
         const cause = new Error('not now');
         const reached: string[] = [];
         const hooks = everywhere(async (event) => {
-          reached.push(event.stage);
-          if (event.stage === stage) throw cause;
+          reached.push(event.hook);
+          if (event.hook === stage) throw cause;
         });
         const error = await restoreFails(imagePath, { hooks, restoreSibling });
         expect(error.code).toBe('ERR_CRIU_VETOED');

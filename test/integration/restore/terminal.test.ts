@@ -61,8 +61,8 @@ test('orphanPtsMaster gets the other end of a terminal', async () => {
   scope.defer(() => closeSync(master));
   await restoreOk(scope, imagePath, {
     hooks: {
-      orphanPtsMaster({ stage, fd }) {
-        expect(stage).toBe('orphanPtsMaster');
+      orphanPtsMaster({ hook, fd }) {
+        expect(hook).toBe('orphanPtsMaster');
         master = fd;
       },
     },

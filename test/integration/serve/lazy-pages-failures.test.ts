@@ -47,7 +47,7 @@ describe('what goes wrong', () => {
     const lazy = await lazyDump(scope, { statusFd });
     await expect(lazy.dumping).rejects.toMatchObject({
       code: 'ERR_CRIU_FAILED',
-      stage: 'status-ready',
+      stage: 'statusReady',
       message: 'Cannot dump the process: cannot write to the descriptor statusFd (EPIPE)',
     });
     await expect(lazy.dumping.statusReady).rejects.toBeInstanceOf(CriuError);

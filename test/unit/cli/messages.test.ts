@@ -10,7 +10,7 @@ const scope = useScope();
 describe('how it ends', () => {
   const failure = new CriuError('ERR_CRIU_FAILED', 'CRIU failed: locks are held', {
     operation: 'checkpoint',
-    stage: 'network-lock',
+    stage: 'networkLock',
     errno: 52,
     log: ['Error (criu/file-lock.c:110): Some file locks are hold'],
     logFile: '/images/dump.log',
@@ -36,7 +36,7 @@ describe('how it ends', () => {
     const lines = stderr.trimEnd().split('\n');
     expect(lines[0]).toContain('level=error msg="CRIU failed: locks are held"');
     for (const line of lines.slice(1)) expect(line).toContain('level=debug');
-    for (const part of ['Some file locks are hold', 'ERR_CRIU_FAILED', 'network-lock', '52']) {
+    for (const part of ['Some file locks are hold', 'ERR_CRIU_FAILED', 'networkLock', '52']) {
       expect(stderr).toContain(part);
     }
     expect(stderr).toContain('/images/dump.log');

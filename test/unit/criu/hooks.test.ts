@@ -57,7 +57,7 @@ describe('a question of CRIU', () => {
     ask(7, script, 4711, undefined);
     await vi.waitFor(() => expect(answer).toHaveBeenCalled());
     expect(answer.mock.calls).toEqual([[7, true, []]]);
-    expect(wanted.mock.calls).toEqual([[expect.objectContaining({ stage: hook, pid: 4711 })]]);
+    expect(wanted.mock.calls).toEqual([[expect.objectContaining({ hook, pid: 4711 })]]);
     expect(others).not.toHaveBeenCalled();
     expect(runner.veto).toBeUndefined();
   });
@@ -177,7 +177,7 @@ describe('a veto', () => {
     const { ask, answer, runner } = run(set, { [hook]: veto });
     ask(3, script, 4711, undefined);
     await vi.waitFor(() => expect(answer).toHaveBeenCalledWith(3, false, []));
-    expect(runner.veto).toEqual({ stage: hook, error });
+    expect(runner.veto).toEqual({ hook, error });
   });
 
   test.each(late)('of a %s by %s comes too late, and is none', async (_, hook, script, set) => {
@@ -195,14 +195,14 @@ describe('a veto', () => {
     await turn();
     ask(2, 'post-dump', 4711, undefined);
     await vi.waitFor(() => expect(answer).toHaveBeenCalledTimes(2));
-    expect(runner.veto).toEqual({ stage: 'preDump', error });
+    expect(runner.veto).toEqual({ hook: 'preDump', error });
   });
 
   test('may be undefined, which is told from none', async () => {
     const { ask, answer, runner } = run(dumpHooks, { preDump: () => Promise.reject() });
     ask(1, 'pre-dump', 4711, undefined);
     await vi.waitFor(() => expect(answer).toHaveBeenCalledWith(1, false, []));
-    expect(runner.veto).toEqual({ stage: 'preDump', error: undefined });
+    expect(runner.veto).toEqual({ hook: 'preDump', error: undefined });
   });
 });
 

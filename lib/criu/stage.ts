@@ -1,0 +1,34 @@
+import type { Stage } from '../base/stage.js';
+import type { NativeOutcome } from '../native/contract.js';
+import { dumpHooks, type HookName, type RestoreHookName, restoreHooks } from './hooks.js';
+
+const scripts: Readonly<Record<HookName | RestoreHookName, string>> = {
+  ...dumpHooks.scripts,
+  ...restoreHooks.scripts,
+};
+const hookOfScript: ReadonlyMap<string, Stage> = new Map(
+  Object.entries(scripts).map(([hook, script]) => [script, hook as HookName | RestoreHookName]),
+);
+/** The stages that the addon names as we do. */
+const common: readonly Stage[] = [
+  'queued',
+  'directory',
+  'library',
+  'listen',
+  'spawn',
+  'request',
+  'freeze',
+];
+
+/** The outcome of a request, with its stage in the API's words. */
+export type StagedOutcome = Omit<NativeOutcome, 'stage'> & { stage: Stage };
+
+/** Names the stage of an outcome: CRIU's notifications are called as their hooks are. */
+export function withStage(outcome: NativeOutcome): StagedOutcome {
+  return { ...outcome, stage: stageOf(outcome.stage) };
+}
+
+/** The stage that the addon means. What it has no name for happens in the request. */
+export function stageOf(name: string): Stage {
+  return hookOfScript.get(name) ?? common.find((stage) => stage === name) ?? 'request';
+}
