@@ -1,5 +1,8 @@
-import { CriuError, invalidArgType, invalidArgValue } from './base/errors.js';
+import { constants } from 'node:os';
+import { CriuError, inOperation } from './base/errors.js';
 import type { Finding } from './base/finding.js';
+import { checkPid } from './base/numbers.js';
+import { sentence, toApi } from './base/sentence.js';
 import { containerFields } from './container/fields.js';
 import { findContainer } from './container/state/find.js';
 import { requireCheckpointable } from './container/state/status.js';
@@ -39,22 +42,21 @@ export async function explain(
   target: number | string,
   options: DumpOptions | CheckpointOptions = {},
 ): Promise<Finding[]> {
-  if (typeof target === 'string') return explainContainer(target, options as CheckpointOptions);
-  return explainProcess(target, options as DumpOptions);
+  return await inOperation('explain', () =>
+    typeof target === 'string'
+      ? explainContainer(target, options as CheckpointOptions)
+      : explainProcess(target, options as DumpOptions),
+  );
 }
 
 async function explainProcess(pid: number, options: DumpOptions): Promise<Finding[]> {
-  const expected = 'the id of a process or of a container';
-  if (typeof pid !== 'number') throw invalidArgType('target', expected, pid);
-  if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
-    throw invalidArgValue('target', expected, pid);
-  }
+  checkPid(pid, 'target', 'the id of a process as a number or of a container as a string');
   const { criu = defaultCriu(), ...checked } = validateOptions('dump', options);
   const found = await inspect({ criu, pid, preDump: false, options: checked });
   if (found) return found;
-  throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
-    operation: 'explain',
-    errno: 3,
+  const advice = toApi('; pass a string for a container');
+  throw new CriuError('ERR_PROCESS_NOT_FOUND', sentence`There is no process ${pid}${advice}`, {
+    errno: constants.errno.ESRCH,
   });
 }
 
@@ -77,6 +79,5 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container ${JSON.stringify(id)} ended while it was looked at`,
-    { operation: 'explain' },
   );
 }

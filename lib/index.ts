@@ -1,10 +1,15 @@
-export { CriuError, type ErrorCode, errorCodes } from './base/errors.js';
 export {
-  type Finding,
-  type FindingCode,
-  findingCodes,
-  type Severity,
-} from './base/finding.js';
+  type AbortError,
+  type ContradictionError,
+  CriuError,
+  type CriuErrorDetails,
+  type ErrorCode,
+  errorCodes,
+  type InvalidArgTypeError,
+  type InvalidArgValueError,
+  type Operation,
+} from './base/errors.js';
+export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
 export type { Stage } from './base/stage.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';

@@ -1,6 +1,14 @@
 import { join } from 'node:path';
-import { invalidArgType, invalidArgValue } from './base/errors.js';
+import {
+  AbortError,
+  CriuError,
+  invalidArgType,
+  invalidArgValue,
+  unknownOption,
+  withNote,
+} from './base/errors.js';
 import { checkCount, checkPid } from './base/numbers.js';
+import { option, sentence } from './base/sentence.js';
 import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
 import { checkDirectory } from './images/directory.js';
@@ -105,13 +113,15 @@ export interface IterationResult<R extends DumpResult = DumpResult> {
 /**
  * A loop over pre-dumps. Each step makes one; when another would not help, the step after makes the
  * final dump and ends the loop. To leave the loop early leaves the tasks running and the images of
- * the rounds so far, which `result` names. A step that fails ends it too; its error has them as
- * `directories`. They are of no use as parents of a later dump then.
+ * the rounds so far, which `result` names. A step that fails ends it too; a CriuError or AbortError has
+ * them as `directories`. They are of no use as parents of a later dump then.
  */
 export interface Iteration<R extends DumpResult = DumpResult>
   extends AsyncIterableIterator<IterationRound, IterationResult<R>, undefined> {
   return(): Promise<IteratorReturnResult<IterationResult<R>>>;
   [Symbol.asyncIterator](): Iteration<R>;
+  /** Absolute paths of the complete images up to now, each the parent of the next. */
+  readonly directories: readonly string[];
   /** How it ended, for those who loop with `for await`. Settles only if somebody loops. */
   readonly result: Promise<IterationResult<R>>;
 }
@@ -184,13 +194,14 @@ function readSettings(options: unknown): Settings {
   }
   for (const name of decided) {
     if ((options as Record<string, unknown>)[name] === undefined) continue;
-    throw invalidArgValue('option name', 'an option of iterate', name, 'iterate decides it itself');
+    throw unknownOption(name, 'an option of iterate', 'iterate decides it itself');
   }
   const { imagePath, maxIterations, targetFrozenMs, targetPages } = options as IterateSettings;
   const { pageServer, lazyPages } = options as DumpOptions;
   if (pageServer !== undefined && lazyPages !== true) {
     const reason = 'a page server takes the memory of one round only';
-    throw invalidArgValue('pageServer', 'nothing without lazyPages', pageServer, reason);
+    const expected = sentence`nothing without ${option('lazyPages')}`;
+    throw invalidArgValue('pageServer', expected, pageServer, reason);
   }
   return {
     imagePath: validateOptions('dump', { imagePath }).imagePath,
@@ -201,7 +212,7 @@ function readSettings(options: unknown): Settings {
 }
 
 function processOperations(pid: unknown, options: IterateOptions): Operations {
-  checkPid(pid);
+  checkPid(pid, 'target', 'the id of a process as a number or of a container as a string');
   const { preDumpMode, ...rest } = options;
   const final = validateOptions('dump', without(rest, settingNames));
   const round = validateOptions('preDump', { ...optionsFor('preDump', rest), preDumpMode });
@@ -261,23 +272,25 @@ class Loop implements Iteration {
     this.result.catch(() => {});
   }
 
+  get directories(): readonly string[] {
+    return [...this.#directories];
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
 
   async next(): Promise<IteratorResult<IterationRound, IterationResult>> {
-    try {
-      const step = await this.#steps.next();
-      if (!step.done) return step;
-      // Also when the loop is over already.
-      const value = step.value ?? (await this.result);
-      this.#settle(value);
-      return { done: true, value };
-    } catch (error) {
-      const told = this.#withDirectories(error);
-      this.#fail(told);
-      throw told;
-    }
+    const step = await this.#steps.next().catch((error: unknown) => {
+      const failure = this.#failure(error);
+      this.#fail(failure);
+      throw failure;
+    });
+    if (!step.done) return step;
+    // Also when the loop is over already.
+    const value = step.value ?? (await this.result);
+    this.#settle(value);
+    return { done: true, value };
   }
 
   /** Waits for the step under way; to end that, abort the signal. */
@@ -352,15 +365,15 @@ class Loop implements Iteration {
   }
 
   #state(stop: IterationStop): Omit<IterationResult, 'final'> {
-    return { stop, directories: [...this.#directories], rounds: [...this.#rounds] };
+    return { stop, directories: this.directories, rounds: [...this.#rounds] };
   }
 
-  #withDirectories(error: unknown): unknown {
-    if (!(error instanceof Error)) return error;
-    if (this.#directories.length > 0 && !('directories' in error)) {
-      error.message += `. Left of the iteration: ${this.#directories.join(', ')}`;
-    }
-    return Object.assign(error, { directories: [...this.#directories] });
+  /** The error of the loop for that of a step: it names this call, and what is left of it. */
+  #failure(error: unknown): unknown {
+    if (!(error instanceof CriuError || error instanceof AbortError)) return error;
+    const { directories } = this;
+    const note = directories.length === 0 ? '' : `Left of the iteration: ${directories.join(', ')}`;
+    return withNote(error, note, { operation: 'iterate', directories });
   }
 }
 

@@ -1,5 +1,6 @@
-import { abortError, CriuError } from './errors.js';
+import { type AbortError, abortError, CriuError, namedBy, type Operation } from './errors.js';
 import type { Queue } from './queue.js';
+import { option, sentence } from './sentence.js';
 import type { Stage } from './stage.js';
 
 /** What bounds an operation: the caller's options of these names. */
@@ -10,13 +11,13 @@ export interface Bounds {
 
 /** A caller's signal and time limit in one, with which an operation is given up at every stage. */
 export class Deadline {
-  readonly #operation: string;
+  readonly #operation: Operation;
   readonly #bounds: Bounds;
   /** Made when somebody wants it: it would be a large part of what a small dump costs. */
   #controller: AbortController | undefined;
 
   /** Use {@link withDeadline}. */
-  constructor(operation: string, bounds: Bounds) {
+  constructor(operation: Operation, bounds: Bounds) {
     this.#operation = operation;
     this.#bounds = bounds;
   }
@@ -126,13 +127,14 @@ export class Deadline {
   }
 
   /** The error of the operation, given up at this stage. */
-  error(stage: Stage): Error {
+  error(stage: Stage): AbortError | CriuError {
     const { signal, timeoutMs } = this.#bounds;
     if (signal?.aborted) return abortError(signal.reason, stage);
     const operation = this.#operation;
     return new CriuError(
       'ERR_CRIU_TIMEOUT',
-      `The ${operation} was given up at stage ${stage}: timeoutMs ${timeoutMs} is over`,
+      sentence`The ${operation} was given up at stage ${stage}: ${option('timeoutMs')}
+        ${timeoutMs ?? 0} is over`,
       { operation, stage, cause: this.signal.reason },
     );
   }
@@ -141,10 +143,11 @@ export class Deadline {
 /**
  * Runs an operation within the bounds that its caller has set.
  *
- * @throws what the operation throws; that it was given up, when it was so from the start.
+ * @throws what the operation throws, as {@link namedBy} has it; that it was given up, when it
+ * was so from the start.
  */
 export async function withDeadline<T>(
-  operation: string,
+  operation: Operation,
   bounds: Bounds,
   run: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
@@ -153,6 +156,8 @@ export async function withDeadline<T>(
   try {
     deadline.check('start');
     return await run(deadline);
+  } catch (error) {
+    throw namedBy(operation, error);
   } finally {
     end();
   }

@@ -1,7 +1,19 @@
-import { inspect } from 'node:util';
+import type { Finding } from './finding.js';
+import {
+  inspected,
+  joined,
+  option,
+  type Sentence,
+  type SentencePart,
+  sentence,
+  textOf,
+} from './sentence.js';
 import type { Stage } from './stage.js';
 
-/** Stable codes of {@link CriuError}. The README's troubleshooting table has a row for each. */
+/**
+ * Stable codes of {@link CriuError}. The list grows: a new version may add codes, so treat those
+ * that you do not know like any other failure.
+ */
 export const errorCodes = [
   'ERR_CRIU_ADDON_NOT_FOUND',
   'ERR_CRIU_LIBRARY_NOT_FOUND',
@@ -29,74 +41,298 @@ export const errorCodes = [
 /** One of {@link errorCodes}. */
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** A call of the API that can fail. */
+export type Operation =
+  | 'check'
+  | 'version'
+  | 'features'
+  | 'checkpoint'
+  | 'dump'
+  | 'preDump'
+  | 'checkpointSelf'
+  | 'restore'
+  | 'restoreContainer'
+  | 'startPageServer'
+  | 'startLazyPages'
+  | 'explain'
+  | 'iterate';
+
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
-  /** The call that failed: `checkpoint`, `dump`, `startPageServer`, `check` ... */
-  operation?: string | undefined;
+  /** The call that failed. */
+  operation?: Operation | undefined;
   /** How far it came. */
   stage?: Stage | undefined;
-  /** errno of the failing call, or CRIU's `cr_errno`, as a positive number. */
+  /** errno of the failing system call, or CRIU's `cr_errno`, as a positive number. */
   errno?: number | undefined;
   /** The lines of CRIU's log that tell the cause, oldest first. */
   log?: readonly string[] | undefined;
   /** Absolute path of the whole log. */
   logFile?: string | undefined;
+  /** What `explain` finds after the failure, the worst first. */
+  findings?: readonly Finding[] | undefined;
+  /** Absolute paths of the complete images that an iteration has left. */
+  directories?: readonly string[] | undefined;
   /** The error that caused this one. */
   cause?: unknown;
 }
 
-/** Any failure that is not the caller's misuse of an argument. */
+/** Any failure that is not the caller's misuse of an argument, and no abort. */
 export class CriuError extends Error {
   override readonly name = 'CriuError';
   /** Stable, to be compared with. */
   readonly code: ErrorCode;
-  readonly operation: string | undefined;
+  /** The call that failed. */
+  readonly operation: Operation | undefined;
+  /** How far it came, where that is known. */
   readonly stage: Stage | undefined;
+  /** errno of the failing system call, or CRIU's `cr_errno`, as a positive number. */
   readonly errno: number | undefined;
+  /** The lines of CRIU's log that tell the cause, oldest first; empty when there are none. */
   readonly log: readonly string[];
+  /** Absolute path of the whole log, if it is still there. */
   readonly logFile: string | undefined;
+  /** What `explain` finds after the failure, the worst first; empty when it was not asked. */
+  readonly findings: readonly Finding[];
+  /** Absolute paths of the complete images that an iteration has left; empty for other calls. */
+  readonly directories: readonly string[];
+  readonly #sentence: readonly SentencePart[];
 
-  constructor(code: ErrorCode, message: string, details: CriuErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: ErrorCode, message: Sentence, details: CriuErrorDetails = {}) {
+    super(textOf(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.operation = details.operation;
     this.stage = details.stage;
     this.errno = details.errno;
     this.log = details.log ?? [];
     this.logFile = details.logFile;
+    this.findings = details.findings ?? [];
+    this.directories = details.directories ?? [];
+    this.#sentence = joined(message);
+  }
+
+  /**
+   * `message` in parts, for the command, which says it in flags.
+   *
+   * @internal
+   */
+  get sentence(): readonly SentencePart[] {
+    return this.#sentence;
+  }
+
+  /**
+   * The same failure as somebody tells it who knows more: a new error.
+   *
+   * @internal
+   */
+  with(details: CriuErrorDetails, message: Sentence = this.#sentence): CriuError {
+    return new CriuError(this.code, message, { ...this, cause: this.cause, ...details });
   }
 }
 
-/** As Node's own promises reject, with the stage beside it. */
-export function abortError(reason: unknown, stage: Stage = 'start'): Error {
-  const error = new Error('The operation was aborted', { cause: reason });
-  return Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR', stage });
+/** How an operation rejects that its caller has aborted: as Node's own do, with the stage beside it. */
+export class AbortError extends Error {
+  override readonly name = 'AbortError';
+  readonly code = 'ABORT_ERR';
+  /** How far the operation came. */
+  readonly stage: Stage;
+  /** Absolute paths of the complete images that an iteration has left; empty for other calls. */
+  readonly directories: readonly string[];
+
+  /** @param reason - The signal's, which becomes the `cause`. */
+  constructor(
+    reason: unknown,
+    stage: Stage,
+    {
+      message = 'The operation was aborted',
+      directories = [],
+    }: { message?: string; directories?: readonly string[] } = {},
+  ) {
+    super(message, { cause: reason });
+    this.stage = stage;
+    this.directories = directories;
+  }
+}
+
+/** The error of an operation that its caller has aborted. */
+export function abortError(reason: unknown, stage: Stage = 'start'): AbortError {
+  return new AbortError(reason, stage);
+}
+
+/**
+ * The same failure with a sentence more at its end: a new error.
+ *
+ * @param note - A sentence without its full stop; empty for none.
+ */
+export function withNote(
+  error: AbortError | CriuError,
+  note: string,
+  details: Pick<CriuErrorDetails, 'operation' | 'directories'> = {},
+): AbortError | CriuError {
+  const end = note === '' ? '' : `. ${note}`;
+  if (error instanceof CriuError) return error.with(details, sentence`${error.sentence}${end}`);
+  const { directories = error.directories } = details;
+  return new AbortError(error.cause, error.stage, { message: error.message + end, directories });
+}
+
+/** What an argument should have been, and what it was. */
+interface Mismatch {
+  /** The option or argument, with the element that is wrong: `pageServer`, `external[0]`. */
+  option: string;
+  expected: Sentence;
+  received: unknown;
+  reason?: Sentence | undefined;
+}
+
+/** An argument of the wrong JavaScript type. */
+export class InvalidArgTypeError extends TypeError {
+  readonly code = 'ERR_INVALID_ARG_TYPE';
+  /** The option or argument, with the element that is wrong: `pageServer`, `external[0]`. */
+  readonly option: string;
+  /** What it should have been, in words. */
+  readonly expected: string;
+  readonly received: unknown;
+  /** Why what was received will not do, or what to do instead. */
+  readonly reason: string | undefined;
+  readonly #sentence: readonly SentencePart[];
+
+  constructor(mismatch: Mismatch, message: Sentence = mismatchSentence(mismatch)) {
+    super(textOf(message));
+    this.option = mismatch.option;
+    this.expected = textOf(mismatch.expected);
+    this.received = mismatch.received;
+    this.reason = mismatch.reason === undefined ? undefined : textOf(mismatch.reason);
+    this.#sentence = joined(message);
+  }
+
+  /**
+   * `message` in parts, for the command, which says it in flags.
+   *
+   * @internal
+   */
+  get sentence(): readonly SentencePart[] {
+    return this.#sentence;
+  }
+}
+
+/** An argument of the right type whose value cannot be used, or an option that does not exist. */
+export class InvalidArgValueError extends RangeError {
+  readonly code = 'ERR_INVALID_ARG_VALUE';
+  /** The option or argument, with the element that is wrong: `pageServer`, `external[0]`. */
+  readonly option: string;
+  /** What it should have been, in words. */
+  readonly expected: string;
+  readonly received: unknown;
+  /** Why what was received will not do, or what to do instead. */
+  readonly reason: string | undefined;
+  readonly #sentence: readonly SentencePart[];
+
+  constructor(mismatch: Mismatch, message: Sentence = mismatchSentence(mismatch)) {
+    super(textOf(message));
+    this.option = mismatch.option;
+    this.expected = textOf(mismatch.expected);
+    this.received = mismatch.received;
+    this.reason = mismatch.reason === undefined ? undefined : textOf(mismatch.reason);
+    this.#sentence = joined(message);
+  }
+
+  /**
+   * `message` in parts, for the command, which says it in flags.
+   *
+   * @internal
+   */
+  get sentence(): readonly SentencePart[] {
+    return this.#sentence;
+  }
+}
+
+/** Options that contradict each other. */
+export class ContradictionError extends RangeError {
+  readonly code = 'ERR_INVALID_ARG_VALUE';
+  /** Those that contradict each other; one of them may be missing. */
+  readonly options: readonly string[];
+  readonly #sentence: readonly SentencePart[];
+
+  constructor(options: readonly string[], message: Sentence) {
+    super(textOf(message));
+    this.options = options;
+    this.#sentence = joined(message);
+  }
+
+  /**
+   * `message` in parts, for the command, which says it in flags.
+   *
+   * @internal
+   */
+  get sentence(): readonly SentencePart[] {
+    return this.#sentence;
+  }
+}
+
+function mismatchSentence({ option: name, expected, received, reason }: Mismatch): Sentence {
+  const why = reason === undefined ? '' : sentence`: ${reason}`;
+  return sentence`Expected ${expected} for ${option(name)} but received ${inspected(received)}${why}`;
 }
 
 /** An argument of the wrong JavaScript type, with Node's own code. */
-export function invalidArgType(name: string, expected: string, actual: unknown): TypeError {
-  const error = new TypeError(`Expected ${expected} for ${name} but received ${show(actual)}`);
-  return Object.assign(error, { code: 'ERR_INVALID_ARG_TYPE' });
+export function invalidArgType(
+  name: string,
+  expected: Sentence,
+  received: unknown,
+  reason?: Sentence,
+): InvalidArgTypeError {
+  return new InvalidArgTypeError({ option: name, expected, received, reason });
 }
 
 /** An argument of the right type whose value cannot be used, with Node's own code. */
 export function invalidArgValue(
   name: string,
-  expected: string,
-  actual: unknown,
-  reason?: string,
-): RangeError {
-  const why = reason === undefined ? '' : `: ${reason}`;
-  const error = new RangeError(
-    `Expected ${expected} for ${name} but received ${show(actual)}${why}`,
-  );
-  return Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+  expected: Sentence,
+  received: unknown,
+  reason?: Sentence,
+): InvalidArgValueError {
+  return new InvalidArgValueError({ option: name, expected, received, reason });
 }
 
-/** One line, so that a sentence stays a sentence whatever was passed. */
-function show(value: unknown): string {
-  const type = value === null || value === undefined ? '' : ` of type ${typeof value}`;
-  return `${inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 200 })}${type}`;
+/** An option that a call does not have. */
+export function unknownOption(
+  name: string,
+  expected: Sentence,
+  reason?: Sentence,
+): InvalidArgValueError {
+  const mismatch = { option: name, expected, received: name, reason };
+  return new InvalidArgValueError(
+    mismatch,
+    mismatchSentence({ ...mismatch, option: 'option name' }),
+  );
+}
+
+/** What an error says, in parts where it is one of the package. */
+export function sentenceOf(error: unknown): Sentence {
+  const isOurs =
+    error instanceof CriuError ||
+    error instanceof InvalidArgTypeError ||
+    error instanceof InvalidArgValueError ||
+    error instanceof ContradictionError;
+  return isOurs ? error.sentence : reason(error);
+}
+
+/**
+ * Runs a call of the API: a failure that leaves it names this call, and not the one inside of it
+ * that failed, or none because a lower room does not know for whom it works.
+ */
+export async function inOperation<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw namedBy(operation, error);
+  }
+}
+
+/** The error with which a call fails, for that of something inside of it. */
+export function namedBy(operation: Operation, error: unknown): unknown {
+  const isNamed = !(error instanceof CriuError) || error.operation === operation;
+  return isNamed ? error : error.with({ operation });
 }
 
 /** Node's `code` of a failed system call. */

@@ -1,7 +1,18 @@
+import {
+  joined,
+  type MentionedValue,
+  type Sentence,
+  type SentencePart,
+  textOf,
+} from './sentence.js';
+
 /** How bad it is: CRIU fails whatever is asked, fails without an option, or does not fail at all. */
 export type Severity = 'fails' | 'needs-option' | 'notice';
 
-/** Stable codes of a {@link Finding}. The README has a row for each. */
+/**
+ * Stable codes of a {@link Finding}. The list grows: a new version may add codes, so go by the
+ * `severity` of those that you do not know.
+ */
 export const findingCodes = [
   'capability',
   'feature',
@@ -55,9 +66,27 @@ export interface Finding {
   /** The option that cures it. */
   option?: string;
   /** What the option has to be; of a list, what has to be in it. */
-  value?: boolean | number | string | readonly string[];
+  value?: MentionedValue;
   /** One sentence with the cure. */
   message: string;
+  /**
+   * `message` in parts, for the command, which says it in flags. Not enumerable.
+   *
+   * @internal
+   */
+  readonly sentence: readonly SentencePart[];
+}
+
+/** A finding as it is reported, before its sentence is made. */
+export interface FindingDraft extends Omit<Finding, 'message' | 'sentence'> {
+  message: Sentence;
+}
+
+/** Makes a finding with its sentence in both forms. */
+export function makeFinding({ message, ...rest }: FindingDraft): Finding {
+  return Object.defineProperty({ ...rest, message: textOf(message) }, 'sentence', {
+    value: joined(message),
+  }) as Finding;
 }
 
 const order: readonly Severity[] = ['fails', 'needs-option', 'notice'];

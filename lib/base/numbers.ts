@@ -22,9 +22,14 @@ export function checkCount(
   return value;
 }
 
-export function checkPid(pid: unknown): asserts pid is number {
-  if (typeof pid !== 'number') throw invalidArgType('pid', 'the id of a process', pid);
+/** An argument that is the id of a process. */
+export function checkPid(
+  pid: unknown,
+  name = 'pid',
+  expected = 'the id of a process',
+): asserts pid is number {
+  if (typeof pid !== 'number') throw invalidArgType(name, expected, pid);
   if (!Number.isInteger(pid) || pid < 1 || pid > 0x7fffffff) {
-    throw invalidArgValue('pid', 'the id of a process', pid);
+    throw invalidArgValue(name, expected, pid);
   }
 }

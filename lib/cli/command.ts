@@ -1,6 +1,8 @@
+import { apiWords, type Words } from '../base/sentence.js';
 import type { CheckpointResult } from '../container/checkpoint.js';
 import type { CheckpointOptions } from '../options/types.js';
-import type { Flag } from './flags.js';
+import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
+import { flagEntries, flagTerm, type HelpSection, renderHelp } from './help.js';
 import type { Log, Sink } from './messages.js';
 
 /** What of the outside the command uses, so that a test can be the outside. */
@@ -22,14 +24,113 @@ export interface Settings {
   globalFlags: readonly Flag[];
 }
 
+/** The one argument that a command takes. */
+export interface Argument {
+  /** In the usage: `<container-id>`. */
+  placeholder: string;
+  /** In sentences: `the container id`. */
+  meaning: string;
+  /** The flag that is given in its place. */
+  instead?: Flag;
+  /** Whether it is a program, behind which all is the program's own. */
+  isProgram?: boolean;
+}
+
+/** What a command was called with. */
+export interface Invocation extends Settings {
+  values: ReadonlyMap<string, boolean | string[]>;
+  /** The argument; empty when a flag stands in its place. */
+  argument: string;
+  /** The arguments of a program. */
+  rest: readonly string[];
+}
+
 /** A subcommand. */
 export interface Command {
   name: string;
   summary: string;
-  help: () => string;
+  argument: Argument;
+  /** Without `--help`. */
+  flags: readonly Flag[];
+  /** What stands below the usage in its help, line by line. */
+  description: readonly string[];
+  /** The flags in its help, where they are more than one list. */
+  sections?: readonly HelpSection[];
+  /** How it says a sentence of the API. */
+  words?: Words;
   /** Rejects with what is to be told. */
-  run: (args: readonly string[], settings: Settings) => Promise<void>;
+  run: (invocation: Invocation) => Promise<void>;
 }
 
 /** The one that every command has. */
 export const helpFlag: Flag = { name: 'help', short: 'h', help: 'show this help' };
+
+/** Runs a command on the arguments behind its name. */
+export async function invoke(
+  command: Command,
+  args: readonly string[],
+  settings: Settings,
+): Promise<void> {
+  const { values, rest } = parseFlags(args, [...command.flags, helpFlag], {
+    outer: settings.globalFlags,
+    stopAtArgument: command.argument.isProgram === true,
+  });
+  if (values.get(helpFlag.name) === true) {
+    settings.outside.stdout.write(commandHelp(command));
+    return;
+  }
+  for (const { name, isRequired, placeholder } of command.flags) {
+    if (!isRequired || lastOf(values.get(name))) continue;
+    throw new UsageError(`Expected --${name} ${placeholder} for ${command.name}`);
+  }
+  const isReplaced = values.has(command.argument.instead?.name ?? '');
+  checkArguments(command, rest, isReplaced);
+  const [argument = '', ...others] = rest;
+  await command.run({ ...settings, values, argument, rest: others });
+}
+
+/** How the command says a sentence of the API. */
+export function wordsOf({ words = apiWords }: Command): Words {
+  return words;
+}
+
+/** The help of a command. */
+export function commandHelp(command: Command): string {
+  const { flags, description, sections } = command;
+  const lists = sections ?? [{ heading: 'Options:', entries: flagEntries([...flags, helpFlag]) }];
+  return renderHelp([
+    { heading: 'Usage:', entries: [...usage(command), '', ...description] },
+    ...lists,
+  ]);
+}
+
+function usage({ name, flags, argument: { placeholder, instead } }: Command): string[] {
+  const required = flags.filter(({ isRequired }) => isRequired).map(flagTerm);
+  const optional = required.length < flags.length ? ['[options]'] : [];
+  const line = ['libcriu [global options]', name, ...required, ...optional].join(' ');
+  return [placeholder, ...(instead ? [flagTerm(instead)] : [])].map((last) => `${line} ${last}`);
+}
+
+function checkArguments(
+  { name, argument: { meaning, instead, isProgram } }: Command,
+  args: readonly string[],
+  isReplaced: boolean,
+): void {
+  const given = args.map(quoted).join(', ');
+  if (isReplaced) {
+    if (args.length === 0) return;
+    throw new UsageError(`Expected no argument beside --${instead?.name} but received ${given}`);
+  }
+  if (args.length === 1 || (isProgram && args.length > 1)) return;
+  const count = isProgram ? 'an argument' : 'exactly one argument';
+  const other = instead === undefined ? '' : ` or --${instead.name}`;
+  throw new UsageError(
+    `Expected ${count}, ${meaning},${other} for ${name} but received ${args.length}` +
+      (args.length === 0 ? '' : `: ${given}`),
+  );
+}
+
+/** The last of the values that a flag was given. */
+export function lastOf(value: boolean | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.at(-1) : undefined;
+}

@@ -11,6 +11,8 @@ export interface Flag {
   placeholder?: string;
   /** Given more than once, its values add up; otherwise the last one counts. */
   repeated?: boolean;
+  /** Whether the command does nothing without it. */
+  isRequired?: boolean;
   help: string;
 }
 

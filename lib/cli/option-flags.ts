@@ -1,7 +1,8 @@
+import type { Words } from '../base/sentence.js';
 import { defaultOf, optionsOf } from '../options/calls.js';
 import type { Call, OptionRow } from '../options/schema.js';
 import { type Flag, quoted, UsageError } from './flags.js';
-import { inFlags } from './wording.js';
+import { helpText } from './words.js';
 
 /** The options of a call that a command line can give. */
 export function rowsOf(call: Call): readonly OptionRow[] {
@@ -9,15 +10,16 @@ export function rowsOf(call: Call): readonly OptionRow[] {
 }
 
 /** The flag that an option of a call is. */
-export function flagOf(row: OptionRow, call: Call): Flag {
+export function flagOf(row: OptionRow, call: Call, words: Words): Flag {
   const placeholder = placeholderOf(row);
   const fallback = defaultOf(row, call) ?? row.otherwise;
   const note = fallback === undefined ? '' : ` (default: ${fallback})`;
+  const isRepeated = row.type.endsWith('[]');
   return {
     name: row.flag ?? row.name,
     ...(placeholder === undefined ? {} : { placeholder }),
-    repeated: row.type.endsWith('[]'),
-    help: inFlags(`${row.help}${note}${row.type.endsWith('[]') ? '; can be repeated' : ''}`),
+    repeated: isRepeated,
+    help: helpText(`${row.help}${note}${isRepeated ? '; can be repeated' : ''}`, words),
   };
 }
 

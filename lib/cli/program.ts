@@ -1,8 +1,17 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CriuError } from '../base/errors.js';
+import { CriuError, sentenceOf } from '../base/errors.js';
+import { apiWords, textOf } from '../base/sentence.js';
 import { nearest } from '../options/suggest.js';
-import { type Command, helpFlag, type Outside, type Settings } from './command.js';
+import {
+  type Command,
+  commandHelp,
+  helpFlag,
+  invoke,
+  type Outside,
+  type Settings,
+  wordsOf,
+} from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
 import { explainCommand } from './commands/explain.js';
 import { restoreCommand } from './commands/restore.js';
@@ -10,7 +19,6 @@ import { runCommand } from './commands/run.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
 import { flagEntries, renderHelp } from './help.js';
 import { Log, type LogFormat, type Sink } from './messages.js';
-import { inFlags } from './wording.js';
 
 const commands: readonly Command[] = [
   checkpointCommand,
@@ -48,6 +56,7 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
   let log = new Log({ stderr: outside.stderr });
   let close = (): void => {};
   let isDebug = false;
+  let words = apiWords;
   try {
     const { values, rest } = parseFlags(argv, globalFlags, { stopAtArgument: true });
     const value = (name: string): string | undefined => {
@@ -74,21 +83,22 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
       log = new Log({ stderr: outside.stderr, format, debug: isDebug });
     }
     const settings: Settings = { outside, log, root: stateRoot(value('root')), globalFlags };
-    await dispatch(name, args, settings);
+    if (name === 'help' || name === 'h') {
+      const [topic] = args;
+      outside.stdout.write(topic === undefined ? help() : commandHelp(commandNamed(topic)));
+      return 0;
+    }
+    const command = commandNamed(name);
+    words = wordsOf(command);
+    await invoke(command, args, settings);
     return 0;
   } catch (error) {
-    log.error(sentence(error));
+    log.error(textOf(sentenceOf(error), words));
     if (isDebug) for (const line of details(error)) log.debug(line);
     return 1;
   } finally {
     close();
   }
-}
-
-async function dispatch(name: string, args: readonly string[], settings: Settings): Promise<void> {
-  if (name !== 'help' && name !== 'h') return commandNamed(name).run(args, settings);
-  const [topic] = args;
-  settings.outside.stdout.write(topic === undefined ? help() : commandNamed(topic).help());
 }
 
 function commandNamed(name: string): Command {
@@ -151,11 +161,6 @@ function openLog(path: string): Sink & { close: () => void } {
     );
   }
   return { write: (text) => writeSync(fd, text), close: () => closeSync(fd) };
-}
-
-function sentence(error: unknown): string {
-  if (error instanceof UsageError) return error.message;
-  return inFlags(error instanceof Error ? error.message : String(error));
 }
 
 /** What `--debug` tells about an error. */

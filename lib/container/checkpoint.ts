@@ -59,7 +59,7 @@ async function runCheckpoint(
       { operation: 'checkpoint' },
     );
   }
-  return withDeadline('checkpoint', dumpOptions, (deadline) =>
+  return await withDeadline('checkpoint', dumpOptions, (deadline) =>
     checkpointWithin(deadline, id, stateRoot, criu, dumpOptions, start, statusReady),
   );
 }

@@ -89,7 +89,7 @@ async function externalNamespaces(container: ContainerState): Promise<readonly s
         'ERR_CONTAINER_STATE',
         `The ${type} namespace that container ${JSON.stringify(container.id)} joined cannot be ` +
           `read: ${reason(cause)}`,
-        { operation: 'checkpoint', cause },
+        { cause },
       );
     }
   }
@@ -148,7 +148,7 @@ async function maskedFiles(
         'ERR_CONTAINER_STATE',
         `The masked path ${path} of container ${JSON.stringify(id)} cannot be read: ` +
           reason(cause),
-        { operation: 'checkpoint', cause },
+        { cause },
       );
     }
   };

@@ -52,7 +52,7 @@ export async function restoreContainer(
 ): Promise<RestoreContainerResult> {
   const { criu = defaultCriu(), ...checked } = validateOptions('restoreContainer', options);
   validateId(id);
-  return withDeadline('restoreContainer', checked, (deadline) =>
+  return await withDeadline('restoreContainer', checked, (deadline) =>
     restoreInTime(id, criu, checked, deadline),
   );
 }

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import { resolve } from 'node:path';
-import { CriuError, invalidArgType } from '../base/errors.js';
+import { CriuError, inOperation, invalidArgType, type Operation } from '../base/errors.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
@@ -102,17 +102,20 @@ export class Criu {
    * @throws CriuError `ERR_CRIU_FAILED` with what is missing.
    */
   async check(): Promise<void> {
-    const outcome = await this.request('check');
-    if (!outcome.success) throw requestFailure('check', outcome);
+    await inOperation('check', () => this.#ask('check'));
   }
 
   /** The version of the criu program, asked once per program file. */
   async version(): Promise<CriuVersion> {
-    return this.#known(await this.installation()).version;
+    return await inOperation('version', async () => this.#known(await this.installation()).version);
   }
 
   /** What CRIU can do with this kernel, asked once per program file. */
   async features(): Promise<CriuFeatures> {
+    return await inOperation('features', () => this.#features());
+  }
+
+  async #features(): Promise<CriuFeatures> {
     const entry = this.#known(await this.installation());
     entry.features ??= this.#ask('features').then(({ features }) => ({
       memTrack: features?.memTrack ?? false,
@@ -230,7 +233,7 @@ export class Criu {
     return found.installation;
   }
 
-  async #ask(verb: 'version' | 'features'): Promise<StagedOutcome> {
+  async #ask(verb: 'check' | 'version' | 'features'): Promise<StagedOutcome> {
     const outcome = await this.request(verb);
     if (!outcome.success) throw requestFailure(verb, outcome);
     return outcome;
@@ -291,7 +294,7 @@ function older(
 }
 
 /** Before anything else is looked at. */
-export function requireRoot(operation: string): void {
+export function requireRoot(operation: Operation): void {
   if (process.geteuid?.() === 0) return;
   throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
     operation,

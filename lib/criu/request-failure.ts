@@ -1,11 +1,18 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import { CriuError, type CriuErrorDetails, type ErrorCode } from '../base/errors.js';
+import {
+  CriuError,
+  type CriuErrorDetails,
+  type ErrorCode,
+  type Operation,
+} from '../base/errors.js';
+import { option, type Sentence, sentence } from '../base/sentence.js';
+import type { Stage } from '../base/stage.js';
 import { excerpt, type LogExcerpt } from './log.js';
 import { type StagedOutcome, stageOf } from './stage.js';
 
 /** Names of what was to be done, for sentences. */
-const doing: Readonly<Record<string, string>> = {
+const doing: Readonly<Partial<Record<Operation, string>>> = {
   checkpoint: 'checkpoint the container',
   dump: 'dump the process',
   preDump: 'pre-dump the process',
@@ -26,7 +33,7 @@ export type FailedOutcome = Pick<
 
 /** The error of a request that CRIU did not fulfil, with the cause from its log if there is one. */
 export function requestFailure(
-  operation: string,
+  operation: Operation,
   outcome: FailedOutcome,
   log: LogExcerpt = excerpt(''),
   logFile?: string,
@@ -46,7 +53,7 @@ export function requestFailure(
   if (failure) {
     return new CriuError(
       failureCode(failure),
-      `Cannot ${task}: ${failure.message}${name}`,
+      sentence`Cannot ${task}: ${failureSentence(failure.message, stage)}${name}`,
       details,
     );
   }
@@ -67,6 +74,12 @@ export function requestFailure(
     `CRIU failed to ${task}, at stage ${stage}${cause ? why : name}`,
     details,
   );
+}
+
+/** What the addon itself does at this stage is to write to one descriptor, which an option names. */
+function failureSentence(message: string, stage: Stage): Sentence {
+  if (stage !== 'statusReady') return message;
+  return sentence`cannot write to the descriptor ${option('statusFd')}`;
 }
 
 function failureCode({ stage, errno }: { stage: string; errno: number }): ErrorCode {

@@ -3,6 +3,7 @@ import { access, lstat, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/pro
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from '../base/errors.js';
+import { option as named, sentence } from '../base/sentence.js';
 import { nativeAddon } from '../native/addon.js';
 import type { FreshDirectory } from '../native/contract.js';
 import {
@@ -80,10 +81,10 @@ export async function checkDirectory(
   if (place.isThere) await checkWritable(option, path, place);
   const content = [...(before?.keys() ?? [])].filter((name) => !logs.includes(name));
   if (content.length > 0 && (existing === undefined || existing === 'refuse')) {
-    const choice = existing === undefined ? '' : ", or existing: 'replace'";
+    const choice = existing === undefined ? '' : sentence`, or ${named('existing', 'replace')}`;
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} is not empty; give a fresh one${choice}`,
+      sentence`The directory of ${named(option)} ${path} is not empty; give a fresh one${choice}`,
     );
   }
   if (content.length > 0 && existing === 'replace') {
@@ -107,14 +108,18 @@ export async function openImages(
 ): Promise<OutputDirectory> {
   const place = await resolveDirectory(option, path);
   if (!place.isThere) {
-    throw new CriuError('ERR_CRIU_IMAGES_DIR', `The directory of ${option} ${path} does not exist`);
+    throw new CriuError(
+      'ERR_CRIU_IMAGES_DIR',
+      sentence`The directory of ${named(option)} ${path} does not exist`,
+    );
   }
   const before = await checkedListing(option, path, place);
   // CRIU writes the inventory last.
   if (!before.has('inventory.img')) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} holds no complete images: it has no inventory.img`,
+      sentence`The directory of ${named(option)} ${path} holds no complete images: it has no
+        inventory.img`,
     );
   }
   if (isWritten) await checkWritable(option, path, place);
@@ -133,7 +138,7 @@ export function claimDirectory(option: string, path: string): () => void {
   if (inUse.has(absolute)) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `Another operation is writing to the directory of ${option} ${path}`,
+      sentence`Another operation is writing to the directory of ${named(option)} ${path}`,
     );
   }
   inUse.add(absolute);

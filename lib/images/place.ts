@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, lstat, mkdir, readlink, realpath, rmdir, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { CriuError, errnoOf, invalidArgValue } from '../base/errors.js';
+import { option as named, sentence } from '../base/sentence.js';
 import { ownMounts } from '../linux/mountinfo.js';
 import { exists } from '../linux/paths.js';
 
@@ -58,7 +59,7 @@ export async function resolveDirectory(option: string, path: string): Promise<Di
  * @throws RangeError `ERR_INVALID_ARG_VALUE` when it is absolute, missing or not a directory.
  */
 export async function checkParentPath(imagePath: string, parentPath: string): Promise<void> {
-  const expected = 'the path of a directory relative to imagePath';
+  const expected = sentence`the path of a directory relative to ${named('imagePath')}`;
   if (isAbsolute(parentPath)) {
     throw invalidArgValue('parentPath', expected, parentPath, 'it must be relative');
   }
@@ -84,7 +85,8 @@ export async function checkReplaceable(
   if (ownMounts().some(({ mountpoint }) => mountpoint === real)) {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `The directory of ${option} ${path} is a mount point, which existing: 'replace' cannot replace`,
+      sentence`The directory of ${named(option)} ${path} is a mount point, which
+        ${named('existing', 'replace')} cannot replace`,
     );
   }
   await access(dirname(real), constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
@@ -95,7 +97,7 @@ export function cannotWrite(option: string, path: string): (cause: NodeJS.ErrnoE
   return (cause) => {
     throw new CriuError(
       'ERR_CRIU_IMAGES_DIR',
-      `Cannot write to ${option} ${path} (${cause.code})`,
+      sentence`Cannot write to ${named(option)} ${path} (${cause.code ?? cause.message})`,
       { cause },
     );
   };

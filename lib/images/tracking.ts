@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { invalidArgValue } from '../base/errors.js';
+import { option, type Sentence, sentence } from '../base/sentence.js';
 import { exists } from '../linux/paths.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import { innerPid, namespaceInode } from '../linux/process-tree.js';
@@ -167,7 +168,7 @@ async function unfit(
   directory: string,
   identity: Identity,
   isLocal: boolean,
-): Promise<string | undefined> {
+): Promise<Sentence | undefined> {
   if (!(await exists(join(directory, 'inventory.img')))) return 'it holds no complete images';
   const { pid } = identity;
   const record = await readSave(join(directory, recordName));
@@ -184,10 +185,8 @@ async function unfit(
   // Images without a record were written by another tool, whose saves are not registered.
   if (!latest || !record || !isSame(latest.process, identity)) return undefined;
   if (latest.id === '') {
-    return (
-      `a later save, into ${latest.imagePath}, has failed, and what changed before it is not known; ` +
-      'start anew without parentPath'
-    );
+    const lost = `a later save, into ${latest.imagePath}, has failed, and what changed before it is not known`;
+    return sentence`${lost}; start anew without ${option('parentPath')}`;
   }
   return latest.id === record.id ? undefined : `it was saved again since, into ${latest.imagePath}`;
 }

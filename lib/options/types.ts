@@ -29,7 +29,7 @@ export interface WorkPathOptions extends CallOptions {
   /**
    * Directory for the log and the statistics.
    *
-   * @defaultValue imagePath
+   * @defaultValue `imagePath`
    * @remarks runc --work-path, CRIU --work-dir
    */
   workPath?: string | undefined;
@@ -200,15 +200,15 @@ export interface RequestOptions extends LogLevelOptions, SharedOptions {
 /** Options of `checkpoint`, `dump`, `preDump` and `startPageServer`. */
 export interface WritingOptions extends AutoDedupOptions, TransferOptions {
   /**
-   * Images of an earlier pre-dump, relative to imagePath; only what changed since is written. Needs
-   * memory tracking in the kernel, and turns it on for what comes after.
+   * Images of an earlier pre-dump, relative to `imagePath`; only what changed since is written.
+   * Needs memory tracking in the kernel, and turns it on for what comes after.
    *
    * @defaultValue none
    * @remarks runc --parent-path, CRIU --prev-images-dir
    */
   parentPath?: string | undefined;
   /**
-   * What becomes of an imagePath that holds something. `refuse` fails before anything is touched.
+   * What becomes of an `imagePath` that holds something. `refuse` fails before anything is touched.
    * `replace` puts the new images in the place of the whole directory once they are complete.
    * `reuse` writes into it and keeps its other files, as runc does.
    *
@@ -270,7 +270,7 @@ export interface SavingOptions extends RequestOptions {
    */
   evasiveDevices?: boolean | undefined;
   /**
-   * Name of CRIU's log in workPath.
+   * Name of CRIU's log in `workPath`.
    *
    * @defaultValue 'dump.log'
    * @remarks CRIU --log-file
@@ -341,7 +341,7 @@ export interface DumpingOptions
     TlsNoCnVerifyOptions,
     TreeOptions {
   /**
-   * Page server that takes the memory; with lazyPages, the IP address to serve it at. As in
+   * Page server that takes the memory; with `lazyPages`, the IP address to serve it at. As in
    * `10.0.0.1:27` or `[::1]:27`, with a port from 1 to 65535.
    *
    * @defaultValue none
@@ -365,7 +365,7 @@ export interface DumpingOptions
   /**
    * Have the kernel note which memory changes from now on.
    *
-   * @defaultValue true with parentPath, in a pre-dump always
+   * @defaultValue true with `parentPath`, in a pre-dump always
    * @remarks CRIU --track-mem
    */
   trackMem?: boolean | undefined;
@@ -421,8 +421,8 @@ export interface RootOptions extends TreeOptions {
 /** Options of `checkpoint` and `dump`. */
 export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
   /**
-   * Keep memory out of the images and serve it at pageServer until the restored tasks have it. The
-   * call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.
+   * Keep memory out of the images and serve it at `pageServer` until the restored tasks have it.
+   * The call ends when `criu lazy-pages` has fetched all pages. Needs `pageServer` and userfaultfd.
    *
    * @defaultValue false
    * @remarks runc --lazy-pages, CRIU --lazy-pages
@@ -551,7 +551,7 @@ export interface CheckpointSelfOptions extends LeaveRunningOptions {
 /** Options of `restore`. */
 export interface RestoreOptions extends RootOptions, RestoringOptions {
   /**
-   * Name of CRIU's log in workPath.
+   * Name of CRIU's log in `workPath`.
    *
    * @defaultValue 'restore.log'
    * @remarks CRIU --log-file
@@ -661,7 +661,7 @@ export interface PageServerOptions extends WritingOptions {
    */
   port?: number | undefined;
   /**
-   * Name of CRIU's log in workPath.
+   * Name of CRIU's log in `workPath`.
    *
    * @defaultValue 'page-server.log'
    * @remarks CRIU --log-file
@@ -684,7 +684,7 @@ export interface LazyPagesOptions extends TlsNoCnVerifyOptions {
    */
   port: number;
   /**
-   * Name of CRIU's log in workPath.
+   * Name of CRIU's log in `workPath`.
    *
    * @defaultValue 'lazy-pages.log'
    * @remarks CRIU --log-file

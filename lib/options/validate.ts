@@ -1,7 +1,13 @@
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { inspect } from 'node:util';
-import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import {
+  ContradictionError,
+  invalidArgType,
+  invalidArgValue,
+  unknownOption,
+} from '../base/errors.js';
+import { option, type Sentence, sentence } from '../base/sentence.js';
 import { Criu } from '../criu/criu.js';
 import { dumpHooks, type HookSet, restoreHooks } from '../criu/hooks.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
@@ -74,10 +80,10 @@ function refuseUnknown(call: Call, name: string): void {
   const names = rows.map((row) => row.name);
   const elsewhere = optionTable.find((row) => row.name === name)?.calls;
   const meant = nearest(name, names);
-  let reason: string | undefined;
+  let reason: Sentence | undefined;
   if (elsewhere) reason = `it is an option of ${elsewhere.join(' and ')}`;
-  else if (meant !== undefined) reason = `did you mean ${meant}?`;
-  throw invalidArgValue('option name', `an option of ${call}`, name, reason);
+  else if (meant !== undefined) reason = sentence`did you mean ${option(meant)}?`;
+  throw unknownOption(name, `an option of ${call}`, reason);
 }
 
 type Validator = (name: string, value: unknown, row: OptionRow) => unknown;
@@ -187,42 +193,36 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   const { leaveStopped, preDump, lazyPages, statusFd, freezer, tcpClose } = options;
   const { preDumpMode, freezeCgroup, leaveRunning, tcpEstablished, parentPath, trackMem } = options;
   const server = options['pageServer'] as PageServer | undefined;
-  if (leaveRunning && leaveStopped) {
-    throw contradiction('leaveRunning and leaveStopped exclude each other');
-  }
-  if (tcpEstablished && tcpClose) {
-    throw contradiction('tcpEstablished and tcpClose exclude each other');
-  }
+  if (leaveRunning && leaveStopped) throw exclusive('leaveRunning', 'leaveStopped');
+  if (tcpEstablished && tcpClose) throw exclusive('tcpEstablished', 'tcpClose');
   if (preDump && leaveStopped) {
-    throw contradiction(
-      'preDump and leaveStopped exclude each other: after a pre-dump all runs on',
-    );
+    throw exclusive('preDump', 'leaveStopped', 'after a pre-dump all runs on');
   }
   if (preDump && lazyPages) {
-    throw contradiction('preDump and lazyPages exclude each other: a pre-dump writes the memory');
+    throw exclusive('preDump', 'lazyPages', 'a pre-dump writes the memory');
   }
   if (parentPath !== undefined && trackMem === false) {
-    throw contradiction('parentPath needs trackMem: what has changed would not be known');
+    throw incomplete('parentPath', 'trackMem', 'what has changed would not be known');
   }
   if (call === 'checkpoint' && preDumpMode !== undefined && !preDump) {
-    throw contradiction(`preDumpMode ${inspect(preDumpMode)} needs preDump`);
+    throw incomplete('preDumpMode', 'preDump', undefined, inspect(preDumpMode));
   }
   if (statusFd !== undefined && !lazyPages) {
-    throw contradiction(`statusFd ${statusFd} needs lazyPages: there is no status without`);
+    throw incomplete('statusFd', 'lazyPages', 'there is no status without', String(statusFd));
   }
   if (!call.startsWith('restore') && lazyPages && !server) {
-    throw contradiction('lazyPages needs pageServer: the pages are served at that address');
+    throw incomplete('lazyPages', 'pageServer', 'the pages are served at that address');
   }
   if (lazyPages && server && (!isIP(server.address) || server.address.includes('%'))) {
-    const reason = 'lazyPages listens there';
+    const reason = sentence`${option('lazyPages')} listens there`;
     throw invalidArgValue('pageServer', 'an IP address of this machine', server.address, reason);
   }
   refuseTlsForNothing(options);
   if (optionsOf(call).some(({ name }) => name === 'pageServer') && options['tls'] && !server) {
-    throw contradiction('tls: true needs pageServer: there is no connection without');
+    throw incomplete('tls', 'pageServer', 'there is no connection without');
   }
   if (call !== 'checkpoint' && freezer === 'cgroup' && freezeCgroup === undefined) {
-    throw contradiction("freezer 'cgroup' needs freezeCgroup");
+    throw incomplete('freezer', 'freezeCgroup', undefined, "'cgroup'");
   }
 }
 
@@ -231,13 +231,33 @@ function refuseTlsForNothing(options: Readonly<Record<string, unknown>>): void {
   if (options['tls'] === true) return;
   for (const name of ['tlsCacert', 'tlsCacrl', 'tlsCert', 'tlsKey', 'tlsNoCnVerify']) {
     if (options[name] !== undefined && options[name] !== false) {
-      throw contradiction(`${name} needs tls: true, for nothing is encrypted without`);
+      throw incomplete(name, 'tls', 'nothing is encrypted without');
     }
   }
 }
 
-function contradiction(sentence: string): RangeError {
-  return Object.assign(new RangeError(sentence), { code: 'ERR_INVALID_ARG_VALUE' });
+/** Two options of which only one can be given. */
+function exclusive(first: string, second: string, why?: string): ContradictionError {
+  const reason = why === undefined ? '' : `: ${why}`;
+  return new ContradictionError(
+    [first, second],
+    sentence`${option(first)} and ${option(second)} exclude each other${reason}`,
+  );
+}
+
+/** An option that means nothing without another one. */
+function incomplete(
+  name: string,
+  needed: string,
+  why?: string,
+  value?: string,
+): ContradictionError {
+  const given = value === undefined ? option(name) : sentence`${option(name)} ${value}`;
+  const reason = why === undefined ? '' : `: ${why}`;
+  return new ContradictionError(
+    [name, needed],
+    sentence`${given} needs ${option(needed)}${reason}`,
+  );
 }
 
 /** Words as in "'soft', 'full' or 'strict'". */

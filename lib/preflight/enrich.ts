@@ -1,5 +1,6 @@
 import { CriuError } from '../base/errors.js';
 import type { Finding } from '../base/finding.js';
+import { type Sentence, sentence } from '../base/sentence.js';
 import { Budget } from '../linux/procfs.js';
 import { type Inspection, inspect } from './inspect.js';
 
@@ -8,36 +9,30 @@ const patienceMs = 1_500;
 /** The message has to stay readable. */
 const toldInMessage = 3;
 
-/** An error of a dump that knows what may have been the cause. */
-export interface ExplainedError extends CriuError {
-  /** What stands in the way of a dump, the worst first. */
-  findings?: readonly Finding[];
-}
-
 /**
- * Adds to the error of a dump that CRIU refused what {@link inspect} finds: as `findings`, and the
- * cures to its message. Gives the same error; never throws, and takes at most 1.5 s.
+ * Gives the error of a dump that CRIU refused with what {@link inspect} finds: as `findings`, and
+ * with the cures in its message. Gives the error itself when there is nothing to add; never throws,
+ * and takes at most 1.5 s.
  */
 export async function enrich<E>(
   error: E,
   inspection: Inspection,
   ms: number = patienceMs,
-): Promise<E> {
+): Promise<E | CriuError> {
   if (!(error instanceof CriuError) || !isCrius(error)) return error;
   const findings = await within(ms, inspect(inspection, new Budget(ms)));
   const causes = findings?.filter(({ severity }) => severity !== 'notice') ?? [];
   if (findings === undefined || causes.length === 0) return error;
-  try {
-    const told = causes.slice(0, toldInMessage).map(({ message }) => message);
-    const more = causes.length - told.length;
-    const message = `${error.message}. ${told.join('. ')}${more > 0 ? `. And ${more} more findings` : ''}`;
-    error.stack = error.stack?.replace(error.message, () => message) ?? message;
-    error.message = message;
-    Object.defineProperty(error, 'findings', { value: findings, enumerable: true });
-  } catch {
-    // An error that somebody has frozen stays as it is.
-  }
-  return error;
+  return error.with({ findings }, withCauses(error.sentence, causes));
+}
+
+/** The sentence of a failure with its possible causes, the worst first. */
+function withCauses(failed: Sentence, causes: readonly Finding[]): Sentence {
+  const told = causes
+    .slice(0, toldInMessage)
+    .reduce<Sentence>((text, cause) => sentence`${text}. ${cause.sentence}`, failed);
+  const more = causes.length - toldInMessage;
+  return more > 0 ? sentence`${told}. And ${more} more findings` : told;
 }
 
 function isCrius({ code }: CriuError): boolean {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Finding } from '../base/finding.js';
+import { type Finding, type FindingDraft, makeFinding } from '../base/finding.js';
 import type { Mount, MountNamespace } from '../linux/mountinfo.js';
 import { hiddenIn, parseMountinfo } from '../linux/mountinfo.js';
 import { type Namespaces, readNamespaces, type Task } from '../linux/process-tree.js';
@@ -29,7 +29,7 @@ export interface Scan {
   /** The kernel's number of the mount namespace that a mount is in; without one, the task's. */
   namespaceOf(mount: Mount | undefined, task: Task): string | undefined;
   /** The same finding of the same thing is told once. */
-  report(finding: Finding, identity?: string): void;
+  report(finding: FindingDraft, identity?: string): void;
 }
 
 export async function startScan(
@@ -81,7 +81,7 @@ export async function startScan(
       const key = `${finding.code} ${finding.pid} ${identity}`;
       if (reported.has(key)) return;
       reported.add(key);
-      findings.push(finding);
+      findings.push(makeFinding(finding));
     },
   };
   return { scan, findings };

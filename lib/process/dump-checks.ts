@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { CriuError } from '../base/errors.js';
+import { option, type Sentence, sentence } from '../base/sentence.js';
 import type { CriuFeatures } from '../criu/criu.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
@@ -26,21 +27,38 @@ export async function checkFeatures({
   preDump,
   operation,
 }: DumpRequest): Promise<void> {
-  const needs: [boolean, keyof CriuFeatures, string][] = [
+  const needs: [boolean, keyof CriuFeatures, Sentence][] = [
     [
       preDump,
       'memTrack',
-      `memory tracking, which ${operation === 'checkpoint' ? 'preDump' : operation} needs`,
+      sentence`memory tracking, which ${operation === 'checkpoint' ? option('preDump') : operation}
+        needs`,
     ],
-    [options.parentPath !== undefined, 'memTrack', 'memory tracking, which parentPath needs'],
-    [options.trackMem === true, 'memTrack', 'memory tracking, which trackMem needs'],
-    [options.lazyPages === true, 'lazyPages', 'userfaultfd, which lazyPages needs'],
+    [
+      options.parentPath !== undefined,
+      'memTrack',
+      sentence`memory tracking, which ${option('parentPath')} needs`,
+    ],
+    [
+      options.trackMem === true,
+      'memTrack',
+      sentence`memory tracking, which ${option('trackMem')} needs`,
+    ],
+    [
+      options.lazyPages === true,
+      'lazyPages',
+      sentence`userfaultfd, which ${option('lazyPages')} needs`,
+    ],
   ];
   for (const [needed, feature, words] of needs) {
     if (needed && !(await criu.features())[feature]) {
-      throw new CriuError('ERR_CRIU_FEATURE_MISSING', `CRIU and this kernel lack ${words}`, {
-        operation,
-      });
+      throw new CriuError(
+        'ERR_CRIU_FEATURE_MISSING',
+        sentence`CRIU and this kernel lack ${words}`,
+        {
+          operation,
+        },
+      );
     }
   }
 }
@@ -54,8 +72,10 @@ export async function checkPipes({ pid, options, operation }: DumpRequest): Prom
   const proc = new Procfs();
   const finding = await findSmallPipes(proc, () => readTree(proc, pid, new Budget()));
   if (finding === undefined) return;
-  const error = new CriuError('ERR_CRIU_FEATURE_MISSING', finding.message, { operation });
-  throw Object.assign(error, { findings: [finding] });
+  throw new CriuError('ERR_CRIU_FEATURE_MISSING', finding.sentence, {
+    operation,
+    findings: [finding],
+  });
 }
 
 /** CRIU would find out with the tasks frozen and all their memory read. */
@@ -67,8 +87,10 @@ export async function checkListening({ lazyPages, pageServer }: DumpOptions): Pr
     await once(server.listen({ host: address, port, ipv6Only: true }), 'listening');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const where = `pageServer address ${address} port ${port}`;
-    throw new CriuError('ERR_CRIU_ADDRESS', `Cannot listen on ${where} (${code})`, { cause });
+    const where = sentence`${option('pageServer')} address ${address} port ${port}`;
+    throw new CriuError('ERR_CRIU_ADDRESS', sentence`Cannot listen on ${where} (${code ?? ''})`, {
+      cause,
+    });
   } finally {
     if (server.listening) await promisify(server.close.bind(server))();
   }

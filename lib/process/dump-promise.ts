@@ -12,11 +12,29 @@ export interface DumpPromise<T> extends Promise<T> {
  */
 export function withStatus<T>(run: (statusReady: () => void) => Promise<T>): DumpPromise<T> {
   let ready = (): void => {};
-  const told = new Promise<void>((resolve) => {
-    ready = resolve;
+  let fail = (_error: unknown): void => {};
+  const statusReady = new Promise<void>((resolve, reject) => {
+    [ready, fail] = [resolve, reject];
   });
-  const result = run(() => ready());
-  const statusReady = Promise.race([told, result.then(() => {})]);
   statusReady.catch(() => {});
-  return Object.assign(result, { statusReady });
+  const result = runAndTell();
+  return Object.defineProperty(result, 'statusReady', {
+    get: () => {
+      // Whoever listens to this is told of a failure by it.
+      result.catch(() => {});
+      return statusReady;
+    },
+  }) as DumpPromise<T>;
+
+  // Nothing but the caller waits for its promise: only so does the stack of an error lead there.
+  async function runAndTell(): Promise<T> {
+    try {
+      const value = await run(ready);
+      ready();
+      return value;
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { withDeadline } from '../base/deadline.js';
-import { invalidArgValue } from '../base/errors.js';
+import { type AbortError, type CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { checkPid } from '../base/numbers.js';
 import { defaultCriu, requireRoot } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
@@ -81,7 +81,7 @@ export function dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpRe
   return withStatus(async (statusReady) => {
     const checked = validateOptions('dump', options);
     checkPid(pid);
-    return dumpProcess('dump', pid, checked, statusReady);
+    return await dumpProcess('dump', pid, checked, statusReady);
   });
 }
 
@@ -96,17 +96,17 @@ export function dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpRe
 export async function preDump(pid: number, options: PreDumpOptions = {}): Promise<DumpResult> {
   const checked = validateOptions('preDump', options);
   checkPid(pid);
-  return dumpProcess('preDump', pid, checked);
+  return await dumpProcess('preDump', pid, checked);
 }
 
-function dumpProcess<C extends 'dump' | 'preDump'>(
+async function dumpProcess<C extends 'dump' | 'preDump'>(
   operation: C,
   pid: number,
   { criu = defaultCriu(), ...options }: ValidatedOptions[C],
   statusReady?: () => void,
 ): Promise<DumpResult> {
   const preDump = operation === 'preDump';
-  return withDeadline(operation, options, (deadline) =>
+  return await withDeadline(operation, options, (deadline) =>
     runDump({
       operation,
       criu,
@@ -297,10 +297,11 @@ function mayBeAllThatIsLeft({ pid }: DumpRequest, outcome: NativeOutcome): boole
 /** Errors whose images are kept. */
 const keptImages = new WeakSet<Error>();
 
-function keepImages(error: Error, images: OutputDirectory): Error {
-  error.message += `. The tree is gone; its images are kept in ${readlinkSync(`/proc/self/fd/${images.fd}`)}`;
-  keptImages.add(error);
-  return error;
+function keepImages(error: AbortError | CriuError, images: OutputDirectory): Error {
+  const place = readlinkSync(`/proc/self/fd/${images.fd}`);
+  const told = withNote(error, `The tree is gone; its images are kept in ${place}`);
+  keptImages.add(told);
+  return told;
 }
 
 /** Statistics are not worth a failure. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CriuError } from '../base/errors.js';
+import { type AbortError, CriuError } from '../base/errors.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import type { Outcome } from '../criu/run.js';
@@ -10,7 +10,7 @@ export async function failure(
   request: Running,
   outcome: Outcome,
   place: OutputDirectory,
-): Promise<Error> {
+): Promise<AbortError | CriuError> {
   const { veto } = outcome;
   if (outcome.cancelled) return request.deadline.error(outcome.stage);
   const logName = request.options.logFile;

@@ -1,4 +1,5 @@
 import type { Deadline } from '../base/deadline.js';
+import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
 import type { OutputDirectory } from '../images/directory.js';
 import type { CriuFields, FreshDirectory } from '../native/contract.js';
@@ -7,7 +8,7 @@ import type { ValidatedOptions } from '../options/validated.js';
 /** What any operation that runs has, whatever it does. */
 export interface Running {
   /** The public call, for errors. */
-  operation: string;
+  operation: Operation;
   /** Bounds all of it. */
   deadline: Deadline;
   options: { logFile: string };

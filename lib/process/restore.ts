@@ -96,7 +96,7 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { criu = defaultCriu(), ...checked } = validateOptions('restore', options);
   const checkedPath = checkImagePath(imagePath);
-  return withDeadline('restore', checked, (deadline) =>
+  return await withDeadline('restore', checked, (deadline) =>
     runRestore({
       operation: 'restore',
       criu,

@@ -56,7 +56,7 @@ export async function checkpointSelf(options: CheckpointSelfOptions = {}): Promi
   const imagePath = checkImagePath(
     given.imagePath ?? (process.env[snapshotVariable] || './checkpoint'),
   );
-  return withDeadline(operation, given, (deadline) =>
+  return await withDeadline(operation, given, (deadline) =>
     checkpointInTime({ operation, criu, options: { ...given, imagePath }, deadline }),
   );
 }

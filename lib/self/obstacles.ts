@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CriuError } from '../base/errors.js';
-import type { Finding, FindingCode } from '../base/finding.js';
+import type { FindingCode } from '../base/finding.js';
+import { sentence } from '../base/sentence.js';
 import { Budget } from '../linux/procfs.js';
 import { type Inspection, inspect } from '../preflight/inspect.js';
 
@@ -32,12 +33,11 @@ export async function refuseObstacles(inspection: Inspection): Promise<void> {
   const [first] = found;
   if (first === undefined) return;
   const more = found.length > 1 ? `. And ${found.length - 1} more findings` : '';
-  const error = new CriuError('ERR_NOT_CHECKPOINTABLE', `${first.message}${more}`, {
+  throw new CriuError('ERR_NOT_CHECKPOINTABLE', sentence`${first.sentence}${more}`, {
     operation: 'checkpointSelf',
     stage: 'process',
+    findings: found,
   });
-  Object.defineProperty(error, 'findings', { value: found satisfies Finding[], enumerable: true });
-  throw error;
 }
 
 /** A criu or a guard that is about to be ended. */

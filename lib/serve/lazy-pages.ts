@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortError, CriuError } from '../base/errors.js';
+import { abortError, CriuError, inOperation } from '../base/errors.js';
 import type { Stage } from '../base/stage.js';
 import { defaultCriu } from '../criu/criu.js';
 import { checkDirectory } from '../images/directory.js';
@@ -66,7 +66,11 @@ export interface LazyPagesHandle extends AsyncDisposable {
  * ```
  */
 export async function startLazyPages(options: LazyPagesOptions): Promise<LazyPagesHandle> {
-  const start = performance.now();
+  return await inOperation('startLazyPages', () => start(options));
+}
+
+async function start(options: LazyPagesOptions): Promise<LazyPagesHandle> {
+  const since = performance.now();
   const checked = validateOptions('startLazyPages', options);
   const { imagePath, logFile: logName, criu = defaultCriu(), signal } = checked;
   const operation = 'startLazyPages';
@@ -126,7 +130,7 @@ export async function startLazyPages(options: LazyPagesOptions): Promise<LazyPag
       await served(service, serving, () => stage);
       const { total, served: pages } = await log.read();
       const logFile = join(work.path, logName);
-      return { logFile, total, served: pages, durationMs: performance.now() - start };
+      return { logFile, total, served: pages, durationMs: performance.now() - since };
     } finally {
       await log.finish();
       signal?.removeEventListener('abort', stop);

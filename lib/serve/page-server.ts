@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortError } from '../base/errors.js';
+import { abortError, inOperation } from '../base/errors.js';
 import { defaultCriu } from '../criu/criu.js';
 import { checkDirectory, claimDirectory } from '../images/directory.js';
 import { checkParentPath } from '../images/place.js';
@@ -56,6 +56,10 @@ export interface PageServerHandle extends AsyncDisposable {
  * ```
  */
 export async function startPageServer(options: PageServerOptions): Promise<PageServerHandle> {
+  return await inOperation('startPageServer', () => start(options));
+}
+
+async function start(options: PageServerOptions): Promise<PageServerHandle> {
   const checked = validateOptions('startPageServer', options);
   const { imagePath, parentPath, logFile: logName, criu = defaultCriu(), signal } = checked;
   if (signal?.aborted) throw abortError(signal.reason);

@@ -2,72 +2,55 @@ import { invalidArgValue } from '../../base/errors.js';
 import type { CheckpointResult } from '../../container/checkpoint.js';
 import type { OptionRow } from '../../options/schema.js';
 import type { CheckpointOptions } from '../../options/types.js';
-import { type Command, helpFlag, type Outside } from '../command.js';
+import { type Argument, type Command, helpFlag, type Outside } from '../command.js';
 import { isOwnedByNode } from '../descriptor.js';
-import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
-import { flagEntries, renderHelp } from '../help.js';
+import type { Flag } from '../flags.js';
+import { flagEntries } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
+import { flagWords } from '../words.js';
 
 const rows = rowsOf('checkpoint');
 /** Defaults that the command does not share with the API: runc writes into whatever is there. */
 const ownDefaults: Readonly<Record<string, string>> = { existing: 'reuse' };
-export const checkpointFlags: readonly Flag[] = [...rows.map(toFlag), helpFlag];
+/** The argument of those commands that are for a container. */
+export const containerArgument: Argument = {
+  placeholder: '<container-id>',
+  meaning: 'the container id',
+};
+/** What every command for a container calls in its own way. */
+export const containerNames: Readonly<Record<string, string>> = {
+  id: containerArgument.placeholder,
+  stateRoot: '--root',
+};
+const words = flagWords(rows, containerNames);
+export const checkpointFlags: readonly Flag[] = rows.map(toFlag);
+const isOfRunc = ({ source }: OptionRow): boolean => source.startsWith('runc ');
 
 /** `libcriu checkpoint`, in the place of `runc checkpoint`. */
 export const checkpointCommand: Command = {
   name: 'checkpoint',
   summary: 'save the state of a running container',
+  argument: containerArgument,
+  flags: checkpointFlags,
+  description: [
+    'Saves the state of the running container <container-id>, for runc restore to',
+    'bring it back, and ends the container unless told otherwise.',
+  ],
+  sections: [
+    { heading: 'Options:', entries: flagEntries(rows.filter(isOfRunc).map(toFlag)) },
+    {
+      heading: 'Options that runc does not have:',
+      entries: flagEntries([...rows.filter((row) => !isOfRunc(row)).map(toFlag), helpFlag]),
+    },
+  ],
+  words,
 
-  help() {
-    const isOfRunc = ({ source }: OptionRow): boolean => source.startsWith('runc ');
-    return renderHelp([
-      {
-        heading: 'Usage:',
-        entries: [
-          'libcriu [global options] checkpoint [options] <container-id>',
-          '',
-          'Saves the state of the running container <container-id>, for runc restore to',
-          'bring it back, and ends the container unless told otherwise.',
-        ],
-      },
-      { heading: 'Options:', entries: flagEntries(rows.filter(isOfRunc).map(toFlag)) },
-      {
-        heading: 'Options that runc does not have:',
-        entries: flagEntries([...rows.filter((row) => !isOfRunc(row)).map(toFlag), helpFlag]),
-      },
-    ]);
-  },
-
-  async run(args, settings) {
-    const { outside, log, root, globalFlags } = settings;
-    const { values, rest } = parseFlags(args, checkpointFlags, { outer: globalFlags });
-    if (values.get('help') === true) {
-      outside.stdout.write(checkpointCommand.help());
-      return;
-    }
-    const [id, ...more] = rest;
-    if (id === undefined || more.length > 0) {
-      throw new UsageError(
-        `Expected exactly one argument, the container id, for checkpoint but received ${rest.length}` +
-          (rest.length === 0 ? '' : `: ${rest.map(quoted).join(', ')}`),
-      );
-    }
+  async run({ outside, log, root, values, argument: id }) {
     const options: CheckpointOptions = { ...ownDefaults, ...checkpointOptions(values) };
     if (root !== undefined) options.stateRoot = root;
-    if (typeof options.statusFd === 'number' && isOwnedByNode(options.statusFd)) {
-      const { statusFd } = options;
-      throw invalidArgValue(
-        'statusFd',
-        'a descriptor open for writing',
-        statusFd,
-        'it is not open',
-      );
-    }
-    const { containerId, pid, imagePath, logFile, durationMs, warnings } = await interruptible(
-      outside,
-      id,
-      options,
-    );
+    refuseDescriptorOfNode(options.statusFd);
+    const result = await interruptible(outside, id, options);
+    const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
     log.debug(
       `checkpoint of ${containerId} (pid ${pid}) in ${imagePath} after ${durationMs.toFixed(1)} ms, ` +
@@ -75,6 +58,11 @@ export const checkpointCommand: Command = {
     );
   },
 };
+
+function refuseDescriptorOfNode(fd: number | undefined): void {
+  if (typeof fd !== 'number' || !isOwnedByNode(fd)) return;
+  throw invalidArgValue('statusFd', 'a descriptor open for writing', fd, 'it is not open');
+}
 
 async function interruptible(
   { checkpoint, onInterrupt }: Outside,
@@ -102,7 +90,8 @@ async function interruptible(
 
 function toFlag(row: OptionRow): Flag {
   const { [row.name]: ownDefault } = ownDefaults;
-  return flagOf(ownDefault === undefined ? row : { ...row, default: ownDefault }, 'checkpoint');
+  const shown = ownDefault === undefined ? row : { ...row, default: ownDefault };
+  return flagOf(shown, 'checkpoint', words);
 }
 
 /** The API validates them, as it does those of everybody. */

@@ -1,45 +1,24 @@
 import type { RestoreOptions } from '../../options/types.js';
-import { type Command, helpFlag } from '../command.js';
-import { type Flag, parseFlags, quoted, UsageError } from '../flags.js';
-import { flagEntries, renderHelp } from '../help.js';
+import type { Command } from '../command.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
+import { flagWords } from '../words.js';
 
 const rows = rowsOf('restore');
-const flags: readonly Flag[] = [...rows.map((row) => flagOf(row, 'restore')), helpFlag];
+const words = flagWords(rows, { imagePath: 'DIR' });
 
 /** `libcriu restore`: brings back a process. */
 export const restoreCommand: Command = {
   name: 'restore',
   summary: 'bring back a process from its images',
+  argument: { placeholder: 'DIR', meaning: 'the directory of the images' },
+  flags: rows.map((row) => flagOf(row, 'restore', words)),
+  description: [
+    'Brings back the processes that dump, or run --snapshot, has saved in DIR, and',
+    'prints the pid of the first. They go on when the command has ended.',
+  ],
+  words,
 
-  help() {
-    return renderHelp([
-      {
-        heading: 'Usage:',
-        entries: [
-          'libcriu [global options] restore [options] DIR',
-          '',
-          'Brings back the processes that dump, or run --snapshot, has saved in DIR, and',
-          'prints the pid of the first. They go on when the command has ended.',
-        ],
-      },
-      { heading: 'Options:', entries: flagEntries(flags) },
-    ]);
-  },
-
-  async run(args, { outside, log, globalFlags }) {
-    const { values, rest } = parseFlags(args, flags, { outer: globalFlags });
-    if (values.get('help') === true) {
-      outside.stdout.write(restoreCommand.help());
-      return;
-    }
-    const [directory, ...more] = rest;
-    if (directory === undefined || more.length > 0) {
-      throw new UsageError(
-        `Expected exactly one argument, the directory of the images, for restore but received ${rest.length}` +
-          (rest.length === 0 ? '' : `: ${rest.map(quoted).join(', ')}`),
-      );
-    }
+  async run({ values, argument: directory, outside, log }) {
     // Loaded when it is needed, as the addon is.
     const { restore } = await import('../../process/restore.js');
     const options: RestoreOptions = toOptions(rows, values);

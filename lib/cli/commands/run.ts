@@ -3,53 +3,32 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
-import { type Command, helpFlag } from '../command.js';
-import { type Flag, parseFlags, UsageError } from '../flags.js';
-import { flagEntries, renderHelp } from '../help.js';
+import { type Command, lastOf } from '../command.js';
+import type { Flag } from '../flags.js';
 
-const flags: readonly Flag[] = [
-  {
-    name: 'snapshot',
-    placeholder: 'DIR',
-    help: 'directory for the images, empty or to be made; it has to stay where it is',
-  },
-  helpFlag,
-];
+const snapshotFlag: Flag = {
+  name: 'snapshot',
+  placeholder: 'DIR',
+  isRequired: true,
+  help: 'directory for the images, empty or to be made; it has to stay where it is',
+};
 
 /** `libcriu run`: runs a program until it has checkpointed itself. */
 export const runCommand: Command = {
   name: 'run',
   summary: 'run a Node.js program until it has checkpointed itself',
+  argument: { placeholder: 'app.js [arguments]', meaning: 'the program', isProgram: true },
+  flags: [snapshotFlag],
+  description: [
+    'Starts app.js in a session of its own, with its output in DIR/output.log, and',
+    'waits until it has called checkpointSelf() and is gone. `libcriu restore DIR`',
+    'then brings it back, as often as you like.',
+  ],
 
-  help() {
-    return renderHelp([
-      {
-        heading: 'Usage:',
-        entries: [
-          'libcriu [global options] run --snapshot DIR app.js [arguments]',
-          '',
-          'Starts app.js in a session of its own, with its output in DIR/output.log, and',
-          'waits until it has called checkpointSelf() and is gone. `libcriu restore DIR`',
-          'then brings it back, as often as you like.',
-        ],
-      },
-      { heading: 'Options:', entries: flagEntries(flags) },
-    ]);
-  },
-
-  async run(args, { outside, log, globalFlags }) {
-    const { values, rest } = parseFlags(args, flags, { outer: globalFlags, stopAtArgument: true });
-    if (values.get('help') === true) {
-      outside.stdout.write(runCommand.help());
-      return;
-    }
-    const given = values.get('snapshot');
-    const directory = Array.isArray(given) ? given.at(-1) : undefined;
-    if (!directory) throw new UsageError('Expected a directory after --snapshot for run');
-    const [program] = rest;
-    if (program === undefined) throw new UsageError('Expected a program, as app.js, for run');
-    await runUntilSaved(resolve(directory), rest, outside.onInterrupt);
-    log.debug(`the images are in ${resolve(directory)}`);
+  async run({ values, argument: program, rest, outside, log }) {
+    const directory = resolve(lastOf(values.get(snapshotFlag.name)) ?? '');
+    await runUntilSaved(directory, [program, ...rest], outside.onInterrupt);
+    log.debug(`the images are in ${directory}`);
   },
 };
 

@@ -1,6 +1,7 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { type ApiRemark, sentence, toApi } from '../../base/sentence.js';
 import { type Host, realHost } from '../../linux/host.js';
 import type { Container, ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
@@ -28,9 +29,14 @@ export async function findContainer(
   }
   throw new CriuError(
     'ERR_CONTAINER_NOT_FOUND',
-    `container does not exist: ${JSON.stringify(id)} in ${roots.join(' or ')}`,
-    { operation: 'checkpoint' },
+    sentence`container does not exist: ${JSON.stringify(id)} in ${roots.join(' or ')}${adviceOn(id)}`,
   );
+}
+
+/** Digits are a good name of a container, but most likely they are meant as a pid. */
+function adviceOn(id: string): ApiRemark {
+  const isNumber = /^\d+$/.test(id);
+  return toApi(isNumber ? '; pass a number for a process, to dump(), explain() or iterate()' : '');
 }
 
 /** runc's rule: the real root looks in `/run/runc` whatever the environment says. */
@@ -64,7 +70,6 @@ async function readState(
     throw new CriuError(
       'ERR_CONTAINER_CORRUPT',
       `${join(stateDir, crunConfigFile)} does not exist beside ${crunStatusFile}`,
-      { operation: 'checkpoint' },
     );
   }
   return parseCrunState(stateRoot, id, { status, config }, host);
@@ -78,14 +83,11 @@ async function isDirectory(path: string): Promise<boolean> {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw new CriuError('ERR_CRIU_PERMISSION', `${path} cannot be read: ${reason(error)}`, {
-      operation: 'checkpoint',
       cause: error,
     });
   }
   // A link would lead to another container's state, or out of the state root.
-  throw new CriuError('ERR_CONTAINER_CORRUPT', `${path} is not a directory`, {
-    operation: 'checkpoint',
-  });
+  throw new CriuError('ERR_CONTAINER_CORRUPT', `${path} is not a directory`);
 }
 
 /** The initial user namespace maps every id to itself. */

@@ -6,7 +6,10 @@ import { invalidArgType, invalidArgValue } from '../../base/errors.js';
  * root.
  */
 export function validateId(id: unknown): string {
-  if (typeof id !== 'string') throw invalidArgType('id', 'a container id as a string', id);
+  if (typeof id !== 'string') {
+    const advice = typeof id === 'number' ? 'pass a string for a container' : undefined;
+    throw invalidArgType('id', 'a container id as a string', id, advice);
+  }
   const reason = badId(id);
   if (reason !== undefined) throw invalidArgValue('id', 'a container id', id, reason);
   return id;

@@ -21,7 +21,6 @@ export class JsonValue {
       return new JsonValue(file, '', JSON.parse(text));
     } catch (cause) {
       throw new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not whole JSON: ${reason(cause)}`, {
-        operation: 'checkpoint',
         cause,
       });
     }
@@ -91,7 +90,6 @@ export class JsonValue {
     throw new CriuError(
       'ERR_CONTAINER_CORRUPT',
       `Expected ${expected} in ${where} but found ${this.#value === undefined ? 'nothing' : shown}`,
-      { operation: 'checkpoint' },
     );
   }
 
@@ -124,7 +122,6 @@ export async function readStateFile(file: string): Promise<string | undefined> {
     if (code === 'ELOOP' || code === 'ENXIO') throw notAFile(file);
     if (code === 'EACCES' || code === 'EPERM') {
       throw new CriuError('ERR_CRIU_PERMISSION', `${file} cannot be read: ${reason(error)}`, {
-        operation: 'checkpoint',
         cause: error,
       });
     }
@@ -133,9 +130,7 @@ export async function readStateFile(file: string): Promise<string | undefined> {
 }
 
 function notAFile(file: string): CriuError {
-  return new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not a regular file`, {
-    operation: 'checkpoint',
-  });
+  return new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not a regular file`);
 }
 
 function ownValue(object: object, key: string): unknown {

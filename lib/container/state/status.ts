@@ -72,7 +72,6 @@ export async function requireCheckpointable(container: Container, host: Host): P
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container cannot be checkpointed in ${shown} state (id ${JSON.stringify(id)})${why}`,
-    { operation: 'checkpoint' },
   );
 }
 
@@ -97,7 +96,7 @@ async function freezerState(container: ContainerState, host: Host): Promise<Free
     throw new CriuError(
       'ERR_CONTAINER_STATE',
       `The state of container ${JSON.stringify(container.id)} is not known: ${reason(cause)}`,
-      { operation: 'checkpoint', cause },
+      { cause },
     );
   }
 }

@@ -1,4 +1,5 @@
-import type { Finding } from '../../base/finding.js';
+import type { FindingDraft } from '../../base/finding.js';
+import { option, sentence } from '../../base/sentence.js';
 import { splitDevice } from '../../linux/device.js';
 import { isRemote } from '../../linux/mountinfo.js';
 import { shownPath } from '../../linux/paths.js';
@@ -81,7 +82,7 @@ async function isEnding({ proc }: Scan, pid: number): Promise<boolean> {
   return isDead || (flags & exiting) !== 0;
 }
 
-function unsupported(pid: number, fd: number, link: string): Finding {
+function unsupported(pid: number, fd: number, link: string): FindingDraft {
   const kind = link.replace(/^anon_inode:/, '').replace(/^\[(.*)\]$/, '$1');
   if (kind === 'io_uring') {
     return {
@@ -172,6 +173,7 @@ function checkWatches(scan: Scan, { pid }: Task, fd: number, link: string, info:
     if (mount && mount.type !== 'overlay') continue;
     if (allowed.scansPaths) continue;
     const type = mount?.type ?? all.find(({ dev }) => dev === device)?.type;
+    const where = mount ? `of an ${type} file system` : 'of no mount of its own';
     report({
       code: 'watch',
       severity: 'needs-option',
@@ -179,10 +181,8 @@ function checkWatches(scan: Scan, { pid }: Task, fd: number, link: string, info:
       fd,
       subject: `${link} inode ${Number.parseInt(inode, 16)} of device ${device}`,
       option: 'irmapPaths',
-      message:
-        `Descriptor ${fd} of process ${pid} watches a file ` +
-        `${mount ? `of an ${type} file system` : 'of no mount of its own'}, whose name CRIU can only ` +
-        'find by looking at directories: pass them as irmapPaths',
+      message: sentence`Descriptor ${fd} of process ${pid} watches a file ${where}, whose name CRIU
+        can only find by looking at directories: pass them as ${option('irmapPaths')}`,
     });
   }
 }
@@ -225,9 +225,8 @@ function checkLock(
     subject: link,
     option: 'fileLocks',
     value: true,
-    message:
-      `Process ${pid} holds a lock (${kind} ${access}) on ${shownPath(link)}, descriptor ${fd}: pass ` +
-      'fileLocks: true if nobody outside shares it',
+    message: sentence`Process ${pid} holds a lock (${kind} ${access ?? ''}) on ${shownPath(link)},
+      descriptor ${fd}: pass ${option('fileLocks', true)} if nobody outside shares it`,
   });
 }
 
@@ -275,7 +274,7 @@ async function checkPathDescriptor(
   else if (!(major === miscMajor && minor === 200)) await checkFile(scan, task, file);
 }
 
-function unknownDevice(pid: number, fd: number, path: string, numbers: string): Finding {
+function unknownDevice(pid: number, fd: number, path: string, numbers: string): FindingDraft {
   return {
     code: 'unsupported-device',
     severity: 'fails',

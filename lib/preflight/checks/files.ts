@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { option, sentence } from '../../base/sentence.js';
 import { isRemote, type Mount } from '../../linux/mountinfo.js';
 import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
@@ -72,9 +73,9 @@ async function checkPath(
         subject: file.path.replace(deleted, ''),
         option: 'linkRemap',
         value: true,
-        message:
-          `${capital(file.role)} of process ${task.pid} is ${shownPath(file.path.replace(deleted, ''))}, ` +
-          'a name that is gone while the file has another: pass linkRemap: true',
+        message: sentence`${capital(file.role)} of process ${task.pid} is
+          ${shownPath(file.path.replace(deleted, ''))}, a name that is gone while the file has another:
+          pass ${option('linkRemap', true)}`,
       },
       `${stat.dev} ${stat.ino}`,
     );
@@ -93,9 +94,9 @@ async function checkPath(
     subject: file.path,
     option: 'evasiveDevices',
     value: true,
-    message:
-      `${capital(file.role)} of process ${task.pid} is a device whose path ${shownPath(file.path)} now ` +
-      'leads to another node of the same device: pass evasiveDevices: true',
+    message: sentence`${capital(file.role)} of process ${task.pid} is a device whose path
+      ${shownPath(file.path)} now leads to another node of the same device: pass
+      ${option('evasiveDevices', true)}`,
   });
 }
 
@@ -123,7 +124,8 @@ async function reportOutside(
         severity: 'needs-option',
         option: 'shellJob',
         value: true,
-        message: `${subject} is a terminal from outside of its mount namespace: pass shellJob: true`,
+        message: sentence`${subject} is a terminal from outside of its mount namespace: pass
+          ${option('shellJob', true)}`,
       },
       identity,
     );
@@ -163,9 +165,8 @@ async function reportOutside(
       severity: 'needs-option',
       option: 'external',
       value,
-      message:
-        `${subject} lies outside of its mount namespace: open it anew inside, or pass ` +
-        `external: ['${value[0]}'] and hand the file over at restore`,
+      message: sentence`${subject} lies outside of its mount namespace: open it anew inside, or pass
+        ${option('external', value)} and hand the file over at restore`,
     },
     identity,
   );
@@ -203,9 +204,9 @@ function reportUnlinked(
       subject: path,
       option: 'ghostLimit',
       value: size,
-      message:
-        `${capital(file.role)} of process ${pid}, ${shownPath(path)}, is deleted and has ${size} bytes, ` +
-        `more than CRIU saves by itself (${allowed.ghostLimit}): pass ghostLimit: ${size} or more`,
+      message: sentence`${capital(file.role)} of process ${pid}, ${shownPath(path)}, is deleted and has
+        ${size} bytes, more than CRIU saves by itself (${allowed.ghostLimit}): pass
+        ${option('ghostLimit', size)} or more`,
     },
     `${stat.dev} ${stat.ino}`,
   );

@@ -1,6 +1,7 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { Finding } from '../../base/finding.js';
+import { type Finding, makeFinding } from '../../base/finding.js';
+import { option as named, sentence } from '../../base/sentence.js';
 import type { Criu } from '../../criu/criu.js';
 import { type Namespaces, statusField, type Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
@@ -121,7 +122,7 @@ async function checkFeatures(
       severity: 'fails',
       pid: root.pid,
       subject: what,
-      message: `CRIU and this kernel lack ${what}: do without ${option}`,
+      message: sentence`CRIU and this kernel lack ${what}: do without ${named(option)}`,
     });
   }
 }
@@ -129,7 +130,7 @@ async function checkFeatures(
 async function checkLazyPages({ proc, tasks, report, allowed }: Scan): Promise<void> {
   if (!allowed.flags.has('lazy-pages')) return;
   const finding = await findSmallPipes(proc, async () => tasks);
-  if (finding) report(finding);
+  if (finding) report({ ...finding, message: finding.sentence });
 }
 
 /**
@@ -150,7 +151,7 @@ export async function findSmallPipes(
   const [root] = tasks;
   // What fits into the pipes that it gets is served all the same.
   if (!root || tasks.every(({ privateBytes }) => privateBytes <= size)) return undefined;
-  return {
+  return makeFinding({
     code: 'lazy-pages-pipe',
     severity: 'fails',
     pid: root.pid,
@@ -158,7 +159,7 @@ export async function findSmallPipes(
     message:
       `This process lacks CAP_SYS_RESOURCE and fs.pipe-max-size is ${size}, too little for lazy ` +
       `pages of a large process: raise it to ${wantedPipeSize} with sysctl`,
-  };
+  });
 }
 
 async function checkCache({ root, report }: Scan, program: Program | undefined): Promise<void> {
@@ -197,9 +198,9 @@ async function checkSpace(
       severity: 'fails',
       pid: root.pid,
       subject: path,
-      message:
-        `The tasks have ${mebibytes(needed)} MiB of memory of their own and the file system of imagePath ` +
-        `(${path}) has ${mebibytes(free)} MiB left: give another imagePath`,
+      message: sentence`The tasks have ${mebibytes(needed)} MiB of memory of their own and the file
+        system of ${named('imagePath')} (${path}) has ${mebibytes(free)} MiB left: give another
+        ${named('imagePath')}`,
     });
     return;
   }

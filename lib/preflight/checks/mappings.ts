@@ -1,3 +1,4 @@
+import { option, sentence } from '../../base/sentence.js';
 import { splitDevice } from '../../linux/device.js';
 import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
@@ -69,9 +70,8 @@ export async function checkMappings(scan: Scan, task: Task): Promise<void> {
         severity: 'fails',
         pid,
         subject: path,
-        message:
-          `Process ${pid} is being probed (uprobes): end the tracing, or pass a configFile with ` +
-          'the line allow-uprobes',
+        message: sentence`Process ${pid} is being probed (uprobes): end the tracing, or pass a
+          ${option('configFile')} with the line allow-uprobes`,
       });
     } else if (path.startsWith('/SYSV')) {
       if (root.namespaces.ipc !== own.ipc) return;

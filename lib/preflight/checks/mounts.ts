@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { option, sentence } from '../../base/sentence.js';
 import { groupBy, type Mount, type MountNamespace } from '../../linux/mountinfo.js';
 import { isBelow, shownPath } from '../../linux/paths.js';
 import type { Allowed } from '../allowed.js';
@@ -164,14 +165,15 @@ function reportMount({ report }: Scan, { mount, namespace, kind, isOfHost }: Mou
       severity: 'needs-option',
       option: 'enableFs',
       value: [type],
-      message:
-        `${what} is a file system (${type}) that CRIU does not know: pass enableFs: ['${type}'] to have ` +
-        'it mounted anew at restore, or skipMnt to leave it out',
+      message: sentence`${what} is a file system (${type}) that CRIU does not know: pass
+        ${option('enableFs', [type])} to have it mounted anew at restore, or ${option('skipMnt')} to
+        leave it out`,
     });
     return;
   }
   const name = basename(mountpoint) || 'root';
   const value = [`mnt[${mountpoint}]:${name}`];
+  const masters = kind === 'master' ? sentence` with ${option('extMasters', true)}` : '';
   const why: Readonly<Record<MountProblem['kind'], string>> = {
     bind: `comes from outside (${root} of device ${dev})`,
     master: 'receives mounts from outside',
@@ -184,8 +186,7 @@ function reportMount({ report }: Scan, { mount, namespace, kind, isOfHost }: Mou
     severity: 'needs-option',
     option: 'external',
     value,
-    message:
-      `${what} ${why[kind]}: pass external: ['${value[0]}'], or autoExtMnt: true` +
-      `${kind === 'master' ? ' with extMasters: true' : ''}`,
+    message: sentence`${what} ${why[kind]}: pass ${option('external', value)}, or
+      ${option('autoExtMnt', true)}${masters}`,
   });
 }

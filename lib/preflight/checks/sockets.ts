@@ -1,3 +1,4 @@
+import { option, sentence } from '../../base/sentence.js';
 import { shownPath } from '../../linux/paths.js';
 import { readSockets, type Socket } from '../../linux/sockets.js';
 import { unixPeers } from '../../linux/unix-peers.js';
@@ -93,9 +94,9 @@ function checkTcp(
       subject: name,
       option: 'tcpSkipInFlight',
       value: true,
-      message:
-        `Descriptor ${fd} of process ${pid} listens at ${name} and has ${waiting} connections that ` +
-        'nobody has accepted: pass tcpSkipInFlight: true to leave them out',
+      message: sentence`Descriptor ${fd} of process ${pid} listens at ${name} and has ${waiting}
+        connections that nobody has accepted: pass ${option('tcpSkipInFlight', true)} to leave them
+        out`,
     });
   }
   const isAllowed = allowed.flags.has('tcp-established') || allowed.flags.has('tcp-close');
@@ -108,9 +109,9 @@ function checkTcp(
     subject: name,
     option: 'tcpEstablished',
     value: true,
-    message:
-      `Descriptor ${fd} of process ${pid} is a TCP connection (${name}): pass tcpEstablished: true ` +
-      'to save it, or tcpClose: true to have it closed at restore',
+    message: sentence`Descriptor ${fd} of process ${pid} is a TCP connection (${name}): pass
+      ${option('tcpEstablished', true)} to save it, or ${option('tcpClose', true)} to have it closed
+      at restore`,
   });
 }
 
@@ -133,7 +134,8 @@ function checkUnix({ report, allowed }: Scan, all: readonly Socket[], ours: OwnS
         ...common,
         option: 'extUnixSk',
         value: true,
-        message: `${what} whose other end is outside of the tree: pass extUnixSk: true`,
+        message: sentence`${what} whose other end is outside of the tree: pass
+          ${option('extUnixSk', true)}`,
       });
       continue;
     }
@@ -143,9 +145,9 @@ function checkUnix({ report, allowed }: Scan, all: readonly Socket[], ours: OwnS
       ...common,
       option: 'external',
       value,
-      message:
-        `${what} ${socket.type === stream ? 'stream ' : ''}whose other end is outside of the tree: ` +
-        `close it, or pass external: ['${value[0]}'] and hand another one over at restore`,
+      message: sentence`${what} ${socket.type === stream ? 'stream ' : ''}whose other end is outside
+        of the tree: close it, or pass ${option('external', value)} and hand another one over at
+        restore`,
     });
   }
   for (const socket of unclear) {
@@ -158,9 +160,8 @@ function checkUnix({ report, allowed }: Scan, all: readonly Socket[], ours: OwnS
       pid,
       fd,
       subject: socket.name === '' ? `socket:[${socket.inode}]` : socket.name,
-      message:
-        `${describe(socket, fd, pid)} whose other end may be outside of the tree, where CRIU would ` +
-        'need extUnixSk: true for datagrams and refuse a stream',
+      message: sentence`${describe(socket, fd, pid)} whose other end may be outside of the tree,
+        where CRIU would need ${option('extUnixSk', true)} for datagrams and refuse a stream`,
     });
   }
 }

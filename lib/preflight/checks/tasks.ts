@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { option, sentence } from '../../base/sentence.js';
 import { namespaceTypes, sleepsSince, type Task } from '../../linux/process-tree.js';
 import type { Scan } from '../scan.js';
 
@@ -111,9 +112,9 @@ function checkRootNamespace({ report, root, own, allowed }: Scan): void {
     subject: `pid:[${inode}]`,
     option: 'external',
     value,
-    message:
-      `Process ${pid} is in a pid namespace whose init it is not: dump its init and with it the ` +
-      `whole namespace, or restore into an existing one with external: ['${value[0]}']`,
+    message: sentence`Process ${pid} is in a pid namespace whose init it is not: dump its init and
+      with it the whole namespace, or restore into an existing one with
+      ${option('external', value)}`,
   });
 }
 

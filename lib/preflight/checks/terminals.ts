@@ -1,3 +1,4 @@
+import { option, sentence } from '../../base/sentence.js';
 import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
 import type { Scan } from '../scan.js';
@@ -66,9 +67,8 @@ function checkSession({ root, report, allowed }: Scan): void {
     subject: `session ${root.session}`,
     option: 'shellJob',
     value: true,
-    message:
-      `Process ${pid} does not lead its session (${root.session} does): pass shellJob: true, or ` +
-      'start it with setsid',
+    message: sentence`Process ${pid} does not lead its session (${root.session} does): pass
+      ${option('shellJob', true)}, or start it with setsid`,
   });
 }
 
@@ -90,9 +90,9 @@ function checkControlling({ tasks, report, allowed }: Scan, terminals: Terminals
       subject: path,
       option: 'shellJob',
       value: true,
-      message:
-        `Descriptor ${fd} of process ${pid} is its controlling terminal ${shownPath(path)}, whose session ` +
-        'is led from outside of the tree: pass shellJob: true',
+      message: sentence`Descriptor ${fd} of process ${pid} is its controlling terminal
+        ${shownPath(path)}, whose session is led from outside of the tree: pass
+        ${option('shellJob', true)}`,
     });
   }
 }
@@ -133,8 +133,7 @@ function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
     subject: path,
     option: 'shellJob',
     value: true,
-    message:
-      `Descriptor ${fd} of process ${task.pid} is the terminal ${shownPath(path)}, whose master is outside ` +
-      'of the tree: pass shellJob: true',
+    message: sentence`Descriptor ${fd} of process ${task.pid} is the terminal ${shownPath(path)}, whose
+      master is outside of the tree: pass ${option('shellJob', true)}`,
   });
 }

@@ -43,6 +43,7 @@ describe('the command', () => {
       [['--pid', '1', 'web'], /Expected no argument beside --pid/],
       [['--format', 'xml', 'web'], /Expected 'text' or 'json' for --format/],
       [['no-such-container'], /container does not exist/],
+      [['4194305'], /4194305.* in \S+ or \S+; for a process, write --pid 4194305/],
     ] as const) {
       const { code, stderr } = await run(process.execPath, [distCli, 'explain', ...args]);
       expect(code).toBe(1);

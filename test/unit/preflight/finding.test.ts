@@ -1,16 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { type Finding, findingCodes, sortFindings } from '../../../lib/base/finding.js';
+import {
+  type Finding,
+  findingCodes,
+  makeFinding,
+  sortFindings,
+} from '../../../lib/base/finding.js';
 
 describe('small parts', () => {
   test('the worst comes first', () => {
-    const finding = (severity: Finding['severity'], pid: number, fd?: number): Finding => ({
-      code: 'file-lock',
-      severity,
-      pid,
-      ...(fd === undefined ? {} : { fd }),
-      subject: '',
-      message: '',
-    });
+    const finding = (severity: Finding['severity'], pid: number, fd?: number): Finding =>
+      makeFinding({
+        code: 'file-lock',
+        severity,
+        pid,
+        ...(fd === undefined ? {} : { fd }),
+        subject: '',
+        message: '',
+      });
     const [a, b, c, d] = [
       finding('fails', 9),
       finding('needs-option', 1, 3),
