@@ -71,7 +71,7 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     criu,
     pid: container.initPid,
     preDump,
-    // Options override fields, but for what is external: there they add up.
+    // Options override fields, except for external resources, which add up.
     options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
     fields,
   });

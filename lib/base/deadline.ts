@@ -43,8 +43,8 @@ export class Deadline {
   }
 
   /**
-   * Starts the time. Not by `AbortSignal.any()` and `timeout()`: on Node 20 a timeout that is held
-   * through `any()` alone is collected as garbage, and never comes.
+   * Starts the time. `AbortSignal.any()` and `timeout()` would not do: Node 20 collects a timeout as
+   * garbage that is held through `any()` alone, and it never comes.
    *
    * @returns what takes timer and listener away, when the operation is over.
    */
@@ -72,7 +72,7 @@ export class Deadline {
 
   /**
    * Waits for a step of the operation, but not beyond its end: a file system that does not answer
-   * holds nobody up. Only for steps that change nothing, or that `undo` can undo when they end later.
+   * holds nobody up. Steps must change nothing, or be undone by `undo` when they end later.
    *
    * @throws what the step throws, or that the operation was given up at this stage.
    */
@@ -93,7 +93,7 @@ export class Deadline {
     });
     const callOff = this.whenGivenUp(giveUp);
     try {
-      // By race(): through it the stack of what the step throws leads on to the caller.
+      // Unlike a promise of our own, race() lets the stack of an error lead on to the caller.
       const value = await Promise.race([givenUp, step]);
       return gaveUp ? await givenUp : value;
     } finally {

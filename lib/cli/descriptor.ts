@@ -6,10 +6,10 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
  */
 export function isOwnedByNode(fd: number): boolean {
   const target = linkOf(fd);
-  // Pollers and event counters; nobody hands one of these down to be told a byte.
+  // These are pollers and event counters, which nobody hands down to be told a byte.
   if (target?.startsWith('anon_inode:')) return true;
   if (!target?.startsWith('pipe:')) return false;
-  // The pipes of the event loop have both of their ends here; of one handed down we have one.
+  // Of a pipe of the event loop this process has both ends, of one that was handed down only one.
   return readdirSync('/proc/self/fd')
     .map(Number)
     .some((other) => other !== fd && linkOf(other) === target && isReadOnly(other));

@@ -71,7 +71,7 @@ export function parseFlags(
       continue;
     }
     const flag = byName.get(token.name);
-    // Of a word like -abc each letter is a token; the word as it was given says more.
+    // Each letter of a word like -abc is a token; the word as it was given says more.
     if (!flag) throw unknownFlag(args[token.index] ?? token.rawName, flags, outer);
     take(parsed, flag, token, byName);
   }
@@ -99,7 +99,7 @@ function take(
   }
   if (value === undefined)
     throw new UsageError(`Expected a value (${placeholder}) after --${name}`);
-  // The next flag, taken for a value, would be lost, and it may be --leave-running.
+  // A flag that is taken for the value would have no effect, and it may be --leave-running.
   const looksLikeFlag = /^--?([^=-][^=]*)/.exec(value)?.[1];
   if (!inlineValue && (value.startsWith('--') || flags.has(looksLikeFlag ?? ''))) {
     throw new UsageError(

@@ -32,7 +32,7 @@ function renderSection({ heading, entries }: HelpSection): string {
     const [term, description] = entry;
     const rest = wrap(description, width - indent.length - column);
     const padding = ' '.repeat(column);
-    // A long term has its description below it.
+    // The description of a long term stands below it.
     if (term.length + 2 > column) {
       return [term, ...rest.map((line) => padding + line)].map((line) => indent + line);
     }

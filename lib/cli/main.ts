@@ -17,14 +17,14 @@ function onInterrupt(listener: (signal: string) => void): () => void {
   };
 }
 
-// A reader that has seen enough, as head(1), is no failure.
+// The reader may close the pipe when it has seen enough, as head(1) does: that is no failure.
 process.stdout.on('error', () => {});
 
 run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   version: version(),
-  // Loaded when it is needed: help and errors are there at once.
+  // The addon is loaded only when it is needed, so that help and errors are there at once.
   checkpoint: async (id, options) =>
     (await import('../container/checkpoint.js')).checkpoint(id, options),
   onInterrupt,

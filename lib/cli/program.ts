@@ -38,7 +38,7 @@ const globalFlags: readonly Flag[] = [
       'directory where the runtime keeps the state of containers (default: /run/runc, then ' +
       '/run/crun; rootless, those of $XDG_RUNTIME_DIR)',
   },
-  // runc's callers pass them with every command.
+  // Callers of runc pass these two flags with every command.
   { name: 'systemd-cgroup', help: "taken for runc's sake; the container's state tells" },
   { name: 'rootless', placeholder: 'BOOL', help: "taken for runc's sake; has no effect" },
   helpFlag,
@@ -52,7 +52,7 @@ const globalFlags: readonly Flag[] = [
  * @returns The exit status, 0 or 1; everything that is to be said has been said.
  */
 export async function run(argv: readonly string[], outside: Outside): Promise<number> {
-  // Until the flags that say where to log are understood.
+  // This log is used until the flags that say where to log are understood.
   let log = new Log({ stderr: outside.stderr });
   let close = (): void => {};
   let isDebug = false;
@@ -135,7 +135,7 @@ function help(): string {
 
 function logFormat(value = 'text'): LogFormat {
   if (value === 'text' || value === 'json') return value;
-  // As for runc, none is the default.
+  // An empty value means the default, as it does for runc.
   if (value === '') return 'text';
   throw new UsageError(`Expected 'text' or 'json' for --log-format but received ${quoted(value)}`);
 }
@@ -143,7 +143,7 @@ function logFormat(value = 'text'): LogFormat {
 function stateRoot(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const root = resolve(value);
-  // runc refuses it too: the id alone would name a directory of the system.
+  // runc refuses / too: below it the id would name a directory of the system.
   if (value === '' || root === '/') {
     throw new UsageError(`Expected a directory below / for --root but received ${quoted(value)}`);
   }

@@ -99,7 +99,7 @@ async function killTheRest(container: ContainerState, host: Host): Promise<void>
   const freezer = await freezerOf(container, host);
   const path = freezer?.version === 2 ? freezer.path : container.cgroupPaths.get('devices');
   if (!isOurs(path)) return;
-  // Frozen, none of them can fork away or end and leave its pid to another while they are killed.
+  // While they are frozen none of them can fork, or end and leave its pid to another process.
   try {
     if (freezer !== undefined) await freeze(freezer.path, freezer.version);
     for (const pid of await processesIn(path)) {

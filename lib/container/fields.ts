@@ -115,7 +115,7 @@ async function runcMounts(
     inContainer(container, [...destinations, ...container.devices]),
     maskedFiles(container, host),
   ]);
-  // In runc's order.
+  // runc has them in this order.
   const devices = inside.slice(destinations.length);
   return [...inside.slice(0, destinations.length), ...masked, ...devices];
 }

@@ -13,7 +13,7 @@ export function goJson(
   }
   if (typeof value === 'number') return String(value);
   if (value instanceof Map) {
-    // Written by hand: an object would move keys that look like numbers to the front.
+    // JSON.stringify() of an object would move keys that look like numbers to the front.
     const members = [...value]
       .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
       .map(([key, member]) => `${goJson(key)}:${goJson(member)}`);

@@ -18,7 +18,7 @@ export function stoppedState(container: ContainerState): string {
           ['ociVersion', ociVersion],
           ['id', id],
           ['status', 'stopped'],
-          // No pid: Go leaves out a zero.
+          // There is no pid, because Go leaves out a zero.
           ['bundle', bundle],
         ]
       : [
@@ -42,7 +42,7 @@ export async function runPoststopHooks(container: ContainerState): Promise<reado
   const failures: string[] = [];
   for (const [index, hook] of container.poststopHooks.entries()) {
     try {
-      // crun runs its hooks in the bundle, runc where it is itself.
+      // crun runs hooks in the bundle, runc in its own working directory.
       await runHook(hook, state, container.runtime === 'crun' ? container.bundle : undefined);
     } catch (error) {
       failures.push(`error running poststop hook #${index}: ${reason(error)}`);

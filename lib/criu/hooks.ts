@@ -30,20 +30,20 @@ export interface Hooks {
   /** Before anything; CRIU has not stopped the tasks yet. */
   preDump?: (event: HookEvent) => unknown;
   /**
-   * The tasks stand still and their network is about to be locked. Only where there is a network
-   * namespace to lock.
+   * The tasks stand still and their network is about to be locked. It is called only when they have
+   * a network namespace of their own.
    */
   networkLock?: (event: HookEvent) => unknown;
   /**
-   * Before any task is written. May answer with more external resources, as
-   * the option `external` has them.
+   * Before any task is written. The handler may answer with more external resources, as the option
+   * `external` has them.
    */
   queryExtFiles?: (
     event: HookEvent,
   ) => undefined | readonly string[] | Promise<undefined | readonly string[]>;
   /**
    * The images are complete and the tasks still stand still: the moment to snapshot a file system
-   * or to move the images. The last one that can veto.
+   * or to move the images. This is the last hook that can veto.
    */
   postDump?: (event: HookEvent) => unknown;
   /** Before the network is unlocked, as after a failure. A veto has no effect any more. */
@@ -66,15 +66,15 @@ export interface RestoreHooks {
   /** Before anything; there are no tasks yet. */
   preRestore?: (event: HookEvent<'preRestore'>) => unknown;
   /**
-   * The root task is there, with new and empty namespaces; to set them up from outside, as a network
-   * with `/proc/PID/ns/net`. Only where the images have namespaces.
+   * The root task is there, with new and empty namespaces, which can be set up from outside: a
+   * network by `/proc/PID/ns/net`. It is called only when the images have namespaces.
    */
   setupNamespaces?: (event: HookEvent<'setupNamespaces'>) => unknown;
   /** The namespaces have their content. */
   postSetupNamespaces?: (event: HookEvent<'postSetupNamespaces'>) => unknown;
   /** Takes the master of a terminal whose other end the images have: a container's console. */
   orphanPtsMaster?: (event: OrphanPtsMasterEvent) => unknown;
-  /** All tasks are there and stand still. The last one that can veto. */
+  /** All tasks are there and stand still. This is the last hook that can veto. */
   postRestore?: (event: HookEvent<'postRestore'>) => unknown;
   /** Before the network is unlocked. A veto has no effect any more, here and below. */
   networkUnlock?: (event: HookEvent<'networkUnlock'>) => unknown;
@@ -93,13 +93,13 @@ export type RestoreHookName = keyof RestoreHooks;
 export interface HookSet<Name extends string> {
   /** CRIU's names of the notifications, in the order in which they come. */
   readonly scripts: Readonly<Record<Name, string>>;
-  /** When tasks do not stand still, unless they have been frozen before. */
+  /** The hooks at which tasks do not stand still, unless they have been frozen before. */
   readonly running: readonly Name[];
-  /** When it is too late to veto; CRIU comes there also after a failure of its own. */
+  /** The hooks at which it is too late to veto; CRIU calls them also after its own failures. */
   readonly tooLate: readonly Name[];
 }
 
-/** Those of a dump. */
+/** The hooks of a dump. */
 export const dumpHooks: HookSet<HookName> = {
   scripts: {
     preDump: 'pre-dump',
@@ -113,7 +113,7 @@ export const dumpHooks: HookSet<HookName> = {
   tooLate: ['networkUnlock'],
 };
 
-/** Those of a restore. */
+/** The hooks of a restore. */
 export const restoreHooks: HookSet<RestoreHookName> = {
   scripts: {
     preRestore: 'pre-restore',
@@ -134,7 +134,7 @@ type Handler = (event: HookEvent<string> & { fd?: number }) => unknown;
 
 /** Calls the handlers for one operation and keeps the error of the one that vetoed. */
 export class HookRunner {
-  /** What a handler threw. */
+  /** The hook whose handler vetoed first, and what it threw. */
   veto: { hook: string; error: unknown } | undefined;
   /** The notifications that have a handler. */
   readonly asked: readonly string[];

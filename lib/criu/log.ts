@@ -2,15 +2,15 @@ import { open } from 'node:fs/promises';
 
 /** CRIU says this on every start where it may not raise its own limits; it is never the cause. */
 const harmless = /rlimit: Can't setup RLIMIT_NOFILE/;
-/** "(00.004321)", a pid, the level and the source position, before the words. */
+/** What stands before the words of a line: the time, as "(00.004321)", and a pid. */
 const prefix = /^\(\d+\.\d+\)\s*(?:\d+:\s*)?/;
 const errorLine = /^(?:\(\d+\.\d+\)\s*)?(?:\s*\d+:\s*)?Error \(([^)]*)\):\s*(.*)$/;
-/** What it says before the reason. */
+/** An error that CRIU logs before the one that tells the reason. */
 const withoutReason = /^tls: Invalid certificate$/;
-/** CRIU counts it as information, and what it calls errors then follow from it. */
+/** CRIU logs this as information, and the errors behind it follow from it. */
 const unreachable = /Can't connect to server \S+:\d+/;
 const connecting = /Connecting to server/;
-/** Enough for the cause, which stands near the end; a log at level 4 can have hundreds of MiB. */
+/** The cause stands near the end, and a log at level 4 can have hundreds of MiB. */
 const tailBytes = 1024 * 1024;
 const keptLines = 20;
 
@@ -28,7 +28,7 @@ export function excerpt(text: string): LogExcerpt {
   let cause: string | undefined;
   let notReached: string | undefined;
   for (const line of text.split('\n')) {
-    // It tries one address of a name after the other.
+    // CRIU tries the addresses of a host one after the other; only the last one counts.
     if (connecting.test(line)) notReached = undefined;
     notReached ??= unreachable.exec(line)?.[0];
     const match = errorLine.exec(line.trimEnd());

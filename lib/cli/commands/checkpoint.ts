@@ -72,7 +72,7 @@ async function interruptible(
   const controller = new AbortController();
   let signal: string | undefined;
   const stopListening = onInterrupt((name) => {
-    // A second one cannot speed up what rolls back already.
+    // A second signal cannot speed up a roll-back that is under way.
     signal ??= name;
     controller.abort();
   });

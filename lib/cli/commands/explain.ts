@@ -72,7 +72,7 @@ export const explainCommand: Command = {
 };
 
 async function ofContainer(id: string, options: CheckpointOptions): Promise<readonly Finding[]> {
-  // Loaded when it is needed, as the addon is.
+  // The operation is loaded only now, so that help and errors are there at once.
   const { explain } = await import('../../explain.js');
   try {
     return await explain(id, options);

@@ -19,7 +19,7 @@ export const restoreCommand: Command = {
   words,
 
   async run({ values, argument: directory, outside, log }) {
-    // Loaded when it is needed, as the addon is.
+    // The operation is loaded only now, so that help and errors are there at once.
     const { restore } = await import('../../process/restore.js');
     const options: RestoreOptions = toOptions(rows, values);
     const { pid, logFile, durationMs } = await restore(directory, options);

@@ -38,7 +38,7 @@ async function runUntilSaved(
   onInterrupt: (listener: (signal: string) => void) => () => void,
 ): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Appended to, so that it may have grown when the program is brought back.
+  // The file is appended to, because it may have grown when the program is brought back.
   const output = openSync(join(directory, outputName), 'a', 0o600);
   const child = spawn(process.execPath, [...process.execArgv, ...command], {
     detached: true,

@@ -40,7 +40,7 @@ export async function parseCrunState(
     runtime: 'crun',
     stateRoot,
     stateDir,
-    // What crun tells its hooks, whatever the configuration says.
+    // crun tells its hooks this version, whatever the configuration says.
     ociVersion: '1.0',
     initPid: status.get('pid').integer(),
     initStartTime: status.get('process-start-time').optionalInteger() ?? 0,
@@ -54,11 +54,11 @@ export async function parseCrunState(
       .list()
       .map((entry) => ({
         destination: entry.get('destination').string(),
-        // To crun the options alone make a bind mount.
+        // To crun it is the options that make a bind mount, and not the type.
         type: isBind(entry) ? 'bind' : entry.get('type').optionalString(),
       })),
     maskPaths: linux.get('maskedPaths').strings(),
-    // crun makes nodes, or binds that CRIU is told nothing of.
+    // crun makes device nodes, or bind mounts of which it tells CRIU nothing.
     devices: [],
     annotations: new Map(
       config
@@ -96,7 +96,7 @@ function isBind(mount: JsonValue): boolean {
 
 function hook(value: JsonValue): ContainerHook {
   const env = value.get('env');
-  // Seconds, as the OCI configuration has them; 0 is no limit.
+  // The OCI configuration has seconds, and 0 means no limit.
   const timeout = value.get('timeout').optionalInteger() ?? 0;
   return {
     path: value.get('path').string(),
@@ -123,7 +123,7 @@ async function cgroupPaths(value: JsonValue, host: Host): Promise<ReadonlyMap<st
 
 function hierarchyDirectory(controllers: readonly string[]): string {
   const name = controllers.join(',').replace(/^name=/, '');
-  // The kernel lists these pairs in either order, the directories have one.
+  // The kernel lists these pairs in either order, while the directories have fixed names.
   if (name === 'cpuacct,cpu') return 'cpu,cpuacct';
   if (name === 'net_prio,net_cls') return 'net_cls,net_prio';
   return name === '' ? 'unified' : name;

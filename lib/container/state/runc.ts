@@ -67,7 +67,7 @@ export function parseRuncState(stateRoot: string, id: string, text: string): Con
       .map((entry) => entry.get('path').string()),
     annotations,
     externalDescriptors: descriptors.strings(),
-    // A nil list of Go is "null": what runc restores from must be what runc would have written.
+    // runc restores from this text, so it must be what runc writes: "null" for a nil list of Go.
     descriptorsJson: descriptors.absent ? 'null' : goJson(descriptors.strings()),
     poststopHooks: config.get('Hooks').get('poststop').list().map(hook),
     intelRdtPath: intelRdtPath(state, config, id),
@@ -104,7 +104,7 @@ function cgroupPaths(value: JsonValue): ReadonlyMap<string, string> {
 
 function hook(value: JsonValue): ContainerHook {
   const env = value.get('env');
-  // A Go duration, in nanoseconds.
+  // A duration of Go is in nanoseconds.
   const timeout = value.get('timeout').optionalInteger();
   return {
     path: value.get('path').string(),

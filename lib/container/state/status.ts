@@ -42,9 +42,9 @@ export async function initIsAlive(container: ContainerState, host: Host): Promis
   return stat.startTime === initStartTime;
 }
 
-/** While it gets the container ready, the runtime itself is the init process, by this name. */
+/** The name of the init process while it is still the runtime, which gets the container ready. */
 const runtimesInit = /^(?:runc:\[\d:[A-Z]+\]|crun)$/;
-/** For a program of the container's own that happens to be named so. */
+/** A program of the container's own may have such a name, so nobody waits longer than this. */
 const startMs = 1000;
 
 /**
@@ -101,7 +101,7 @@ async function freezerState(container: ContainerState, host: Host): Promise<Free
   }
 }
 
-/** The init process of a created container waits at this pipe for the start. */
+/** Whether the pipe is there at which the init process of a created container waits for the start. */
 async function hasExecFifo(container: ContainerState): Promise<boolean> {
   try {
     await access(join(container.stateDir, 'exec.fifo'));
