@@ -13,7 +13,7 @@ export { type Finding, type FindingCode, findingCodes, type Severity } from './b
 export type { Stage } from './base/stage.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
-export { Criu, type CriuFeatures, type CriuVersion } from './criu/criu.js';
+export { Criu } from './criu/criu.js';
 export type {
   HookEvent,
   HookName,
@@ -23,6 +23,7 @@ export type {
   RestoreHooks,
 } from './criu/hooks.js';
 export type { CriuSettings } from './criu/locate.js';
+export type { CriuFeatures, CriuVersion } from './criu/program.js';
 export { explain } from './explain.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
 export {

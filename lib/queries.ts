@@ -1,5 +1,6 @@
 import { invalidArgType } from './base/errors.js';
-import { Criu, type CriuFeatures, type CriuVersion, defaultCriu } from './criu/criu.js';
+import { Criu, defaultCriu } from './criu/criu.js';
+import type { CriuFeatures, CriuVersion } from './criu/program.js';
 
 /** Which CRIU a question is for. */
 export interface CriuChoice {

@@ -1,6 +1,7 @@
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
+import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
@@ -52,13 +53,7 @@ async function runCheckpoint(
     ...dumpOptions
   } = validateOptions('checkpoint', options);
   validateId(id);
-  if (realHost.euid !== 0) {
-    throw new CriuError(
-      'ERR_CRIU_PERMISSION',
-      'Only root can checkpoint a container (CRIU traces processes)',
-      { operation: 'checkpoint' },
-    );
-  }
+  requireRoot('checkpoint');
   return await withDeadline('checkpoint', dumpOptions, (deadline) =>
     checkpointWithin(deadline, id, stateRoot, criu, dumpOptions, start, statusReady),
   );

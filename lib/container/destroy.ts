@@ -12,6 +12,7 @@ import {
   writeFreezer,
 } from '../linux/cgroup.js';
 import { type Host, realHost } from '../linux/host.js';
+import { kill } from '../linux/kill.js';
 import { runPoststopHooks } from './poststop.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
 import { validateId } from './state/id.js';
@@ -103,7 +104,8 @@ async function killTheRest(container: ContainerState, host: Host): Promise<void>
   try {
     if (freezer !== undefined) await freeze(freezer.path, freezer.version);
     for (const pid of await processesIn(path)) {
-      if (pid > 1 && pid !== process.pid) kill(pid);
+      const error = pid > 1 && pid !== process.pid ? kill(pid) : undefined;
+      if (error) throw error;
     }
   } finally {
     if (freezer !== undefined) await writeFreezer(freezer.path, freezer.version, false);
@@ -127,14 +129,6 @@ async function writtenIfThere(path: string, file: string, text: string): Promise
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
   }
 }
 

@@ -1,63 +1,29 @@
-import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { availableParallelism, release } from 'node:os';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { CriuError, inOperation, invalidArgType, type Operation } from '../base/errors.js';
+import { CriuError, inOperation, invalidArgType } from '../base/errors.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
+import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
 import { requestFailure } from './request-failure.js';
 import { type StagedOutcome, withStage } from './stage.js';
 
-/** The version of the criu program. */
-export interface CriuVersion {
-  major: number;
-  minor: number;
-  sublevel: number;
-  /** Of a build from CRIU's git, what `git describe` said. */
-  gitId?: string;
-  /** The release's name, where it has one. */
-  name?: string;
-}
-
-/** What CRIU can do with this kernel. */
-export interface CriuFeatures {
-  /** Memory tracking (soft-dirty): pre-dump and `parentPath`. */
-  memTrack: boolean;
-  /** userfaultfd: `lazyPages`. */
-  lazyPages: boolean;
-  /** pidfd_open and pidfd_getfd: safe detection of re-used pids in iterative dumps. */
-  pidfdStore: boolean;
-}
-
-/** The oldest CRIU that this package works with, and the oldest for kernels with rseq changes. */
-const oldest = { major: 3, minor: 16 };
-const oldestOnNewKernels = { major: 4, minor: 1 };
-const newKernel = { major: 6, minor: 13 };
-
-/** Knowledge of one criu program on this kernel, for as long as the file stays the same. */
-interface Known {
-  version: Promise<CriuVersion>;
-  /** Rejects when it is too old. */
-  usable?: Promise<void>;
-  features?: Promise<CriuFeatures>;
-  nftables?: Promise<boolean>;
-}
-const known = new Map<string, Known>();
-
-/** Where program and library were found. */
-interface Found {
+/** A search for program and library. */
+interface Search {
+  /** What of the environment it depended on. */
   environment: string;
   installation: Promise<Installation>;
-  /** Once it is known. */
+  /** The path of the program or the service's socket, once it is found. */
   program?: string;
 }
 
 /**
- * One CRIU: which program and library are used. Every operation takes one as its option `criu`.
+ * Which CRIU is used: program and library, or a service, and how many of its processes are kept ready
+ * and run at a time. Every operation takes one as its option `criu`.
  *
  * @example
  * ```ts
@@ -67,10 +33,11 @@ interface Found {
  */
 export class Criu {
   readonly #settings: CriuSettings;
-  #found: Found | undefined;
+  #search: Search | undefined;
+  /** Whether spare workers and the guard have been started. */
+  #isPrepared = false;
   readonly #workers: number;
   #standby: NativeStandby | undefined;
-  #isPrepared = false;
   /** @internal */
   readonly queue: Queue;
 
@@ -107,24 +74,12 @@ export class Criu {
 
   /** The version of the criu program, asked once per program file. */
   async version(): Promise<CriuVersion> {
-    return await inOperation('version', async () => this.#known(await this.installation()).version);
+    return await inOperation('version', async () => (await this.#program()).version(this.#ask));
   }
 
   /** What CRIU can do with this kernel, asked once per program file. */
   async features(): Promise<CriuFeatures> {
-    return await inOperation('features', () => this.#features());
-  }
-
-  async #features(): Promise<CriuFeatures> {
-    const entry = this.#known(await this.installation());
-    entry.features ??= this.#ask('features').then(({ features }) => ({
-      memTrack: features?.memTrack ?? false,
-      lazyPages: features?.lazyPages ?? false,
-      pidfdStore: features?.pidfdStore ?? false,
-    }));
-    // As with the version, a failure is not remembered.
-    entry.features.catch(() => delete entry.features);
-    return entry.features;
+    return await inOperation('features', async () => (await this.#program()).features(this.#ask));
   }
 
   /**
@@ -136,6 +91,10 @@ export class Criu {
   async close(): Promise<void> {
     this.#isPrepared = false;
     if (this.#standby !== undefined) await nativeAddon().close(this.#standby);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /**
@@ -154,13 +113,7 @@ export class Criu {
    * @internal
    */
   async hasNftables(installation: Installation): Promise<boolean> {
-    if (installation.service !== undefined) return false; // nothing to look into
-    const entry = this.#known(installation);
-    entry.nftables ??= readFile(installation.binary).then(
-      (program) => program.includes('libnftables.so') && nativeAddon().hasNftables(),
-      () => false,
-    );
-    return entry.nftables;
+    return CriuProgram.of(installation).hasNftables();
   }
 
   /**
@@ -171,31 +124,32 @@ export class Criu {
    */
   async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
     const installation = await this.installation();
-    if (prepares && !this.#isPrepared) {
-      // From here on each operation leaves behind what the next one needs.
-      this.#isPrepared = true;
-      nativeAddon().prepare(this.standby, { ...installation, environment: criuEnvironment() });
-    }
-    const entry = this.#known(installation);
-    entry.usable ??= entry.version.then((version) => checkVersion(version, installation));
-    await entry.usable;
+    if (prepares) this.#prepare(installation);
+    await CriuProgram.of(installation).requireUsable(this.#ask);
     return installation;
+  }
+
+  /** Starts what the first operation would have to wait for; each one leaves it for the next. */
+  #prepare(installation: Installation): void {
+    if (this.#isPrepared) return;
+    this.#isPrepared = true;
+    nativeAddon().prepare(this.standby, { ...installation, environment: criuEnvironment() });
   }
 
   /** @internal */
   async installation(): Promise<Installation> {
-    const found = await this.#locate();
+    const installation = await this.#locate();
     try {
-      nativeAddon().loadLibrary(found.library);
+      nativeAddon().loadLibrary(installation.library);
     } catch (cause) {
       if (cause instanceof CriuError) throw cause;
       throw new CriuError(
         'ERR_CRIU_LIBRARY_NOT_FOUND',
-        `Cannot load ${found.library}: ${(cause as Error).message}`,
+        `Cannot load ${installation.library}: ${(cause as Error).message}`,
         { cause },
       );
     }
-    return found;
+    return installation;
   }
 
   /** @internal */
@@ -211,69 +165,36 @@ export class Criu {
     return withStage(await done);
   }
 
-  /**
-   * Looks again when the environment has changed or the program is gone. Calls that come together
-   * share one look, so that none overtakes another.
-   */
-  #locate(): Promise<Installation> {
-    const environment = `${process.env['LIBCRIU_PREFIX']}:${process.env['PATH']}`;
-    const before = this.#found;
-    const isThere = before?.program === undefined || existsSync(before.program);
-    if (before?.environment === environment && isThere) return before.installation;
-    const found: Found = { environment, installation: locate(this.#settings) };
-    this.#found = found;
-    found.installation.then(
-      ({ service, binary }) => {
-        found.program = service ?? binary;
-      },
-      () => {
-        if (this.#found === found) this.#found = undefined;
-      },
-    );
-    return found.installation;
-  }
-
-  async #ask(verb: 'check' | 'version' | 'features'): Promise<StagedOutcome> {
+  readonly #ask = async (verb: 'check' | 'version' | 'features'): Promise<StagedOutcome> => {
     const outcome = await this.request(verb);
     if (!outcome.success) throw requestFailure(verb, outcome);
     return outcome;
+  };
+
+  async #program(): Promise<CriuProgram> {
+    return CriuProgram.of(await this.installation());
   }
 
-  #known({ binary, service }: Installation): Known {
-    const path = service ?? binary;
-    const file = statSync(path, { throwIfNoEntry: false });
-    if (!file) throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu at ${path}`);
-    const key = `${path} ${file.dev} ${file.ino} ${file.mtimeMs} ${file.size}`;
-    let entry = known.get(key);
-    if (!entry) {
-      const version = this.#ask('version').then(({ version }) => ({
-        major: version?.major ?? 0,
-        minor: version?.minor ?? 0,
-        sublevel: version?.sublevel ?? 0,
-        ...(version?.gitId ? { gitId: version.gitId } : {}),
-        ...(version?.name ? { name: version.name } : {}),
-      }));
-      entry = { version };
-      known.set(key, entry);
-      // A failure may pass (no memory, a limit), so it is not remembered.
-      version.catch(() => known.delete(key));
-    }
-    return entry;
-  }
-}
-
-function checkVersion(version: CriuVersion, { binary }: Installation): void {
-  const criu = `criu ${version.major}.${version.minor} at ${binary}`;
-  if (older(version, oldest)) {
-    throw new CriuError('ERR_CRIU_TOO_OLD', `${criu} is too old: 3.16 or newer is needed`);
-  }
-  const kernel = release();
-  const [major = 0, minor = 0] = kernel.split('.').map(Number);
-  if (!older({ major, minor }, newKernel) && older(version, oldestOnNewKernels)) {
-    throw new CriuError(
-      'ERR_CRIU_TOO_OLD',
-      `${criu} is too old for kernel ${kernel}: 4.1 or newer is needed`,
+  /**
+   * Looks again when the environment has changed or the program is gone. Calls that come together
+   * share one search, so that none overtakes another.
+   */
+  #locate(): Promise<Installation> {
+    const environment = `${process.env['LIBCRIU_PREFIX']}:${process.env['PATH']}`;
+    const before = this.#search;
+    const isThere = before?.program === undefined || existsSync(before.program);
+    if (before?.environment === environment && isThere) return before.installation;
+    const search: Search = { environment, installation: locate(this.#settings) };
+    this.#search = search;
+    search.installation.then(
+      ({ service, binary }) => {
+        search.program = service ?? binary;
+      },
+      () => {
+        if (this.#search === search) this.#search = undefined;
+      },
     );
+    return search.installation;
   }
 }
 
@@ -284,19 +205,4 @@ let shared: Criu | undefined;
 export function defaultCriu(): Criu {
   shared ??= new Criu();
   return shared;
-}
-
-function older(
-  version: { major: number; minor: number },
-  than: { major: number; minor: number },
-): boolean {
-  return version.major < than.major || (version.major === than.major && version.minor < than.minor);
-}
-
-/** Before anything else is looked at. */
-export function requireRoot(operation: Operation): void {
-  if (process.geteuid?.() === 0) return;
-  throw new CriuError('ERR_CRIU_PERMISSION', `Only root can ${operation} (CRIU traces processes)`, {
-    operation,
-  });
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { CriuError } from '../base/errors.js';
 import { option, type Sentence, sentence } from '../base/sentence.js';
-import type { CriuFeatures } from '../criu/criu.js';
+import type { CriuFeatures } from '../criu/program.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
 import { parsePageServer } from '../options/address.js';

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { withDeadline } from '../base/deadline.js';
 import { type AbortError, type CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { checkPid } from '../base/numbers.js';
-import { defaultCriu, requireRoot } from '../criu/criu.js';
+import { defaultCriu } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { requireRoot } from '../criu/require-root.js';
 import { type Outcome, runNative } from '../criu/run.js';
 import {
   adoptFresh,

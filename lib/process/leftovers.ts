@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kill } from '../linux/kill.js';
 import { readProcessStat } from '../linux/process-stat.js';
 import type { NativeOutcome } from '../native/contract.js';
 
@@ -28,7 +29,7 @@ export async function killLeftovers(
   outcome: NativeOutcome,
   since: number,
 ): Promise<number[]> {
-  // Of a tree with a pid namespace of its own only CRIU can tell the pid; the others die with it.
+  // For a tree with a pid namespace of its own only CRIU can tell the pid; the others die with it.
   const told = outcome.events.flatMap(({ pid = 0 }) => (pid > 0 ? pid : []));
   const startedSince = (isDead: boolean): number[] =>
     [...told, ...expected].filter((pid) => {
@@ -48,12 +49,4 @@ export async function killLeftovers(
     await sleep(lookIntervalMs);
   }
   return [...killed];
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It was quicker.
-  }
 }

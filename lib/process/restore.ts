@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 
-import { type Criu, defaultCriu, requireRoot } from '../criu/criu.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { requireRoot } from '../criu/require-root.js';
 import { type Outcome, runNative } from '../criu/run.js';
 import {
   checkDirectory,

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
-import { type Criu, defaultCriu, requireRoot } from '../criu/criu.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { requireRoot } from '../criu/require-root.js';
 import { runNative } from '../criu/run.js';
 import { checkDirectory, claimDirectory, type OutputDirectory } from '../images/directory.js';
 import { type DumpStats, decodeDumpStats } from '../images/stats.js';

@@ -6,6 +6,7 @@ import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
+import { requireRoot } from '../criu/require-root.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeServing } from '../native/contract.js';
 import type { LazyPagesOptions } from '../options/types.js';
@@ -38,9 +39,7 @@ export async function checkCanServe({
   operation,
   criu,
 }: Pick<Service, 'operation' | 'criu'>): Promise<Installation> {
-  if (process.geteuid?.() !== 0) {
-    throw new CriuError('ERR_CRIU_PERMISSION', `Only root can call ${operation}`, { operation });
-  }
+  requireRoot(operation);
   const installation = await criu.ready();
   if (installation.service === undefined) return installation;
   throw new CriuError(

@@ -1,0 +1,150 @@
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { CriuError } from '../base/errors.js';
+import { nativeAddon } from '../native/addon.js';
+import type { Installation } from './locate.js';
+import type { StagedOutcome } from './stage.js';
+
+/** The version of the criu program. */
+export interface CriuVersion {
+  major: number;
+  minor: number;
+  sublevel: number;
+  /** Of a build from CRIU's git, what `git describe` said. */
+  gitId?: string;
+  /** The release's name, where it has one. */
+  name?: string;
+}
+
+/** What CRIU can do with this kernel. */
+export interface CriuFeatures {
+  /** Memory tracking (soft-dirty): pre-dump and `parentPath`. */
+  memTrack: boolean;
+  /** userfaultfd: `lazyPages`. */
+  lazyPages: boolean;
+  /** pidfd_open and pidfd_getfd: safe detection of re-used pids in iterative dumps. */
+  pidfdStore: boolean;
+}
+
+/** The oldest CRIU that this package works with, and the oldest for kernels with rseq changes. */
+const oldest = { major: 3, minor: 16 };
+const oldestOnNewKernels = { major: 4, minor: 1 };
+const newKernel = { major: 6, minor: 13 };
+
+/** Puts a question to the program. Rejects when it is not answered. */
+export type Ask = (verb: 'version' | 'features') => Promise<StagedOutcome>;
+
+/** A fact that is found out when it is needed first, and anew after a failure: that may pass. */
+class Fact<T> {
+  #value: Promise<T> | undefined;
+
+  async get(findOut: () => Promise<T>): Promise<T> {
+    this.#value ??= findOut().catch((error: unknown) => {
+      this.#value = undefined;
+      throw error;
+    });
+    return this.#value;
+  }
+}
+
+/**
+ * What is known of one criu program, or of a criu service, on this kernel: for all instances of
+ * `Criu` that use it, and for as long as its file stays the same.
+ */
+export class CriuProgram {
+  static readonly #programs: Map<string, CriuProgram> = new Map();
+  readonly #installation: Installation;
+  readonly #version: Fact<CriuVersion> = new Fact();
+  readonly #usable: Fact<void> = new Fact();
+  readonly #features: Fact<CriuFeatures> = new Fact();
+  readonly #nftables: Fact<boolean> = new Fact();
+
+  private constructor(installation: Installation) {
+    this.#installation = installation;
+  }
+
+  /** @throws CriuError `ERR_CRIU_NOT_FOUND` when there is no such file. */
+  static of(installation: Installation): CriuProgram {
+    const path = installation.service ?? installation.binary;
+    const file = statSync(path, { throwIfNoEntry: false });
+    if (!file) throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu at ${path}`);
+    const key = `${path} ${file.dev} ${file.ino} ${file.mtimeMs} ${file.size}`;
+    let program = CriuProgram.#programs.get(key);
+    if (!program) {
+      program = new CriuProgram(installation);
+      CriuProgram.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  /** @throws CriuError when it cannot be asked. */
+  version(ask: Ask): Promise<CriuVersion> {
+    return this.#version.get(() => askVersion(ask));
+  }
+
+  /** @throws CriuError when it cannot be asked. */
+  features(ask: Ask): Promise<CriuFeatures> {
+    return this.#features.get(() => askFeatures(ask));
+  }
+
+  /** @throws CriuError `ERR_CRIU_TOO_OLD`, or when it cannot be asked. */
+  requireUsable(ask: Ask): Promise<void> {
+    return this.#usable.get(async () => {
+      refuseTooOld(await this.version(ask), this.#installation.binary);
+    });
+  }
+
+  /** Whether it can lock the network by nftables: it is built with it and the kernel has it. */
+  async hasNftables(): Promise<boolean> {
+    const { service, binary } = this.#installation;
+    if (service !== undefined) return false; // There is no program to look into.
+    return this.#nftables.get(async () => {
+      const program = await readFile(binary).catch(() => '');
+      return program.includes('libnftables.so') && nativeAddon().hasNftables();
+    });
+  }
+}
+
+async function askVersion(ask: Ask): Promise<CriuVersion> {
+  const { version } = await ask('version');
+  return {
+    major: version?.major ?? 0,
+    minor: version?.minor ?? 0,
+    sublevel: version?.sublevel ?? 0,
+    ...(version?.gitId ? { gitId: version.gitId } : {}),
+    ...(version?.name ? { name: version.name } : {}),
+  };
+}
+
+async function askFeatures(ask: Ask): Promise<CriuFeatures> {
+  const { features } = await ask('features');
+  return {
+    memTrack: features?.memTrack ?? false,
+    lazyPages: features?.lazyPages ?? false,
+    pidfdStore: features?.pidfdStore ?? false,
+  };
+}
+
+function refuseTooOld(version: CriuVersion, binary: string): void {
+  const criu = `criu ${version.major}.${version.minor} at ${binary}`;
+  if (isOlder(version, oldest)) {
+    throw new CriuError('ERR_CRIU_TOO_OLD', `${criu} is too old: 3.16 or newer is needed`);
+  }
+  const kernel = release();
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  if (!isOlder({ major, minor }, newKernel) && isOlder(version, oldestOnNewKernels)) {
+    throw new CriuError(
+      'ERR_CRIU_TOO_OLD',
+      `${criu} is too old for kernel ${kernel}: 4.1 or newer is needed`,
+    );
+  }
+}
+
+/** Whether one version of CRIU or of the kernel is older than another. */
+export function isOlder(
+  version: { major: number; minor: number },
+  than: { major: number; minor: number },
+): boolean {
+  return version.major < than.major || (version.major === than.major && version.minor < than.minor);
+}
