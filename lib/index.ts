@@ -24,6 +24,7 @@ export type {
 } from './criu/hooks.js';
 export type { CriuSettings } from './criu/locate.js';
 export type { CriuFeatures, CriuVersion } from './criu/program.js';
+export type { OperationResult } from './criu/result.js';
 export { explain } from './explain.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
 export {
@@ -41,8 +42,9 @@ export type { CgroupRoot } from './options/cgroup-root.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
 export type * from './options/types.js';
-export { type DumpResult, type DumpTimings, dump, preDump } from './process/dump.js';
+export { dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
+export type { DumpResult, DumpTimings } from './process/dump-result.js';
 export {
   type ChildExit,
   type RestoreResult,

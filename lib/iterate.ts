@@ -11,12 +11,14 @@ import { checkCount, checkPid } from './base/numbers.js';
 import { option, sentence } from './base/sentence.js';
 import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
+import type { OperationResult } from './criu/result.js';
 import { checkDirectory } from './images/directory.js';
 import type { Call } from './options/schema.js';
 import { optionTable } from './options/table.js';
 import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
-import { type DumpResult, dump, preDump } from './process/dump.js';
+import { dump, preDump } from './process/dump.js';
+import type { DumpResult } from './process/dump-result.js';
 
 /** What an iteration takes beside the options of its final dump. */
 export interface IterateSettings {
@@ -99,8 +101,14 @@ export type IterationStop =
   | 'maxIterations'
   | 'returned';
 
-/** How an iteration ended. */
-export interface IterationResult<R extends DumpResult = DumpResult> {
+/**
+ * How an iteration ended. Its `imagePath` is the directory that holds the images of all rounds, and its
+ * `durationMs` begins with the first step of the loop.
+ */
+export interface IterationResult<R extends DumpResult = DumpResult>
+  extends Omit<OperationResult, 'logFile'> {
+  /** Absolute path of CRIU's log of the last dump; undefined when the loop was left before any. */
+  logFile: string | undefined;
   /** Why no further pre-dump was made. */
   stop: IterationStop;
   /** Absolute paths of the complete images, each the parent of the next, the final dump's last. */
@@ -257,6 +265,8 @@ class Loop implements Iteration {
   readonly #operations: Operations;
   readonly #rounds: IterationRound[] = [];
   readonly #directories: string[] = [];
+  /** When the first step began. */
+  #start: number | undefined;
   #settle!: (result: IterationResult) => void;
   #fail!: (error: unknown) => void;
 
@@ -281,6 +291,7 @@ class Loop implements Iteration {
   }
 
   async next(): Promise<IteratorResult<IterationRound, IterationResult>> {
+    this.#start ??= performance.now();
     const step = await this.#steps.next().catch((error: unknown) => {
       const failure = this.#failure(error);
       this.#fail(failure);
@@ -295,8 +306,8 @@ class Loop implements Iteration {
 
   /** Waits for the step under way; to end that, abort the signal. */
   async return(): Promise<IteratorReturnResult<IterationResult>> {
-    await this.#steps.return({ ...this.#state('returned'), final: undefined });
-    this.#settle({ ...this.#state('returned'), final: undefined });
+    await this.#steps.return(this.#ended('returned', undefined));
+    this.#settle(this.#ended('returned', undefined));
     return { done: true, value: await this.result };
   }
 
@@ -310,7 +321,7 @@ class Loop implements Iteration {
       if (stop === undefined) continue;
       const final = await this.#operations.dump(this.#place('final'));
       this.#directories.push(final.imagePath);
-      return { ...this.#state(stop), final };
+      return this.#ended(stop, final);
     }
   }
 
@@ -364,8 +375,19 @@ class Loop implements Iteration {
     return parent === undefined ? { imagePath } : { imagePath, parentPath: `../${parent}` };
   }
 
-  #state(stop: IterationStop): Omit<IterationResult, 'final'> {
-    return { stop, directories: this.directories, rounds: [...this.#rounds] };
+  #ended(stop: IterationStop, final: DumpResult | undefined): IterationResult {
+    const dumps = this.#rounds.map(({ result }) => result);
+    if (final) dumps.push(final);
+    return {
+      stop,
+      imagePath: this.#settings.imagePath,
+      logFile: dumps.at(-1)?.logFile,
+      directories: this.directories,
+      rounds: [...this.#rounds],
+      final,
+      warnings: dumps.flatMap(({ warnings }) => warnings),
+      durationMs: performance.now() - (this.#start ?? performance.now()),
+    };
   }
 
   /** The error of the loop for that of a step: it names this call, and what is left of it. */

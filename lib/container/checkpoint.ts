@@ -1,13 +1,15 @@
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
+import { type Release, withScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
-import { type DumpResult, runDump } from '../process/dump.js';
+import { runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
+import type { DumpResult } from '../process/dump-result.js';
 import { destroyContainer } from './destroy.js';
 import { containerFields } from './fields.js';
 import type { Container } from './state/container.js';
@@ -54,58 +56,47 @@ async function runCheckpoint(
   } = validateOptions('checkpoint', options);
   validateId(id);
   requireRoot('checkpoint');
-  return await withDeadline('checkpoint', dumpOptions, (deadline) =>
-    checkpointWithin(deadline, id, stateRoot, criu, dumpOptions, start, statusReady),
-  );
+  return await withDeadline('checkpoint', dumpOptions, async (deadline) => {
+    const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
+    await deadline.bound('container', requireCheckpointable(container, realHost));
+    const request = { container, criu, options: dumpOptions, deadline, statusReady };
+    return await withScope(async (scope) => {
+      scope.defer(claimContainer(container));
+      const result = await dumpContainer(request, realHost);
+      return { ...(await endContainer(request, result)), durationMs: performance.now() - start };
+    });
+  });
 }
 
-type ContainerDumpOptions = Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'criu'>;
+/** One checkpoint of a container as it runs. */
+interface ContainerRequest {
+  container: Container;
+  criu: Criu;
+  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'criu'>;
+  deadline: Deadline;
+  statusReady: () => void;
+}
 
-async function checkpointWithin(
-  deadline: Deadline,
-  id: string,
-  stateRoot: string | undefined,
-  criu: Criu,
-  options: ContainerDumpOptions,
-  start: number,
-  statusReady: () => void,
-): Promise<CheckpointResult> {
-  const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
-  await deadline.bound('container', requireCheckpointable(container, realHost));
-  if (busy.has(container.stateDir)) {
+/**
+ * Takes a container for one checkpoint, until its runtime's state of it is gone, too.
+ *
+ * @returns what gives it back.
+ * @throws CriuError `ERR_CONTAINER_BUSY` when another checkpoint of this thread has it.
+ */
+function claimContainer({ id, stateDir }: Container): Release {
+  if (busy.has(stateDir)) {
     throw new CriuError(
       'ERR_CONTAINER_BUSY',
       `Container ${JSON.stringify(id)} is being checkpointed already`,
       { operation: 'checkpoint' },
     );
   }
-  busy.add(container.stateDir);
-  try {
-    const result = await dumpContainer(container, criu, options, deadline, realHost, statusReady);
-    const dumped = performance.now();
-    const ends = endsContainer(options);
-    const warnings = ends ? await destroyContainer(container) : [];
-    const end = performance.now();
-    return {
-      ...result,
-      containerId: id,
-      warnings: [...result.warnings, ...warnings],
-      timings: { ...result.timings, destroyMs: ends ? end - dumped : 0 },
-      durationMs: end - start,
-    };
-  } finally {
-    busy.delete(container.stateDir);
-  }
+  busy.add(stateDir);
+  return () => busy.delete(stateDir);
 }
 
-async function dumpContainer(
-  container: Container,
-  criu: Criu,
-  options: ContainerDumpOptions,
-  deadline: Deadline,
-  host: Host,
-  statusReady: () => void,
-): Promise<DumpResult> {
+async function dumpContainer(request: ContainerRequest, host: Host): Promise<DumpResult> {
+  const { container, criu, options, deadline, statusReady } = request;
   const preDump = options.preDump === true;
   const { freezer, fields, ...files } = await deadline.bound(
     'container',
@@ -130,6 +121,23 @@ async function dumpContainer(
       await untilStarted(container, host);
     },
   });
+}
+
+/** Takes the container away if its tasks have ended with the dump, and adds that to the result. */
+async function endContainer(
+  { container, options }: ContainerRequest,
+  result: DumpResult,
+): Promise<CheckpointResult> {
+  const dumped = performance.now();
+  const ends = endsContainer(options);
+  const warnings = ends ? await destroyContainer(container) : [];
+  const destroyMs = ends ? performance.now() - dumped : 0;
+  return {
+    ...result,
+    containerId: container.id,
+    warnings: [...result.warnings, ...warnings],
+    timings: { ...result.timings, destroyMs },
+  };
 }
 
 /** Options override fields; what is external by option adds to what the container needs. */

@@ -8,6 +8,7 @@ import { CriuError, invalidArgValue } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requireRoot } from '../criu/require-root.js';
+import type { OperationResult } from '../criu/result.js';
 import { openImages } from '../images/directory.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
@@ -18,17 +19,11 @@ import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
 
 /** What the restore of a container has to tell. */
-export interface RestoreContainerResult {
+export interface RestoreContainerResult extends OperationResult {
   /** The id that was asked for. */
   containerId: string;
   /** The container's first process. */
   pid: number;
-  /** Absolute path of the images directory. */
-  imagePath: string;
-  /** Absolute path of CRIU's log. */
-  logFile: string;
-  /** Milliseconds from the call to its end. */
-  durationMs: number;
 }
 
 /** The name that the runtimes give CRIU's log. */
@@ -85,6 +80,7 @@ async function restoreInTime(
     pid: initPid,
     imagePath,
     logFile: join(workPath, logName),
+    warnings: [],
     durationMs: performance.now() - start,
   };
 }

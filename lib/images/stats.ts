@@ -95,3 +95,12 @@ export function decodeDumpStats(file: Uint8Array): DumpStats {
     shpagesWritten: Number(dump.shpagesWritten),
   };
 }
+
+/** Statistics that can be read, or undefined: that they cannot is not worth a failure. */
+export function readableStats<T>(decode: (file: Uint8Array) => T, file: Uint8Array): T | undefined {
+  try {
+    return decode(file);
+  } catch {
+    return undefined;
+  }
+}

@@ -2,17 +2,64 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
-import { CriuError } from '../base/errors.js';
-import { option, type Sentence, sentence } from '../base/sentence.js';
+import { CriuError, invalidArgValue, type Operation } from '../base/errors.js';
+import { type OptionMention, option, sentence } from '../base/sentence.js';
+import type { Stage } from '../base/stage.js';
+import type { Installation } from '../criu/locate.js';
 import type { CriuFeatures } from '../criu/program.js';
+import { checkParentPath } from '../images/place.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
 import { parsePageServer } from '../options/address.js';
-import type { DumpOptions } from '../options/types.js';
+import { checkStatusFd } from '../options/status-fd.js';
+import { checkTls } from '../options/tls.js';
 import { findSmallPipes } from '../preflight/checks/machine.js';
 import type { DumpRequest } from './request.js';
 
-export function checkProcess({ pid, operation }: DumpRequest): void {
+/** One thing that must hold before anything is touched. */
+export interface DumpCheck {
+  /** The stage that is told when the dump is given up meanwhile. */
+  stage: Stage;
+  /** @throws what does not hold; it touches nothing. */
+  check(request: DumpRequest, installation: Installation): void | Promise<void>;
+}
+
+/** What is told before a dump waits for its turn, in this order. */
+export const checksBeforeTurn: readonly DumpCheck[] = [
+  { stage: 'criu', check: checkService },
+  { stage: 'process', check: checkProcess },
+  { stage: 'directory', check: checkParent },
+  { stage: 'criu', check: checkFeatures },
+  { stage: 'directory', check: ({ options }) => checkTls(options) },
+  { stage: 'process', check: checkPipes },
+];
+
+/** What may have changed while a dump waited, and is looked at last, in this order. */
+export const checksInTurn: readonly DumpCheck[] = [
+  { stage: 'request', check: checkStatus },
+  { stage: 'container', check: ({ precondition }) => precondition?.() },
+  { stage: 'listen', check: checkListening },
+];
+
+/** Runs checks one after the other. */
+export async function runChecks(
+  checks: readonly DumpCheck[],
+  request: DumpRequest,
+  installation: Installation,
+): Promise<void> {
+  for (const { stage, check } of checks) {
+    const checking = check(request, installation);
+    if (checking !== undefined) await request.deadline.bound(stage, checking);
+  }
+}
+
+/** The criu of a service gets no connection of ours, and would listen on every address. */
+function checkService({ options }: DumpRequest, { service }: Installation): void {
+  if (options.lazyPages !== true || service === undefined) return;
+  throw invalidArgValue('lazyPages', 'false with a criu service', true);
+}
+
+function checkProcess({ pid, operation }: DumpRequest): void {
   if (existsSync(`/proc/${pid}`)) return;
   throw new CriuError('ERR_PROCESS_NOT_FOUND', `There is no process ${pid}`, {
     operation,
@@ -20,46 +67,28 @@ export function checkProcess({ pid, operation }: DumpRequest): void {
   });
 }
 
+async function checkParent({ options }: DumpRequest): Promise<void> {
+  const { imagePath, parentPath } = options;
+  if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
+}
+
 /** What the kernel lacks is told by name, before CRIU is asked. */
-export async function checkFeatures({
-  criu,
-  options,
-  preDump,
-  operation,
-}: DumpRequest): Promise<void> {
-  const needs: [boolean, keyof CriuFeatures, Sentence][] = [
-    [
-      preDump,
-      'memTrack',
-      sentence`memory tracking, which ${operation === 'checkpoint' ? option('preDump') : operation}
-        needs`,
-    ],
-    [
-      options.parentPath !== undefined,
-      'memTrack',
-      sentence`memory tracking, which ${option('parentPath')} needs`,
-    ],
-    [
-      options.trackMem === true,
-      'memTrack',
-      sentence`memory tracking, which ${option('trackMem')} needs`,
-    ],
-    [
-      options.lazyPages === true,
-      'lazyPages',
-      sentence`userfaultfd, which ${option('lazyPages')} needs`,
-    ],
+async function checkFeatures({ criu, options, preDump, operation }: DumpRequest): Promise<void> {
+  const { parentPath, trackMem, lazyPages } = options;
+  const preDumping = operation === 'checkpoint' ? option('preDump') : operation;
+  const needs: [boolean, keyof CriuFeatures, string, OptionMention | Operation][] = [
+    [preDump, 'memTrack', 'memory tracking', preDumping],
+    [parentPath !== undefined, 'memTrack', 'memory tracking', option('parentPath')],
+    [trackMem === true, 'memTrack', 'memory tracking', option('trackMem')],
+    [lazyPages === true, 'lazyPages', 'userfaultfd', option('lazyPages')],
   ];
-  for (const [needed, feature, words] of needs) {
-    if (needed && !(await criu.features())[feature]) {
-      throw new CriuError(
-        'ERR_CRIU_FEATURE_MISSING',
-        sentence`CRIU and this kernel lack ${words}`,
-        {
-          operation,
-        },
-      );
-    }
+  for (const [isNeeded, feature, words, needing] of needs) {
+    if (!isNeeded || (await criu.features())[feature]) continue;
+    throw new CriuError(
+      'ERR_CRIU_FEATURE_MISSING',
+      sentence`CRIU and this kernel lack ${words}, which ${needing} needs`,
+      { operation },
+    );
   }
 }
 
@@ -67,7 +96,7 @@ export async function checkFeatures({
  * With pipes that are too small CRIU breaks off in the middle of serving lazy pages, when the
  * restored tasks run already.
  */
-export async function checkPipes({ pid, options, operation }: DumpRequest): Promise<void> {
+async function checkPipes({ pid, options, operation }: DumpRequest): Promise<void> {
   if (options.lazyPages !== true) return;
   const proc = new Procfs();
   const finding = await findSmallPipes(proc, () => readTree(proc, pid, new Budget()));
@@ -78,8 +107,14 @@ export async function checkPipes({ pid, options, operation }: DumpRequest): Prom
   });
 }
 
+/** The descriptor was open when the options were validated. */
+function checkStatus({ options: { statusFd } }: DumpRequest): void {
+  if (statusFd !== undefined) checkStatusFd(statusFd);
+}
+
 /** CRIU would find out with the tasks frozen and all their memory read. */
-export async function checkListening({ lazyPages, pageServer }: DumpOptions): Promise<void> {
+async function checkListening({ options }: DumpRequest): Promise<void> {
+  const { lazyPages, pageServer } = options;
   if (lazyPages !== true || pageServer === undefined) return;
   const { address, port } = parsePageServer('pageServer', pageServer);
   const server = createServer();

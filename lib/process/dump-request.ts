@@ -3,29 +3,36 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
-import type { CriuFields, NativeRequest } from '../native/contract.js';
+import { Outputs } from '../images/outputs.js';
+import type { CriuFields, FreshDirectory, NativeRequest } from '../native/contract.js';
 import { networkLocks, toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
-import type { DumpRequest, Place } from './request.js';
+import type { DumpRequest } from './request.js';
 
+/**
+ * What the addon is asked for one dump.
+ *
+ * @param target - Where CRIU is to write: a directory that is still to be made, or opened ones.
+ */
 export async function nativeRequest(
   request: DumpRequest,
   installation: Installation,
-  { fresh, images, work }: Place,
+  target: FreshDirectory | Outputs,
 ): Promise<NativeRequest> {
   const { criu, pid, preDump, options, fields, freezer, postDumpFile } = request;
+  const outputs = target instanceof Outputs ? target : undefined;
   const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
   const hasNftables = locksNetwork && (await criu.hasNftables(installation));
   const all: CriuFields = {
     pid,
-    ...(images ? { images_dir_fd: images.fd } : {}),
+    ...(outputs ? { images_dir_fd: outputs.images.fd } : {}),
     // The same lock as by iptables, 50 ms faster. In our own network namespace iptables locks only
     // the connections that are dumped, so that there is nothing to do for most trees, while
     // nftables would still make a table.
     ...(hasNftables ? { network_lock: networkLocks.nftables } : {}),
     ...fields,
     ...toFields(options),
-    ...(work ? { work_dir_fd: work.fd } : {}),
+    ...(outputs?.work ? { work_dir_fd: outputs.work.fd } : {}),
   };
   const byPtrace = options.freezer === 'ptrace';
   if (byPtrace) delete all.freeze_cgroup;
@@ -36,7 +43,7 @@ export async function nativeRequest(
     ...installation,
     environment: criuEnvironment(options),
     fields: all,
-    ...(fresh ? { images: fresh } : {}),
+    ...(target instanceof Outputs ? {} : { images: target }),
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
     ...(config === undefined ? {} : { config }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
@@ -50,7 +57,7 @@ export async function nativeRequest(
   };
 }
 
-export async function detectFreezer(
+async function detectFreezer(
   path: string | undefined,
 ): Promise<{ path: string; version: 1 | 2 } | undefined> {
   if (path === undefined) return undefined;
@@ -62,10 +69,7 @@ export async function detectFreezer(
  * CRIU drops the address of a lazy dump's page server from the request; it compares the name in a
  * client's certificate with it. The configuration that was asked for comes first.
  */
-export async function lazyConfig(
-  options: DumpOptions,
-  fields: CriuFields,
-): Promise<string | undefined> {
+async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<string | undefined> {
   const { ps: [[address] = []] = [], config_file: file } = fields;
   if (!options.lazyPages || address === undefined) return undefined;
   const asked = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
@@ -77,13 +81,7 @@ export async function lazyConfig(
  * Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. With nftables it is
  * noted which tables there are, before CRIU makes its own.
  */
-export function goesOn({
-  preDump,
-  options,
-  deadline,
-  freezer,
-  postDumpFile,
-}: DumpRequest): boolean {
+function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
   if (preDump || deadline.isBounded || options.lazyPages || options.networkLock === 'nftables') {
     return false;
   }
@@ -92,7 +90,7 @@ export function goesOn({
   return special.every((one) => one === undefined);
 }
 
-export function networkOf(process: number | 'self'): string | undefined {
+function networkOf(process: number | 'self'): string | undefined {
   try {
     return readlinkSync(`/proc/${process}/ns/net`);
   } catch {

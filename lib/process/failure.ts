@@ -1,37 +1,24 @@
-import { join } from 'node:path';
-import { type AbortError, CriuError } from '../base/errors.js';
+import { type AbortError, CriuError, reason } from '../base/errors.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import type { Outcome } from '../criu/run.js';
-import type { OutputDirectory } from '../images/directory.js';
-import type { Running } from './request.js';
+import type { Outputs } from '../images/outputs.js';
+import type { OperationRequest } from './request.js';
 
+/** The error of a request that CRIU did not fulfil, with what its log tells. */
 export async function failure(
-  request: Running,
+  { operation, deadline }: OperationRequest,
   outcome: Outcome,
-  place: OutputDirectory,
+  outputs: Outputs,
 ): Promise<AbortError | CriuError> {
-  const { veto } = outcome;
-  if (outcome.cancelled) return request.deadline.error(outcome.stage);
-  const logName = request.options.logFile;
-  const log = await readExcerpt(place.file(logName)).catch(() => excerpt(''));
-  const logFile = place.keepsLogs ? join(place.path, logName) : undefined;
-  if (veto) {
-    return new CriuError(
-      'ERR_CRIU_VETOED',
-      `The ${request.operation} was vetoed by hooks.${veto.hook}: ${errorText(veto.error)}`,
-      {
-        operation: request.operation,
-        stage: outcome.stage,
-        log: log.lines,
-        logFile,
-        cause: veto.error,
-      },
-    );
-  }
-  return requestFailure(request.operation, outcome, log, logFile);
-}
-
-export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const { veto, stage } = outcome;
+  if (outcome.cancelled) return deadline.error(stage);
+  const log = await readExcerpt(outputs.openLogFile).catch(() => excerpt(''));
+  const logFile = outputs.logDirectory.keepsLogs ? outputs.logFile : undefined;
+  if (!veto) return requestFailure(operation, outcome, log, logFile);
+  return new CriuError(
+    'ERR_CRIU_VETOED',
+    `The ${operation} was vetoed by hooks.${veto.hook}: ${reason(veto.error)}`,
+    { operation, stage, log: log.lines, logFile, cause: veto.error },
+  );
 }

@@ -1,29 +1,25 @@
 import type { Deadline } from '../base/deadline.js';
 import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
-import type { OutputDirectory } from '../images/directory.js';
-import type { CriuFields, FreshDirectory } from '../native/contract.js';
+import type { CriuFields } from '../native/contract.js';
 import type { ValidatedOptions } from '../options/validated.js';
 
-/** What any operation that runs has, whatever it does. */
-export interface Running {
+/** What the core gets for any operation on processes, whatever it does. */
+export interface OperationRequest {
   /** The public call, for errors. */
   operation: Operation;
+  criu: Criu;
   /** Bounds all of it. */
   deadline: Deadline;
+  /** Validated by `validateOptions`. */
   options: { logFile: string };
 }
 
 /** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */
-export interface DumpRequest {
-  /** The public call, for errors. */
+export interface DumpRequest extends OperationRequest {
   operation: 'checkpoint' | 'dump' | 'preDump';
-  criu: Criu;
   pid: number;
   preDump: boolean;
-  /** Bounds all of it. */
-  deadline: Deadline;
-  /** Validated by `validateOptions`. */
   options: Omit<ValidatedOptions['dump'], 'criu'>;
   /** Fields that the options do not speak of; they never override an option that was given. */
   fields?: CriuFields;
@@ -37,11 +33,4 @@ export interface DumpRequest {
   statusReady?: () => void;
   /** Checks of the caller that must hold before anything is touched, run before the directory is made. */
   precondition?: () => Promise<void>;
-}
-
-/** Where CRIU is to write: a directory that is still to be made, or what has been opened. */
-export interface Place {
-  fresh?: FreshDirectory;
-  images?: OutputDirectory;
-  work?: OutputDirectory;
 }

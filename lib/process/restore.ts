@@ -1,23 +1,19 @@
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Deadline, withDeadline } from '../base/deadline.js';
+import { withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
-
-import { type Criu, defaultCriu } from '../criu/criu.js';
+import type { Scope } from '../base/scope.js';
+import { defaultCriu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { requireRoot } from '../criu/require-root.js';
+import { type OperationResult, warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
-import {
-  checkDirectory,
-  claimDirectory,
-  type OutputDirectory,
-  openImages,
-} from '../images/directory.js';
+import { checkDirectory, openImages } from '../images/directory.js';
+import { Outputs, removeAndClose } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
-import { decodeRestoreStats, type RestoreStats } from '../images/stats.js';
+import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
 import { readProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
@@ -27,28 +23,22 @@ import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks } from './leftovers.js';
+import type { OperationRequest } from './request.js';
+import { type ClaimedDirectory, inTurn } from './turn.js';
 
 /** What a restore has to tell. */
-export interface RestoreResult {
+export interface RestoreResult extends OperationResult {
   /** The root of the restored tree, as this process sees it. */
   pid: number;
-  /** Absolute path of the images directory. */
-  imagePath: string;
-  /** Absolute path of CRIU's log. */
-  logFile: string;
   /** CRIU's own figures; undefined where it wrote none. */
   stats: RestoreStats | undefined;
   /** Where the time went. */
   timings: RestoreTimings;
-  /** What went wrong after CRIU had succeeded, a sentence each. */
-  warnings: readonly string[];
   /**
    * With `restoreSibling`: how the root task ends. It is reaped, and keeps this process alive, as a
    * child of `node:child_process` does.
    */
   exited: Promise<ChildExit> | undefined;
-  /** Milliseconds from the call to its end. */
-  durationMs: number;
 }
 
 /** How a child ended, as `node:child_process` tells it. */
@@ -69,14 +59,11 @@ export interface RestoreTimings {
 }
 
 /** One restore as the core runs it. */
-interface RestoreRequest {
+interface RestoreRequest extends OperationRequest {
   operation: 'restore';
-  criu: Criu;
   /** Absolute. */
   imagePath: string;
-  /** Validated by `validateOptions`. */
   options: Omit<ValidatedOptions['restore'], 'criu'>;
-  deadline: Deadline;
 }
 
 /** For how long a pid of the images may still belong to a process that is gone but not reaped. */
@@ -111,24 +98,28 @@ export async function restore(
 /** Runs one restore: after a failure nothing of the tasks is left. */
 async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
-  const { options, imagePath, deadline } = request;
-  requireRoot(request.operation);
-  const installation = await deadline.bound('criu', request.criu.ready());
+  const { operation, criu, options, deadline } = request;
+  requireRoot(operation);
+  const installation = await deadline.bound('criu', criu.ready());
   refuseWithService(installation, options);
-  const leave = await deadline.enter(request.criu.queue);
-  try {
-    const { workPath } = options;
-    const [option, place] =
-      workPath === undefined ? ['imagePath', imagePath] : ['workPath', workPath];
-    const giveBack = claimDirectory(option, place);
-    try {
-      return await restoreInTurn(request, installation, start);
-    } finally {
-      giveBack();
-    }
-  } finally {
-    leave();
-  }
+  return await inTurn(request, writtenBy(request), async (scope) => {
+    const queuedMs = performance.now() - start;
+    const outputs = await openDirectories(request, scope);
+    const native = nativeRequest(request, installation, outputs);
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
+    const outcome = await restoreOnceFree(request, native, hooks, outputs);
+    const { pid } = outcome;
+    return {
+      pid,
+      imagePath: outputs.images.path,
+      logFile: outputs.logFile,
+      stats: readableStats(decodeRestoreStats, outcome.stats),
+      timings: timingsOf(outcome, queuedMs),
+      warnings: warningsOf(outcome),
+      exited: exitOf(pid, options),
+      durationMs: performance.now() - start,
+    };
+  });
 }
 
 /** What a `criu service` cannot do: its process has neither our descriptors nor us as its parent. */
@@ -141,56 +132,44 @@ function refuseWithService({ service }: Installation, options: RestoreOptions): 
   }
 }
 
-async function restoreInTurn(
-  request: RestoreRequest,
+/** The directory that gets CRIU's log; the images are only read. */
+function writtenBy({ imagePath, options: { workPath } }: RestoreRequest): ClaimedDirectory {
+  return workPath === undefined
+    ? { option: 'imagePath', path: imagePath }
+    : { option: 'workPath', path: workPath };
+}
+
+async function openDirectories(request: RestoreRequest, scope: Scope): Promise<Outputs> {
+  const { options, imagePath, deadline } = request;
+  const { workPath, logFile } = options;
+  const getsLog = workPath === undefined;
+  const opened = openImages('imagePath', imagePath, getsLog);
+  const images = scope.use(await deadline.bound('directory', opened, (late) => late.close()));
+  if (getsLog) return new Outputs(images, undefined, [logFile]);
+  const checking = checkDirectory('workPath', workPath, 'reuse', [logFile]);
+  const checked = await deadline.bound('directory', checking);
+  const work = scope.use(await deadline.bound('directory', checked.open(), removeAndClose));
+  return new Outputs(images, work, [logFile]);
+}
+
+function nativeRequest(
+  { options, criu }: RestoreRequest,
   installation: Installation,
-  start: number,
-): Promise<RestoreResult> {
-  const { options, imagePath, criu, deadline } = request;
-  const { workPath, logFile: logName } = options;
-  const queuedMs = performance.now() - start;
-  const images = await deadline.bound(
-    'directory',
-    openImages('imagePath', imagePath, workPath === undefined),
-    (late) => late.close(),
-  );
-  let work: OutputDirectory | undefined;
-  try {
-    if (workPath !== undefined) {
-      const checked = checkDirectory('workPath', workPath, 'reuse', [logName]);
-      work = await (await deadline.bound('directory', checked)).open();
-    }
-    const place = work ?? images;
-    const native: NativeRequest = {
-      verb: 'restore',
-      ...installation,
-      environment: criuEnvironment(),
-      fields: {
-        images_dir_fd: images.fd,
-        ...toFields(options),
-        ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
-        ...(work ? { work_dir_fd: work.fd } : {}),
-      },
-      joinsSession: options.shellJob === true,
-      standby: criu.standby,
-    };
-    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
-    const outcome = await restoreOnceFree(request, native, hooks, images, place);
-    const { pid } = outcome;
-    return {
-      pid,
-      imagePath: images.path,
-      logFile: join(place.path, logName),
-      stats: statsOf(outcome),
-      timings: timingsOf(outcome, queuedMs),
-      warnings: outcome.warning === '' ? [] : [outcome.warning],
-      exited: exitOf(pid, options),
-      durationMs: performance.now() - start,
-    };
-  } finally {
-    images.close();
-    work?.close();
-  }
+  { images, work }: Outputs,
+): NativeRequest {
+  return {
+    verb: 'restore',
+    ...installation,
+    environment: criuEnvironment(),
+    fields: {
+      images_dir_fd: images.fd,
+      ...toFields(options),
+      ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
+      ...(work ? { work_dir_fd: work.fd } : {}),
+    },
+    joinsSession: options.shellJob === true,
+    standby: criu.standby,
+  };
 }
 
 /**
@@ -201,12 +180,12 @@ async function restoreOnceFree(
   request: RestoreRequest,
   native: NativeRequest,
   hooks: HookRunner,
-  images: OutputDirectory,
-  place: OutputDirectory,
+  outputs: Outputs,
 ): Promise<Outcome> {
   const { deadline } = request;
   const patience = performance.now() + reapingMs;
-  const pids = await deadline.bound('directory', pidsAmongOurs(images.file('pstree.img')));
+  const reading = pidsAmongOurs(outputs.images.file('pstree.img'));
+  const pids = await deadline.bound('directory', reading);
   const [root] = pids;
   if (root !== undefined) await holderOf(root, patience, deadline.signal);
   for (;;) {
@@ -217,7 +196,7 @@ async function restoreOnceFree(
     // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
     const ended = outcome.replied ? [outcome.pid] : await killLeftovers(pids, outcome, since);
     for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
-    const error = await failure(request, outcome, place);
+    const error = await failure(request, outcome, outputs);
     const pid = takenPid(error);
     if (pid === undefined) throw error;
     const holder = await holderOf(pid, patience, deadline.signal);
@@ -256,15 +235,6 @@ function taken(cause: CriuError, pid: number, holder: string): CriuError {
     `Cannot restore process ${pid}: there is another one of that id (${holder})`,
     { operation: 'restore', stage, errno, log, logFile, cause },
   );
-}
-
-/** Statistics are not worth a failure. */
-function statsOf({ stats }: NativeOutcome): RestoreStats | undefined {
-  try {
-    return decodeRestoreStats(stats);
-  } catch {
-    return undefined;
-  }
 }
 
 function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTimings {

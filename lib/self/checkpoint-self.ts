@@ -1,14 +1,18 @@
 import { readFile } from 'node:fs/promises';
-import { type Deadline, withDeadline } from '../base/deadline.js';
+import { withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
-import { type Criu, defaultCriu } from '../criu/criu.js';
+import { withScope } from '../base/scope.js';
+import { defaultCriu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { isOlder } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
+import { type OperationResult, warningsOf } from '../criu/result.js';
 import { runNative } from '../criu/run.js';
-import { checkDirectory, claimDirectory, type OutputDirectory } from '../images/directory.js';
-import { type DumpStats, decodeDumpStats } from '../images/stats.js';
+import type { OutputDirectory } from '../images/directory.js';
+import { type Outputs, openOutputs } from '../images/outputs.js';
+import { type DumpStats, decodeDumpStats, readableStats } from '../images/stats.js';
 import { nativeAddon } from '../native/addon.js';
 import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
@@ -17,17 +21,20 @@ import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { failure } from '../process/failure.js';
+import type { OperationRequest } from '../process/request.js';
+import { inTurn } from '../process/turn.js';
 import { callBefore } from './handlers.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
 import { outputName, snapshotVariable } from './snapshot.js';
 
-/** What {@link checkpointSelf} has to tell, to the one that goes on. */
-export interface SelfCheckpoint {
+/**
+ * What {@link checkpointSelf} tells the process that goes on. In one that was brought back,
+ * `durationMs` includes the time for which it did not run.
+ */
+export interface SelfCheckpoint extends OperationResult {
   /** Whether this is the process that was brought back, and not the one that was saved. */
   restored: boolean;
-  /** Absolute path of the images directory. */
-  imagePath: string;
   /** CRIU's own figures; undefined in the process that was brought back. */
   stats: DumpStats | undefined;
 }
@@ -65,37 +72,36 @@ export async function checkpointSelf(options: CheckpointSelfOptions = {}): Promi
 const operation = 'checkpointSelf';
 
 /** One checkpoint of this process as it runs. */
-interface SelfRequest {
+interface SelfRequest extends OperationRequest {
   operation: typeof operation;
-  criu: Criu;
   options: ValidatedOptions['checkpointSelf'] & { imagePath: string };
-  deadline: Deadline;
 }
 
 async function checkpointInTime(request: SelfRequest): Promise<SelfCheckpoint> {
+  const clock = startClock();
   const { criu, options, deadline } = request;
   requireRoot(request.operation);
   requireParent();
   const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
-  const { major, minor } = await deadline.bound('criu', criu.version());
-  const takesPath = major > byPath.major || (major === byPath.major && minor >= byPath.minor);
-  const leave = await deadline.enter(criu.queue);
-  try {
-    const giveBack = claimDirectory('imagePath', options.imagePath);
-    try {
-      return await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
-    } finally {
-      giveBack();
-    }
-  } finally {
-    leave();
-  }
+  const takesPath = !isOlder(await deadline.bound('criu', criu.version()), byPath);
+  return await inTurn(request, { option: 'imagePath', path: options.imagePath }, async () => {
+    const saved = await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
+    return { ...saved, durationMs: clock(saved.restored) };
+  });
 }
 
+/** A process that is brought back may find that the monotonic clock has begun anew. */
+function startClock(): (restored: boolean) => number {
+  const [monotonic, wall] = [performance.now(), Date.now()];
+  return (restored) => (restored ? Math.max(0, Date.now() - wall) : performance.now() - monotonic);
+}
+
+type Saved = Omit<SelfCheckpoint, 'durationMs'>;
+
 /** Calls the handlers before and after, whatever comes of the checkpoint. */
-async function betweenHandlers(save: () => Promise<SelfCheckpoint>): Promise<SelfCheckpoint> {
+async function betweenHandlers(save: () => Promise<Saved>): Promise<Saved> {
   const goOn = await callBefore();
-  let saved: SelfCheckpoint | undefined;
+  let saved: Saved | undefined;
   try {
     saved = await save();
     if (saved.restored) renewRandomness();
@@ -109,7 +115,7 @@ async function saveOrExplain(
   request: SelfRequest,
   installation: Installation,
   takesPath: boolean,
-): Promise<SelfCheckpoint> {
+): Promise<Saved> {
   const { criu, options } = request;
   // What we keep ready is no part of what is looked at.
   await nativeAddon().closeAll();
@@ -136,46 +142,53 @@ async function save(
   request: SelfRequest,
   installation: Installation,
   takesPath: boolean,
-): Promise<SelfCheckpoint> {
+): Promise<Saved> {
+  const { imagePath, logFile: logName } = request.options;
+  const logs = [logName, outputName] as const;
+  return withScope(async (scope) => {
+    const outputs = await openOutputs(scope, { imagePath, existing: undefined, logs });
+    // A descriptor of ours would be in the images, and has no need to be.
+    if (takesPath) outputs.images.close();
+    try {
+      return await askCriu(request, installation, outputs, takesPath);
+    } catch (error) {
+      await outputs.settle('log');
+      throw error;
+    }
+  });
+}
+
+async function askCriu(
+  request: SelfRequest,
+  installation: Installation,
+  outputs: Outputs,
+  takesPath: boolean,
+): Promise<Saved> {
   const { criu, options, deadline } = request;
-  const { imagePath, logFile: logName } = options;
-  const logs = [logName, outputName];
-  const images = await (await checkDirectory('imagePath', imagePath, undefined, logs)).open();
-  // A descriptor of ours would be in the images, and has no need to be.
-  if (takesPath) images.close();
-  try {
-    deadline.check('request');
-    const outcome = await runNative(
-      {
-        verb: 'dumpSelf',
-        ...installation,
-        environment: criuEnvironment(),
-        fields: { ...toFields(options), ...directoryField(images, takesPath) },
-        standby: criu.standby,
-      },
-      new HookRunner(dumpHooks, {}, 0, false, deadline),
-      deadline,
-    );
-    if (!outcome.success) throw await failure(request, outcome, images);
-    const { restored } = outcome;
-    return { restored, imagePath, stats: restored ? undefined : await statsIn(images) };
-  } catch (error) {
-    await images.discard(logs).catch(() => {});
-    throw error;
-  } finally {
-    images.close();
-  }
+  const { images, logFile } = outputs;
+  deadline.check('request');
+  const outcome = await runNative(
+    {
+      verb: 'dumpSelf',
+      ...installation,
+      environment: criuEnvironment(),
+      fields: { ...toFields(options), ...directoryField(images, takesPath) },
+      standby: criu.standby,
+    },
+    new HookRunner(dumpHooks, {}, 0, false, deadline),
+    deadline,
+  );
+  if (!outcome.success) throw await failure(request, outcome, outputs);
+  const { restored } = outcome;
+  const stats = restored ? undefined : await statsIn(images);
+  return { restored, imagePath: images.path, logFile, stats, warnings: warningsOf(outcome) };
 }
 
 function directoryField(images: OutputDirectory, takesPath: boolean): CriuFields {
   return takesPath ? { images_dir_fd: -1, images_dir: images.path } : { images_dir_fd: images.fd };
 }
 
-/** Statistics are not worth a failure. */
 async function statsIn(images: OutputDirectory): Promise<DumpStats | undefined> {
-  try {
-    return decodeDumpStats(await readFile(images.file('stats-dump')));
-  } catch {
-    return undefined;
-  }
+  const file = await readFile(images.file('stats-dump')).catch(() => Buffer.alloc(0));
+  return readableStats(decodeDumpStats, file);
 }

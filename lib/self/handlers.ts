@@ -1,4 +1,5 @@
 import { invalidArgType } from '../base/errors.js';
+import { callAll } from '../base/scope.js';
 
 /** What goes on after a checkpoint of this process. */
 export interface AfterCheckpoint {
@@ -82,17 +83,4 @@ export async function callBefore(): Promise<GoOn> {
     throw error;
   }
   return goOn;
-}
-
-/** Each in turn; the first error is thrown in the end. */
-async function callAll(calls: readonly (() => unknown)[]): Promise<void> {
-  const errors: unknown[] = [];
-  for (const call of calls) {
-    try {
-      await call();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw errors[0];
 }

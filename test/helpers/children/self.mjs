@@ -17,6 +17,8 @@ const options = JSON.parse(text);
 
 /** @type {string[]} */
 const events = [];
+/** @type {object[]} */
+const results = [];
 const cache = new Map([['/cached', 'warm']]);
 let ticks = 0;
 setInterval(() => {
@@ -61,6 +63,7 @@ const routes = {
   '/check': check,
   '/random': () => [randomBytes(8).toString('hex'), randomUUID(), randomInt(2 ** 40)],
   '/events': () => events,
+  '/results': () => results,
 };
 
 const server = createServer(async (request, response) => {
@@ -104,8 +107,9 @@ if (words.includes('throws')) {
 const { report, ...given } = options;
 await writeFile(report, `${JSON.stringify({ port: address.port, pid: process.pid })}\n`);
 try {
-  const { restored, stats } = await checkpointSelf(given);
+  const { restored, stats, logFile, warnings, durationMs } = await checkpointSelf(given);
   events.push(`restored ${restored} ${stats === undefined ? 'without' : 'with'} stats`);
+  results.push({ logFile, warnings, durationMs });
 } catch (error) {
   const { code, message, stage } = /** @type {any} */ (error);
   events.push(`failed ${JSON.stringify({ code, message, stage })}`);

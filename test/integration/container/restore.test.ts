@@ -43,7 +43,9 @@ test('a container comes back where it stopped', async () => {
     pid: container.pid,
     imagePath,
     logFile: join(imagePath, 'restore.log'),
+    warnings: [],
   });
+  expect(result.durationMs).toBeGreaterThan(0);
   expect(await container.status()).toBe('running');
   await container.countsOn();
   expect((await container.ticks()).length).toBeGreaterThan(before);

@@ -48,6 +48,17 @@ async function events(port: number): Promise<string[]> {
   return JSON.parse(await ask(port, '/events')) as string[];
 }
 
+/** What each checkpoint of an app has told it. */
+async function results(port: number): Promise<object[]> {
+  return JSON.parse(await ask(port, '/results')) as object[];
+}
+
+/** What every operation tells, of a checkpoint without a flaw. */
+function resultIn({ imagePath }: Pick<Place, 'imagePath'>): object {
+  const durationMs = expect.any(Number) as number;
+  return { logFile: join(imagePath, 'dump.log'), warnings: [], durationMs };
+}
+
 /** The events of a restored app, once its handlers have been called: it answers before. */
 async function eventsToTheEnd(port: number): Promise<string[]> {
   const last = 'restored true without stats';
@@ -121,6 +132,7 @@ describe.each(nodeMajors)('Node.js %i', (major) => {
       'after 1',
       'restored true without stats',
     ]);
+    expect(await results(port)).toEqual([resultIn({ imagePath })]);
     expect(isAlive(pid)).toBe(true);
     await kill();
   });
@@ -149,6 +161,7 @@ optionTest('leaveRunning', 'the saved process goes on, too', async () => {
     'goes on 1 {"restored":false}',
     'restored false with stats',
   ]);
+  expect(await results(port)).toEqual([resultIn(where)]);
   expect(await ask(port, '/cached')).toBe('warm');
   const descendants = (): ProcessState[] => allProcesses().filter(({ parent }) => parent === pid);
   await until('nobody dead is left', () => descendants().every(({ state }) => state !== 'Z'));

@@ -45,8 +45,13 @@ export const suite: Suite = {
       assert.ok(frozenMs > 0 && expectedFrozenMs > 0);
       sum = await memory.change();
     }
-    const { stop, directories, rounds, final } = await iteration.result;
+    const { stop, directories, rounds, final, ...result } = await iteration.result;
     assert.equal(stop, 'notShrinking');
+    assert.ok(result.durationMs > rounds.reduce((sum, { durationMs }) => sum + durationMs, 0));
+    assert.deepEqual(
+      { ...result, durationMs: 0 },
+      { imagePath, logFile: join(imagePath, 'final/dump.log'), warnings: [], durationMs: 0 },
+    );
     assertRoundsOfOnePercent(rounds);
     assert.deepEqual(
       directories,

@@ -1,0 +1,109 @@
+import { readlinkSync } from 'node:fs';
+import { withNote } from '../base/errors.js';
+import type { Scope } from '../base/scope.js';
+import { dumpHooks, HookRunner } from '../criu/hooks.js';
+import type { Installation } from '../criu/locate.js';
+import { type Outcome, runNative } from '../criu/run.js';
+import { adoptFresh, openFresh } from '../images/directory.js';
+import { type Bound, Outputs, openOutputs, removeAndClose } from '../images/outputs.js';
+import type { MemoryTracking } from '../images/tracking.js';
+import type { FreshDirectory } from '../native/contract.js';
+import { enrich } from '../preflight/enrich.js';
+import { nativeRequest } from './dump-request.js';
+import { type Verdict, whatToKeep } from './dump-verdict.js';
+import { failure } from './failure.js';
+import type { DumpRequest } from './request.js';
+
+/** One dump that has been checked, when it is its turn. */
+export interface DumpJob {
+  request: DumpRequest;
+  installation: Installation;
+  tracking: MemoryTracking | undefined;
+  /** When it was called for: `performance.now()`. */
+  start: number;
+}
+
+/** What became of a dump, and where it has written. */
+export interface WrittenDump {
+  outputs: Outputs;
+  verdict: Verdict;
+}
+
+/**
+ * Opens the directories and has CRIU write into them. In the usual case, a directory that does not
+ * exist yet, it is made by the native thread on its way to CRIU, which spares two of our own turns.
+ *
+ * @throws only what keeps CRIU from being asked, with nothing left behind.
+ */
+export async function writeImages(job: DumpJob, scope: Scope): Promise<WrittenDump> {
+  return (await writeIntoNew(job, scope)) ?? (await writeIntoOpened(job, scope));
+}
+
+/** @returns undefined, with nothing touched, when more is needed than a new directory. */
+async function writeIntoNew(job: DumpJob, scope: Scope): Promise<WrittenDump | undefined> {
+  const { request } = job;
+  // A directory that does not answer holds up the thread that makes it.
+  if (!needsOnlyNew(job) || request.deadline.isBounded) return undefined;
+  const { imageFiles: files = [] } = request;
+  const directory: FreshDirectory = { path: request.options.imagePath, files };
+  const outcome = await askCriu(job, directory);
+  if (outcome.imagesFd === undefined) return undefined;
+  const images = scope.use(adoptFresh(directory, outcome.imagesFd));
+  const outputs = new Outputs(images, undefined, [request.options.logFile]);
+  return { outputs, verdict: await judge(request, outcome, outputs) };
+}
+
+async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump> {
+  const { request, tracking } = job;
+  const outputs = await openDirectories(job, scope);
+  const { images } = outputs;
+  try {
+    if (tracking) await images.write(...tracking.imageFile);
+    for (const file of request.imageFiles ?? []) await images.write(...file);
+    await tracking?.begin();
+    const outcome = await askCriu(job, outputs);
+    return { outputs, verdict: await judge(request, outcome, outputs) };
+  } catch (error) {
+    return { outputs, verdict: { keep: 'log', error } };
+  }
+}
+
+async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
+  const { options, deadline } = job.request;
+  const { imagePath, workPath, existing, logFile } = options;
+  const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
+  // Without a limit it has been tried already.
+  if (needsOnlyNew(job) && deadline.isBounded) {
+    const made = openFresh({ path: imagePath, files: [] });
+    const images = await bound(made, (late) => late && removeAndClose(late));
+    if (images) return new Outputs(scope.use(images), undefined, [logFile]);
+  }
+  return openOutputs(scope, { imagePath, workPath, existing, logs: [logFile], bound });
+}
+
+/** Whether an images directory is all that is needed, if it does not exist yet. */
+function needsOnlyNew({ request, tracking }: DumpJob): boolean {
+  return request.options.workPath === undefined && tracking === undefined;
+}
+
+/** Has CRIU write the images; throws only when it was not asked. */
+async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<Outcome> {
+  const { request, installation, start } = job;
+  const { deadline, options } = request;
+  const native = await deadline.bound('request', nativeRequest(request, installation, target));
+  const frozenFirst = native.freezerPath !== undefined;
+  const runner = new HookRunner(dumpHooks, options.hooks ?? {}, start, frozenFirst, deadline);
+  return runNative(native, runner, deadline, () => request.statusReady?.());
+}
+
+/** Makes the error of a dump that has failed, and says what is kept. */
+async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): Promise<Verdict> {
+  const keep = whatToKeep(outcome, request.pid);
+  if (keep === 'images') return { keep, outcome };
+  if (keep === 'log') {
+    return { keep, error: await enrich(await failure(request, outcome, outputs), request) };
+  }
+  const where = readlinkSync(`/proc/self/fd/${outputs.images.fd}`);
+  const note = `The tree is gone; its images are kept in ${where}`;
+  return { keep, error: withNote(await failure(request, outcome, outputs), note) };
+}
