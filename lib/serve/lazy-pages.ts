@@ -10,7 +10,7 @@ import { checkTls } from '../options/tls.js';
 import type { LazyPagesOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import { LazyPagesLog, type LazyPagesProgress } from './lazy-pages-log.js';
-import { channel, checkCanServe, type Service, serve, served } from './serve.js';
+import { channel, checkCanServe, type Service, serve, served } from './service.js';
 
 export type { LazyPagesProgress } from './lazy-pages-log.js';
 

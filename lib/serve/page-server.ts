@@ -8,7 +8,7 @@ import type { NativeServing } from '../native/contract.js';
 import { checkTls } from '../options/tls.js';
 import type { PageServerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
-import { channel, checkCanServe, type Service, serve, served } from './serve.js';
+import { channel, checkCanServe, type Service, serve, served } from './service.js';
 
 /** What a page server has received. */
 export interface PageServerResult {
