@@ -9,8 +9,8 @@ export interface LazyPagesProgress {
   left: number;
 }
 
-const found = /Found (\d+) pages to be handled by UFFD/;
-const copied = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
+const foundPages = /Found (\d+) pages to be handled by UFFD/;
+const copiedBytes = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
 /** Of the kernel's notes for each program (getauxval), pairs of a type and a value. */
 const AT_PAGESZ = 6n;
 const pageSize = ((): number => {
@@ -70,8 +70,8 @@ export class LazyPagesLog {
     this.#rest = lines.pop() ?? '';
     let { total, served } = this.#progress;
     for (const line of lines) {
-      total += Number(found.exec(line)?.[1] ?? 0);
-      served += Number(copied.exec(line)?.[1] ?? 0) / pageSize;
+      total += Number(foundPages.exec(line)?.[1] ?? 0);
+      served += Number(copiedBytes.exec(line)?.[1] ?? 0) / pageSize;
     }
     this.#progress = { total, served, left: Math.max(0, total - served) };
   }

@@ -1,29 +1,26 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortError, CriuError, inOperation } from '../base/errors.js';
-import type { Stage } from '../base/stage.js';
-import { defaultCriu } from '../criu/criu.js';
+import { CriuError, inOperation } from '../base/errors.js';
+import { type Scope, startScope } from '../base/scope.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
+import type { OperationResult } from '../criu/result.js';
 import { checkDirectory } from '../images/directory.js';
-import type { NativeServing } from '../native/contract.js';
 import { checkTls } from '../options/tls.js';
 import type { LazyPagesOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
+import type { ValidatedOptions } from '../options/validated.js';
 import { LazyPagesLog, type LazyPagesProgress } from './lazy-pages-log.js';
-import { channel, checkCanServe, type Service, serve, served } from './service.js';
+import { channelFd, checkCanServe, Service } from './service.js';
 
 export type { LazyPagesProgress } from './lazy-pages-log.js';
 
 /** What a lazy-pages daemon has done. */
-export interface LazyPagesResult {
-  /** Absolute path of CRIU's log. */
-  logFile: string;
+export interface LazyPagesResult extends OperationResult {
   /** Memory pages that the restored tasks were to get. */
   total: number;
   /** Those that they got; fewer when they ended or gave memory back meanwhile. */
   served: number;
-  /** Milliseconds from its start to its end. */
-  durationMs: number;
 }
 
 /** A lazy-pages daemon that is ready for a restore. */
@@ -66,92 +63,77 @@ export interface LazyPagesHandle extends AsyncDisposable {
  * ```
  */
 export async function startLazyPages(options: LazyPagesOptions): Promise<LazyPagesHandle> {
-  return await inOperation('startLazyPages', () => start(options));
+  return await inOperation(operation, () => start(options));
 }
 
 async function start(options: LazyPagesOptions): Promise<LazyPagesHandle> {
   const since = performance.now();
   const checked = validateOptions('startLazyPages', options);
-  const { imagePath, logFile: logName, criu = defaultCriu(), signal } = checked;
-  const operation = 'startLazyPages';
-  if (signal?.aborted) throw abortError(signal.reason);
-  const { binary } = await checkCanServe({ operation, criu });
+  const { signal, criu = defaultCriu() } = checked;
+  const { binary } = await checkCanServe(operation, criu, signal);
   await checkTls(checked);
-  if (!(await criu.features()).lazyPages) {
-    const lacking = 'CRIU and this kernel lack userfaultfd, which startLazyPages needs';
-    throw new CriuError('ERR_CRIU_FEATURE_MISSING', lacking, { operation });
-  }
-  await checkImages(imagePath);
-  const { workPath = imagePath } = checked;
-  const work = await (await checkDirectory('workPath', workPath, 'reuse', [logName])).open();
+  await checkUserfaults(criu);
+  await checkImages(checked.imagePath);
+  return await startScope((scope) => startService(scope, checked, binary, since));
+}
+
+/** @param since - When the call was made: `performance.now()`. */
+async function startService(
+  scope: Scope,
+  options: ValidatedOptions['startLazyPages'],
+  binary: string,
+  since: number,
+): Promise<LazyPagesHandle> {
+  const { imagePath, workPath = imagePath, logFile: logName, address, port } = options;
+  const checkedWork = await checkDirectory('workPath', workPath, 'reuse', [logName]);
+  const work = scope.use(await checkedWork.open());
+  const images = scope.use(await open(imagePath, constants.O_RDONLY | constants.O_DIRECTORY));
+  const logFile = join(work.path, logName);
   const socket = work.file('lazy-pages.socket');
-  let images: FileHandle | undefined;
-  let serving: NativeServing;
-  let ready = (): void => {};
-  const isReady = new Promise<void>((resolve) => {
-    ready = resolve;
+  // What an earlier run has left would be taken for this one's.
+  await Promise.all([rm(socket, { force: true }), rm(work.file(logName), { force: true })]);
+  scope.defer(() => rm(socket, { force: true }).catch(() => {}));
+  const log = new LazyPagesLog(work.file(logName));
+  scope.defer(() => log.finish());
+
+  let isReady = false;
+  let tellReady = (): void => {};
+  const ready = new Promise<void>((resolve) => {
+    tellReady = resolve;
   });
-  let stage: Stage = 'spawn';
-  let service: Service;
-  try {
-    images = await open(imagePath, constants.O_RDONLY | constants.O_DIRECTORY);
-    // One of an earlier run would be taken for this one's.
-    await Promise.all([rm(socket, { force: true }), rm(work.file(logName), { force: true })]);
-    service = {
+  const result = async (): Promise<LazyPagesResult> => {
+    const { total, served } = await log.read();
+    const durationMs = performance.now() - since;
+    return { imagePath, logFile, total, served, warnings: [], durationMs };
+  };
+  const service = new Service(
+    {
       operation,
-      criu,
-      options: checked,
+      binary,
+      options,
       directories: { images: images.fd, work: work.fd },
-      workPath: work.path,
+      logFile,
       arguments: [
         'lazy-pages',
-        ...['--status-fd', String(channel)],
-        ...['--page-server', '--address', checked.address, '--port', String(checked.port)],
+        ...['--status-fd', String(channelFd)],
+        ...['--page-server', '--address', address, '--port', String(port)],
       ],
+      abortsByForce: false,
       onReady: () => {
-        stage = 'listen';
-        ready();
+        isReady = true;
+        tellReady();
       },
-    };
-    serving = serve(service, binary);
-  } catch (error) {
-    await images?.close();
-    work.close();
-    throw error;
-  }
-  const directory = images;
-  const log = new LazyPagesLog(work.file(logName));
-  const stop = (): void => serving.stop(false);
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop(); // meanwhile
-
-  const run = async (): Promise<LazyPagesResult> => {
-    try {
-      await served(service, serving, () => stage);
-      const { total, served: pages } = await log.read();
-      const logFile = join(work.path, logName);
-      return { logFile, total, served: pages, durationMs: performance.now() - since };
-    } finally {
-      await log.finish();
-      signal?.removeEventListener('abort', stop);
-      await rm(socket, { force: true }).catch(() => {});
-      await directory.close();
-      work.close();
-    }
-  };
-  const finished = run();
-  const settled = finished.then(
-    () => {},
-    () => {},
+      stage: () => (isReady ? 'listen' : 'spawn'),
+      result,
+    },
+    scope,
   );
-  await Promise.race([isReady, finished]);
-  const close = ({ force = false } = {}): Promise<void> => {
-    serving.stop(force);
-    return settled;
-  };
+  const { finished } = service;
+  await Promise.race([ready, finished]);
+  const close = ({ force = false } = {}): Promise<void> => service.close(force);
   return {
     workPath: work.path,
-    logFile: join(work.path, logName),
+    logFile,
     finished,
     progress: () => log.read(),
     close,
@@ -159,11 +141,19 @@ async function start(options: LazyPagesOptions): Promise<LazyPagesHandle> {
   };
 }
 
+const operation = 'startLazyPages';
+
+async function checkUserfaults(criu: Criu): Promise<void> {
+  if ((await criu.features()).lazyPages) return;
+  const lacking = 'CRIU and this kernel lack userfaultfd, which startLazyPages needs';
+  throw new CriuError('ERR_CRIU_FEATURE_MISSING', lacking, { operation });
+}
+
 /** Without them the daemon would end with words about a file that is missing. */
 async function checkImages(imagePath: string): Promise<void> {
-  const found = await stat(join(imagePath, 'inventory.img')).catch(() => undefined);
-  if (found) return;
+  const inventory = await stat(join(imagePath, 'inventory.img')).catch(() => undefined);
+  if (inventory) return;
   throw new CriuError('ERR_CRIU_IMAGES_DIR', `There are no images in imagePath ${imagePath}`, {
-    operation: 'startLazyPages',
+    operation,
   });
 }

@@ -1,27 +1,26 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortError, inOperation } from '../base/errors.js';
+import { inOperation } from '../base/errors.js';
+import { type Scope, startScope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
-import { checkDirectory, claimDirectory } from '../images/directory.js';
+import type { OperationResult } from '../criu/result.js';
+import { claimDirectory } from '../images/directory.js';
+import { openOutputs } from '../images/outputs.js';
 import { checkParentPath } from '../images/place.js';
-import type { NativeServing } from '../native/contract.js';
 import { checkTls } from '../options/tls.js';
 import type { PageServerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
-import { channel, checkCanServe, type Service, serve, served } from './service.js';
+import type { ValidatedOptions } from '../options/validated.js';
+import { channelFd, checkCanServe, Service } from './service.js';
 
-/** What a page server has received. */
-export interface PageServerResult {
-  /** Absolute path of the images directory, which now holds the memory. */
-  imagePath: string;
-  /** Absolute path of CRIU's log. */
-  logFile: string;
+/** What a page server has received. Its `imagePath` now holds the memory. */
+export interface PageServerResult extends OperationResult {
   /** The IP address that the memory came from. */
   peer: string;
   /** Size of all memory images. */
   bytes: number;
   /** Milliseconds from the first byte to the last. */
-  durationMs: number;
+  transferMs: number;
 }
 
 /** A page server that waits for its one sender. */
@@ -56,104 +55,77 @@ export interface PageServerHandle extends AsyncDisposable {
  * ```
  */
 export async function startPageServer(options: PageServerOptions): Promise<PageServerHandle> {
-  return await inOperation('startPageServer', () => start(options));
+  return await inOperation(operation, () => start(options));
 }
+
+const operation = 'startPageServer';
 
 async function start(options: PageServerOptions): Promise<PageServerHandle> {
+  const since = performance.now();
   const checked = validateOptions('startPageServer', options);
-  const { imagePath, parentPath, logFile: logName, criu = defaultCriu(), signal } = checked;
-  if (signal?.aborted) throw abortError(signal.reason);
-  const { binary } = await checkCanServe({ operation: 'startPageServer', criu });
+  const { imagePath, parentPath, signal, criu = defaultCriu() } = checked;
+  const { binary } = await checkCanServe(operation, criu, signal);
   await checkTls(checked);
   if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
-  const giveBack = claimDirectory('imagePath', imagePath);
-  try {
-    return await listen(checked, binary, logName, giveBack);
-  } catch (error) {
-    giveBack();
-    throw error;
-  }
+  const service = await startScope((scope) => startService(scope, checked, binary, since));
+  const { address = checked.address, port = checked.port, finished } = service;
+  const close = (): Promise<void> => service.close(true);
+  return { address, port, finished, close, [Symbol.asyncDispose]: close };
 }
 
-async function listen(
-  options: ReturnType<typeof validateOptions<'startPageServer'>>,
+/** @param since - When the call was made: `performance.now()`. */
+async function startService(
+  scope: Scope,
+  options: ValidatedOptions['startPageServer'],
   binary: string,
-  logName: string,
-  giveBack: () => void,
-): Promise<PageServerHandle> {
-  const { imagePath, workPath, parentPath, existing, signal, criu = defaultCriu() } = options;
-  const checkedImages = await checkDirectory('imagePath', imagePath, existing, [logName]);
-  const checkedWork =
-    workPath === undefined
-      ? undefined
-      : await checkDirectory('workPath', workPath, 'reuse', [logName]);
-  const images = await checkedImages.open();
-  const work = await checkedWork?.open().catch(async (error: unknown) => {
-    await images.discard([]);
-    images.close();
-    throw error;
-  });
+  since: number,
+): Promise<Service<PageServerResult>> {
+  const { imagePath, workPath, existing, address, port } = options;
+  scope.defer(claimDirectory('imagePath', imagePath));
+  const logs = [options.logFile] as const;
+  const outputs = await openOutputs(scope, { imagePath, workPath, existing, logs });
+  const { images, logDirectory, logFile } = outputs;
   let sender: { peer: string; since: number } | undefined;
-  const service: Service = {
-    operation: 'startPageServer',
-    criu,
-    options,
-    directories: { images: images.fd, work: (work ?? images).fd },
-    workPath: (work ?? images).path,
-    arguments: [
-      'page-server',
-      ...['--ps-socket', String(channel)],
-      ...(options.autoDedup === true ? ['--auto-dedup'] : []),
-      ...(parentPath === undefined ? [] : ['--prev-images-dir', parentPath]),
-    ],
-    listen: { address: options.address, port: options.port },
-    onReady: (peer) => {
-      sender = { peer, since: performance.now() };
+  const result = async (): Promise<PageServerResult> => {
+    const end = performance.now();
+    return {
+      imagePath: images.path,
+      logFile,
+      peer: sender?.peer ?? '',
+      bytes: await memoryIn(images.file('')),
+      transferMs: end - (sender?.since ?? end),
+      warnings: [],
+      durationMs: end - since,
+    };
+  };
+  return new Service(
+    {
+      operation,
+      binary,
+      options,
+      directories: { images: images.fd, work: logDirectory.fd },
+      logFile,
+      arguments: commandOf(options),
+      listen: { address, port },
+      abortsByForce: true,
+      onReady: (peer) => {
+        sender = { peer, since: performance.now() };
+      },
+      stage: () => (sender ? 'transfer' : 'listen'),
+      result,
+      settle: (keep) => outputs.settle(keep),
     },
-  };
-  let serving: NativeServing;
-  try {
-    serving = serve(service, binary);
-  } catch (error) {
-    await Promise.allSettled([images.discard([]), work?.discard([])]);
-    images.close();
-    work?.close();
-    throw error;
-  }
-  const stop = (): void => serving.stop(true);
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop(); // meanwhile
-
-  const receive = async (): Promise<PageServerResult> => {
-    try {
-      await served(service, serving, () => (sender ? 'transfer' : 'listen'));
-      const durationMs = performance.now() - (sender?.since ?? 0);
-      const bytes = await memoryIn(`/proc/self/fd/${images.fd}`);
-      await images.keep();
-      const logFile = join((work ?? images).path, logName);
-      return { imagePath: images.path, logFile, peer: sender?.peer ?? '', bytes, durationMs };
-    } catch (error) {
-      await Promise.allSettled([images.discard([logName]), work?.discard([logName])]);
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-      images.close();
-      work?.close();
-      giveBack();
-    }
-  };
-  const finished = receive();
-  // Whoever waits for it is told; who does not has no use for a failure.
-  const settled = finished.then(
-    () => {},
-    () => {},
+    scope,
   );
-  const close = (): Promise<void> => {
-    stop();
-    return settled;
-  };
-  const { address = options.address, port = options.port } = serving;
-  return { address, port, finished, close, [Symbol.asyncDispose]: close };
+}
+
+function commandOf({ autoDedup, parentPath }: PageServerOptions): string[] {
+  return [
+    'page-server',
+    ...['--ps-socket', String(channelFd)],
+    ...(autoDedup === true ? ['--auto-dedup'] : []),
+    ...(parentPath === undefined ? [] : ['--prev-images-dir', parentPath]),
+  ];
 }
 
 async function memoryIn(directory: string): Promise<number> {

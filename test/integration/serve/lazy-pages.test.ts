@@ -33,7 +33,12 @@ test('statusReady resolves when pages are to be had', async () => {
   expect(await daemon.progress()).toEqual({ total: 0, served: 0, left: 0 });
   expect(existsSync(join(daemon.workPath, 'lazy-pages.socket'))).toBe(true);
   restoreApart(scope, lazy.imagePath, daemon.workPath);
-  const { total, served, logFile } = await daemon.finished;
+  const { total, served, logFile, ...result } = await daemon.finished;
+  expect(result).toEqual({
+    imagePath: lazy.imagePath,
+    warnings: [],
+    durationMs: expect.any(Number) as number,
+  });
   expect(total).toBeGreaterThan(8192);
   expect(served).toBe(total);
   expect(await daemon.progress()).toEqual({ total, served, left: 0 });

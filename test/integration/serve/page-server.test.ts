@@ -95,8 +95,11 @@ optionTest(['address', 'port'], 'it listens there alone, receives once, and is g
     imagePath,
     logFile: join(imagePath, 'page-server.log'),
     peer: '127.0.0.1',
+    warnings: [],
+    transferMs: expect.any(Number) as number,
     durationMs: expect.any(Number) as number,
   });
+  expect(result.durationMs).toBeGreaterThan(result.transferMs);
   expect(bytes).toBeGreaterThan(16 * 1024 * 1024);
   expect(pagesIn(images)).toEqual([]);
   const [pages = ''] = pagesIn(imagePath);
