@@ -31,6 +31,9 @@ export const generatedFiles = [
   source('lib/native/criu-fields.ts', ({ optionTable, coreFields }) =>
     renderFields(optionTable, coreFields),
   ),
-  { path: 'README.md', make: ({ optionTable }, current) => insertTable(current, optionTable) },
+  {
+    path: 'docs/options.md',
+    make: ({ optionTable }, current) => insertTable(current, optionTable),
+  },
   { path: 'lib/images/proto/stats_pb.ts', make: renderStatsCode },
 ];

@@ -1,5 +1,5 @@
 // @ts-check
-// Renders lib/options/types.ts and the README's table of options.
+// Renders lib/options/types.ts and the table of docs/options.md.
 
 /** @typedef {import('../../lib/options/schema.js').OptionRow} OptionRow */
 /** @typedef {import('../../lib/options/schema.js').Call} Call */
@@ -252,7 +252,7 @@ function filledIn(row, call) {
 }
 
 /**
- * The README's table.
+ * The table of docs/options.md.
  *
  * @param {readonly OptionRow[]} table
  * @returns {string}
