@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { examples } from '../helpers/markdown.js';
 import { projectRoot } from '../helpers/paths.js';
 import { Scope } from '../helpers/scope.js';
 import { run, runOk } from '../helpers/system/exec.js';
@@ -82,12 +83,10 @@ describe('the packed package', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'true true\n', stderr: '' });
   });
 
-  test('compiles the examples of the README', async () => {
-    const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
-    const examples = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
-    expect(examples.length).toBeGreaterThan(2);
-    for (const [index, code] of examples.entries()) {
-      await writeFile(join(consumer, `example-${index}.ts`), code);
+  test('compiles the examples of the documentation', async () => {
+    expect(examples.length).toBeGreaterThan(20);
+    for (const [index, { text }] of examples.entries()) {
+      await writeFile(join(consumer, `example-${index}.ts`), text);
     }
     const compilerOptions = {
       module: 'nodenext',
