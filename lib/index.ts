@@ -31,12 +31,14 @@ export {
   type IterateContainerOptions,
   type IterateOptions,
   type IterateSettings,
-  type Iteration,
-  type IterationResult,
-  type IterationRound,
-  type IterationStop,
   iterate,
 } from './iterate.js';
+export type {
+  Iteration,
+  IterationResult,
+  IterationRound,
+  IterationStop,
+} from './iteration/result.js';
 export type { PageServer } from './options/address.js';
 export type { CgroupRoot } from './options/cgroup-root.js';
 export type { InheritedFd } from './options/inherited-fd.js';
