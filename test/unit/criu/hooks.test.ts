@@ -11,9 +11,10 @@ const sets: [string, HookSet<string>][] = [
 const all = sets.flatMap(([operation, set]) =>
   Object.entries(set.scripts).map(([hook, script]) => [operation, hook, script, set] as const),
 );
-/** Those at which a veto still has an effect. */
-const timely = all.filter(([, hook, , set]) => !set.tooLate.includes(hook));
-const late = all.filter(([, hook, , set]) => set.tooLate.includes(hook));
+/** Those at which a veto has no effect any more. */
+const tooLate = ['networkUnlock', 'preResume', 'postResume'];
+const late = all.filter(([, hook]) => tooLate.includes(hook));
+const timely = all.filter(([, hook]) => !tooLate.includes(hook));
 
 interface Given {
   start?: number;
