@@ -75,7 +75,7 @@ test('a process ends by itself after a dump, quietly', async () => {
   await noCriu();
 });
 
-test('process.exit in mid-dump: exit code kept, the process goes on, no criu stays', async () => {
+test('process.exit in the middle of a dump keeps its exit code, the process goes on, and no criu stays', async () => {
   const held = await settledHoldings();
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
@@ -90,7 +90,7 @@ test('process.exit in mid-dump: exit code kept, the process goes on, no criu sta
   await assertNoLeak(held, [pid]);
 });
 
-test('process.exit in the checkpoint of a container: it is running and thawed afterwards', async () => {
+test('process.exit in the checkpoint of a container leaves it running and thawed', async () => {
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
@@ -105,7 +105,7 @@ test('process.exit in the checkpoint of a container: it is running and thawed af
   expect(await container.status()).toBe('running');
 });
 
-test('process.exit while lazy pages wait for a client: the process goes on, no criu stays', async () => {
+test('process.exit while lazy pages wait for a client lets the process go on, and no criu stays', async () => {
   const log = join(await scope.directory(), 'log');
   const { pid } = await startWorkload(scope, ['count', log, 5_000]);
   const imagePath = join(await scope.directory(), 'images');
@@ -122,7 +122,7 @@ test('process.exit while lazy pages wait for a client: the process goes on, no c
 });
 
 test.each(['exit-serving', 'sigkill-serving'])(
-  '%s of a container that waits for a client: it runs, and its network is free',
+  '%s while the lazy pages of a container wait for a client leaves it running with its network free',
   async (what) => {
     const container = await startContainer(scope);
     const inside = ['-n', '-t', String(container.pid)];
@@ -141,7 +141,7 @@ test.each(['exit-serving', 'sigkill-serving'])(
   },
 );
 
-test('SIGKILL of the Node process in mid-dump: the process goes on, no criu stays', async () => {
+test('SIGKILL of the Node process in the middle of a dump lets the process go on, and no criu stays', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { signal } = await dumpInChild(pid, { imagePath, leaveRunning: true }, 'sigkill');
@@ -150,7 +150,7 @@ test('SIGKILL of the Node process in mid-dump: the process goes on, no criu stay
   await runs(pid);
 });
 
-test('SIGKILL of the Node process in the checkpoint of a container: it is thawed and runs', async () => {
+test('SIGKILL of the Node process in the checkpoint of a container leaves it running and thawed', async () => {
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
@@ -162,7 +162,7 @@ test('SIGKILL of the Node process in the checkpoint of a container: it is thawed
   expect(await container.status()).toBe('running');
 });
 
-test('SIGKILL of criu in mid-dump: ERR_CRIU_DIED, and the process goes on', async () => {
+test('SIGKILL of criu in the middle of a dump is ERR_CRIU_DIED, and the process goes on', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { code, stderr, outcome } = await dumpInChild(pid, { imagePath }, 'kill-criu');
@@ -176,7 +176,7 @@ test('SIGKILL of criu in mid-dump: ERR_CRIU_DIED, and the process goes on', asyn
   expect(existsSync(join(imagePath, 'inventory.img'))).toBe(false);
 });
 
-test('SIGKILL of criu in the checkpoint of a container: ERR_CRIU_DIED, and it runs thawed', async () => {
+test('SIGKILL of criu in the checkpoint of a container is ERR_CRIU_DIED, and it runs thawed', async () => {
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });
@@ -190,7 +190,7 @@ test('SIGKILL of criu in the checkpoint of a container: ERR_CRIU_DIED, and it ru
   expect(await container.status()).toBe('running');
 });
 
-test('criu stopped for a while in mid-dump and continued: the dump succeeds', async () => {
+test('a dump whose criu was stopped for a while and continued succeeds', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { outcome } = await dumpInChild(pid, { imagePath, leaveRunning: true }, 'stop-criu');
@@ -230,7 +230,7 @@ test('several workers dump at the same time, each its own process', async () => 
   await assertNoLeak(held);
 });
 
-test('worker.terminate in mid-dump: the rest of the process and the target go on', async () => {
+test('worker.terminate in the middle of a dump lets the rest of the process and the target go on', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { code, signal, stderr } = await dumpInChild(

@@ -14,12 +14,15 @@ test.each([
   ['sigkill', null, 'SIGKILL'],
   ['exit', 3, null],
   ['terminate', 0, null],
-])('%s in the middle of a transfer: no criu stays, nothing listens', async (what, code, signal) => {
-  const program = join(projectRoot, 'test/helpers/children/page-server.mjs');
-  const imagePath = join(await scope.directory(), 'received');
-  const outcome = await run(process.execPath, [program, imagePath, what]);
-  expect(outcome).toMatchObject({ code, signal, stderr: '' });
-  const { port, criu } = JSON.parse(outcome.stdout) as { port: number; criu: number };
-  await until('criu is gone', () => !isAlive(criu));
-  expect(listeners(port)).toEqual([]);
-});
+])(
+  '%s of a page server in the middle of a transfer leaves no criu and no listener',
+  async (what, code, signal) => {
+    const program = join(projectRoot, 'test/helpers/children/page-server.mjs');
+    const imagePath = join(await scope.directory(), 'received');
+    const outcome = await run(process.execPath, [program, imagePath, what]);
+    expect(outcome).toMatchObject({ code, signal, stderr: '' });
+    const { port, criu } = JSON.parse(outcome.stdout) as { port: number; criu: number };
+    await until('criu is gone', () => !isAlive(criu));
+    expect(listeners(port)).toEqual([]);
+  },
+);

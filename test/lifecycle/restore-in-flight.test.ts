@@ -63,7 +63,7 @@ async function allGoOn(images: Images): Promise<void> {
 }
 
 test.each(['sigkill', 'exit'])(
-  '%s of the Node process before the last veto: nothing is left',
+  '%s of the Node process in a restore before the last veto leaves nothing',
   async (how) => {
     for (const restoreSibling of [false, true]) {
       const images = await imagesOfTree();
@@ -73,16 +73,19 @@ test.each(['sigkill', 'exit'])(
   },
 );
 
-test.each(['sigkill', 'exit'])('%s of the Node process behind it: the tasks go on', async (how) => {
-  for (const restoreSibling of [false, true]) {
-    const images = await imagesOfTree();
-    await restoreIn(images, { when: 'preResume', how, restoreSibling });
-    await allGoOn(images);
-  }
-});
+test.each(['sigkill', 'exit'])(
+  '%s of the Node process in a restore behind the last veto lets the tasks go on',
+  async (how) => {
+    for (const restoreSibling of [false, true]) {
+      const images = await imagesOfTree();
+      await restoreIn(images, { when: 'preResume', how, restoreSibling });
+      await allGoOn(images);
+    }
+  },
+);
 
 test.each(['preRestore', 'postRestore', 'preResume'])(
-  'SIGKILL of criu at %s: ERR_CRIU_DIED, and nothing is left',
+  'SIGKILL of criu in a restore at %s is ERR_CRIU_DIED, and nothing is left',
   async (when) => {
     for (const restoreSibling of [false, true]) {
       const images = await imagesOfTree();
@@ -93,7 +96,7 @@ test.each(['preRestore', 'postRestore', 'preResume'])(
   },
 );
 
-test('SIGKILL of criu at any moment: restored, or nothing is left', async () => {
+test('SIGKILL of criu at any moment of a restore leaves all tasks restored, or nothing', async () => {
   for (let ms = 1; ms <= 10; ms++) {
     const images = await imagesOfTree();
     const { stdout } = await restoreIn(images, { when: ms, how: 'kill-criu' });
@@ -108,7 +111,7 @@ test('SIGKILL of criu at any moment: restored, or nothing is left', async () => 
   }
 });
 
-test('after a criu that has died the same images are restored', async () => {
+test('images are restored after a criu that died over them', async () => {
   const images = await imagesOfTree();
   const options = { when: 'postRestore', how: 'kill-criu', restoreSibling: true };
   await restoreIn(images, options);

@@ -86,14 +86,14 @@ describe('what is kept ready', () => {
   const count = (expected: number): Promise<unknown> =>
     until(`there are ${expected} children`, () => children().length === expected);
 
-  test('close without anything to close, and twice', async () => {
+  test('close does no harm without anything to close, and twice', async () => {
     const standby = addon().createStandby(1);
     await addon().close(standby);
     await Promise.all([addon().close(standby), addon().close(standby)]);
     await addon().closeAll();
   });
 
-  test('prepare with a program that is not there fails nowhere', async () => {
+  test('prepare does not fail with a program that is not there', async () => {
     const standby = addon().createStandby(1);
     addon().prepare(standby, { binary: '/nowhere/criu', environment: [] });
     await addon().close(standby);

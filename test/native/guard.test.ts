@@ -73,7 +73,7 @@ async function startSleeper(ignored = 'XFSZ'): Promise<{ pid: number; kill: () =
 }
 
 test.each([1, 2] as const)(
-  'v%d: thaws when it is left, and again until criu has ended',
+  'the guard thaws a cgroup v%d when it is left, and again until criu has ended',
   async (version) => {
     const { path, state } = await makeCgroup(version);
     const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
@@ -94,7 +94,7 @@ test.each([1, 2] as const)(
   },
 );
 
-test('thaws one that a hanging criu of another cgroup has nothing to do with', async () => {
+test('the guard thaws a cgroup while the criu of another one hangs', async () => {
   const [first, second] = [await makeCgroup(1), await makeCgroup(1)].sort((a, b) =>
     a.path < b.path ? -1 : 1,
   );
@@ -112,7 +112,7 @@ test('thaws one that a hanging criu of another cgroup has nothing to do with', a
   expect(await guard.ended()).toEqual({ code: 0 });
 });
 
-test('leaves alone what it was told is thawed', async () => {
+test('the guard leaves alone what it was told is thawed', async () => {
   const { path, state } = await makeCgroup(1);
   const criu = await startSleeper();
   const guard = new Guard();
@@ -126,7 +126,7 @@ test('leaves alone what it was told is thawed', async () => {
 const fileLimit = (pid: number): string | undefined =>
   /^Max file size\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1];
 
-test('lets a criu that dumps write no more, and what it has started', async () => {
+test('the guard lets a criu that dumps write no more, nor what it has started', async () => {
   const [criu, other] = [await startSleeper(), await startSleeper()];
   const parent = spawn('/bin/sh', ['-c', "trap '' XFSZ; sleep 60 & wait"], { stdio: 'ignore' });
   scope.defer(() => parent.kill('SIGKILL'));
@@ -145,7 +145,7 @@ test('lets a criu that dumps write no more, and what it has started', async () =
   expect(fileLimit(other.pid)).toBe('unlimited');
 });
 
-test('leaves alone a criu that writing too much would end', async () => {
+test('the guard leaves alone a criu that writing too much would end', async () => {
   const criu = await startSleeper('HUP');
   const guard = new Guard();
   await guard.tell(`D ${criu.pid}`);
@@ -154,7 +154,7 @@ test('leaves alone a criu that writing too much would end', async () => {
   expect(fileLimit(criu.pid)).toBe('unlimited');
 });
 
-test('ends a criu that serves lazy pages', async () => {
+test('the guard ends a criu that serves lazy pages', async () => {
   const criu = await startSleeper();
   const guard = new Guard();
   await guard.tell(`S ${criu.pid} ${process.pid} 0`);
@@ -163,13 +163,13 @@ test('ends a criu that serves lazy pages', async () => {
   await until('it has ended', () => !isAlive(criu.pid));
 });
 
-test('ends at once when there is nothing to thaw', async () => {
+test('the guard ends at once when there is nothing to thaw', async () => {
   const guard = new Guard();
   guard.hangUp();
   expect(await guard.ended()).toEqual({ code: 0 });
 });
 
-test('makes nothing where the cgroup is gone', async () => {
+test('the guard makes nothing where the cgroup is gone', async () => {
   const { path } = await makeCgroup(1);
   const criu = await startSleeper();
   const guard = new Guard();
@@ -181,7 +181,7 @@ test('makes nothing where the cgroup is gone', async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test('bears messages that mean nothing', async () => {
+test('the guard bears messages that mean nothing', async () => {
   const { path, state } = await makeCgroup(1);
   const criu = await startSleeper();
   const guard = new Guard();

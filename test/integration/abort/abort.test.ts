@@ -152,7 +152,7 @@ async function expectUnlocked(container: Container): Promise<void> {
   await container.countsOn();
 }
 
-describe('the network of a container is unlocked', () => {
+describe('the network of a container is unlocked again', () => {
   test.each(['nftables', 'iptables'] as const)(
     'by %s, after SIGKILL of criu',
     async (networkLock) => {
@@ -206,7 +206,7 @@ describe('the network of a container is unlocked', () => {
     await expectUnlocked(container);
   });
 
-  test('and the table of another criu in the same namespace stays', async () => {
+  test('but the table of another criu in the same namespace stays', async () => {
     const container = await startHeavyContainer(scope, { mebibytes: 96 });
     const inContainer = `--net=/proc/${container.pid}/ns/net`;
     await runOk('nsenter', [inContainer, 'nft', 'add', 'table', 'inet', 'CRIU-another']);
@@ -231,7 +231,7 @@ async function lazily(container: Container): Promise<CheckpointOptions> {
   };
 }
 
-describe('the time is over', () => {
+describe('timeoutMs ends a checkpoint', () => {
   test('while criu is asked for its version', async () => {
     const binary = join(await scope.directory(), 'criu');
     await writeFile(binary, '#!/bin/sh\nexec sleep 3\n', { mode: 0o755 });
@@ -287,7 +287,7 @@ test('an abort while criu looks at the kernel does not spoil its cache', async (
   }
 });
 
-describe('an abort while criu waits for a page server', () => {
+describe('an abort ends a dump that waits for a page server', () => {
   test('that does not read', async () => {
     const { pid } = await startWorkload(scope, ['memory', 64]);
     const before = tracesOf(pid);
@@ -348,7 +348,7 @@ describe('an abort while criu waits for a page server', () => {
   });
 });
 
-test('an abort while nobody reads the status fd', async () => {
+test('an abort ends a dump of which nobody reads the status fd', async () => {
   const pipe = join(await scope.directory(), 'pipe');
   await runOk('mkfifo', [pipe]);
   const full = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
@@ -365,7 +365,7 @@ test('an abort while nobody reads the status fd', async () => {
   await expectUnlocked(container);
 });
 
-test('an abort while the tasks do not freeze', async () => {
+test('an abort ends a dump whose tasks do not freeze', async () => {
   // The parent of a vfork waits uninterruptibly, which CRIU bears for ten seconds.
   const { pid } = await startSituation(scope, ['vfork']);
   const imagePath = join(await scope.directory(), 'images');

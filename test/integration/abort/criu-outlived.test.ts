@@ -72,21 +72,24 @@ test.each<[string, (kill: () => void, imagePath: string) => Hooks]>([
       ...waitsAtTheEnd,
     }),
   ],
-])('a dump, %s', async (_, hooksWith) => {
-  const workload = await startWorkload(scope, ['memory', 256]);
-  const before = tracesOf(workload.pid);
-  const { criu, sleeper, kill } = await outlivedCriu();
-  const imagePath = join(await scope.directory(), 'images');
-  const hooks = hooksWith(kill, imagePath);
-  await expect(dump(workload.pid, { criu, imagePath, hooks })).rejects.toMatchObject({
-    code: 'ERR_CRIU_DIED',
-  });
-  await isGone(sleeper());
-  expect(tracesOf(workload.pid).tracer).toBe(before.tracer);
-  expect(isAlive(workload.pid)).toBe(true);
-});
+])(
+  'a dump fails when its criu is killed while a process that criu started lives on: %s',
+  async (_, hooksWith) => {
+    const workload = await startWorkload(scope, ['memory', 256]);
+    const before = tracesOf(workload.pid);
+    const { criu, sleeper, kill } = await outlivedCriu();
+    const imagePath = join(await scope.directory(), 'images');
+    const hooks = hooksWith(kill, imagePath);
+    await expect(dump(workload.pid, { criu, imagePath, hooks })).rejects.toMatchObject({
+      code: 'ERR_CRIU_DIED',
+    });
+    await isGone(sleeper());
+    expect(tracesOf(workload.pid).tracer).toBe(before.tracer);
+    expect(isAlive(workload.pid)).toBe(true);
+  },
+);
 
-test('a page server, and its client is told', async () => {
+test('a page server fails when its criu is killed while a process that criu started lives on, and its client is told', async () => {
   const { criu, sleeper, kill } = await outlivedCriu();
   const earlier = sleeper();
   const imagePath = join(await scope.directory(), 'received');

@@ -130,7 +130,7 @@ async function expectReleased(container: Container, started: readonly number[]):
   return longestMs;
 }
 
-describe('kill -9 of the Node process between freeze and thaw', () => {
+describe('a container is thawed after kill -9 of the Node process', () => {
   const shared = new Scope();
   let container: Container;
   beforeAll(async () => {
@@ -138,7 +138,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
   });
   afterAll(() => shared.close());
 
-  test('20 times, spread over the dump: thawed within 100 ms, counting, nothing left', async () => {
+  test('at 20 moments of the dump, within 100 ms, and nothing is left', async () => {
     const imagePath = container.path('images');
     const options: CheckpointOptions = {
       stateRoot: container.stateRoot,
@@ -192,7 +192,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     await expectReleased(container, []);
   });
 
-  test('a paused container stays paused', async () => {
+  test('but stays paused if it was paused', async () => {
     await container.pause();
     scope.defer(() => container.runc('resume', container.id));
     const imagePath = container.path('paused');
@@ -205,7 +205,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     expect(await container.status()).toBe('paused');
   });
 
-  test('a container that the user pauses afterwards stays paused', async () => {
+  test('but stays paused if the user pauses it afterwards', async () => {
     const child = await startVictim([container, container.path('paused-after'), 'preDump']);
     await isHeld(child);
     const started = await killVictim(child);
@@ -216,7 +216,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
     expect(container.freezer).toBe('FROZEN');
   });
 
-  test('of two containers one is thawed although the criu of the other hangs', async () => {
+  test('although the criu of another container hangs', async () => {
     const hanging = await startHeavyContainer(scope, { mebibytes: 96, id: `a-${uniqueId()}` });
     const other = await startContainer(scope, { id: `b-${uniqueId()}` });
     const child = await startVictim(
@@ -240,7 +240,7 @@ describe('kill -9 of the Node process between freeze and thaw', () => {
   });
 });
 
-test('kill -9 of the Node process, 20 times in the dump of a process: it goes on as it was', async () => {
+test('a process goes on as it was after kill -9 of the Node process at 20 moments of its dump', async () => {
   const { pid } = await startWorkload(scope, ['memory', 256]);
   const before = tracesOf(pid);
   const directory = await scope.directory();
@@ -270,7 +270,7 @@ test('kill -9 of the Node process, 20 times in the dump of a process: it goes on
 
 const guards = (): number[] => childrenNamed('criu_guard');
 
-describe('the guard itself is killed', () => {
+describe('when the guard itself is killed', () => {
   const save = (container: Container, name: string, more: CheckpointOptions = {}) =>
     checkpoint(container.id, {
       stateRoot: container.stateRoot,
@@ -294,7 +294,7 @@ describe('the guard itself is killed', () => {
     expect(processState(first)).toBeUndefined();
   });
 
-  test('in mid-dump: the checkpoint succeeds all the same', async () => {
+  test('in the middle of a dump, the checkpoint succeeds all the same', async () => {
     const container = await startContainer(scope);
     await save(container, 'first');
     const hooks = {
@@ -312,7 +312,7 @@ describe('the guard itself is killed', () => {
     expect(guards()).toHaveLength(1);
   });
 
-  test('it is one process for all checkpoints, and holds nothing of ours open', async () => {
+  test('it was one process for all checkpoints, and held nothing of ours open', async () => {
     const container = await startContainer(scope);
     for (const name of ['first', 'second', 'third']) await save(container, name);
     const [pid = 0] = guards();

@@ -22,7 +22,7 @@ afterAll(() => shared.close());
 const value = 'ERR_INVALID_ARG_VALUE';
 const type = 'ERR_INVALID_ARG_TYPE';
 
-describe('the container id', () => {
+describe('checkpoint refuses a container id', () => {
   test.each([
     ['with a slash', '../x/y'],
     ['..', '..'],
@@ -44,14 +44,14 @@ describe('the container id', () => {
     ['nothing', undefined],
     ['null', null],
     ['an object', {}],
-  ])('%s', async (_what, id) => {
+  ])('that is %s', async (_what, id) => {
     await isRefused(container, () => checkpoint(id as string, given(container, {})), {
       code: type,
       says: ['id'],
     });
   });
 
-  test('unknown', async () => {
+  test('that no container has', async () => {
     await isRefused(container, () => checkpoint('no-such-container', given(container, {})), {
       code: 'ERR_CONTAINER_NOT_FOUND',
       says: ['no-such-container'],
@@ -70,7 +70,7 @@ describe('the container id', () => {
   });
 });
 
-describe('the state of the container', () => {
+describe('checkpoint refuses a container', () => {
   /** A second container, since what is done to it is not undone. */
   async function refuseOther(other: Container, refusal: Refusal): Promise<void> {
     const options = given(container, {
@@ -80,7 +80,7 @@ describe('the state of the container', () => {
     await isRefused(container, () => checkpoint(other.id, options), refusal, other.directory);
   }
 
-  test('created', async () => {
+  test('in the created state', async () => {
     const other = await startContainer(scope, {
       start: 'create',
       args: ['/workload', '-', 'idle'],
@@ -88,7 +88,7 @@ describe('the state of the container', () => {
     await refuseOther(other, { code: 'ERR_CONTAINER_STATE', says: [/created state/, other.id] });
   });
 
-  test('stopped, its init dead', async () => {
+  test('whose init is dead', async () => {
     const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
     const { pid } = other;
     await other.runcOk('kill', other.id, 'KILL');
@@ -107,7 +107,7 @@ describe('the state of the container', () => {
     return other;
   }
 
-  test('its pid taken by another process', async () => {
+  test('whose pid another process has taken', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const other = await withState((text) =>
       JSON.stringify({ ...(JSON.parse(text) as object), init_process_pid: pid }),
@@ -125,7 +125,7 @@ describe('the state of the container', () => {
     ['of a configuration that is a list', (state) => ({ ...state, config: [] })],
     ['of cgroup paths that are a string', (state) => ({ ...state, cgroup_paths: 'freezer' })],
     ['of another id', (state) => ({ ...state, id: 'somebody-else' })],
-  ])('a state.json %s', async (_what, change) => {
+  ])('with a state.json %s', async (_what, change) => {
     const other = await withState((text) =>
       JSON.stringify(change(JSON.parse(text) as Record<string, unknown>)),
     );
@@ -136,14 +136,14 @@ describe('the state of the container', () => {
     ['cut short', (text: string) => text.slice(0, text.length / 2)],
     ['empty', () => ''],
     ['not JSON', () => 'state'],
-  ])('a state.json that is %s', async (_what, change) => {
+  ])('with a state.json that is %s', async (_what, change) => {
     await refuseOther(await withState(change), {
       code: 'ERR_CONTAINER_CORRUPT',
       says: [/state\.json/],
     });
   });
 
-  test('a second checkpoint of the same container at the same time', async () => {
+  test('that another checkpoint is at work on', async () => {
     const names = ['first', 'second'];
     // The one goes on when the other has been refused.
     let refuse = (): void => {};

@@ -21,8 +21,8 @@ afterAll(() => shared.close());
 
 const value = 'ERR_INVALID_ARG_VALUE';
 
-describe('the image path', () => {
-  test('a file', async () => {
+describe('checkpoint refuses an imagePath', () => {
+  test('that is a file', async () => {
     await writeFile(container.path('place/file'), 'precious');
     await isRefused(
       container,
@@ -50,7 +50,7 @@ describe('the image path', () => {
     );
   });
 
-  test('a dangling symbolic link', async () => {
+  test('that is a dangling symbolic link', async () => {
     await symlink('nowhere', container.path('place/dangling'));
     await isRefused(
       container,
@@ -63,7 +63,7 @@ describe('the image path', () => {
     );
   });
 
-  test('a symbolic link that another user made', async () => {
+  test('that is, or lies behind, a symbolic link of another user', async () => {
     const target = container.path('place/target');
     const planted = container.path('place/planted');
     await mkdir(target);
@@ -87,7 +87,7 @@ describe('the image path', () => {
     );
   });
 
-  test('a place where nobody can write', async () => {
+  test('where nobody can write', async () => {
     const readOnly = container.path('place/read-only');
     await mkdir(readOnly);
     await mountTmpfs(scope, 'ro', readOnly);
@@ -99,7 +99,7 @@ describe('the image path', () => {
     }
   });
 
-  test('a work path that is a file', async () => {
+  test('with a workPath that is a file', async () => {
     await writeFile(container.path('place/file'), 'precious');
     await isRefused(
       container,

@@ -22,7 +22,7 @@ afterAll(() => shared.close());
 const value = 'ERR_INVALID_ARG_VALUE';
 const type = 'ERR_INVALID_ARG_TYPE';
 
-describe('option values', () => {
+describe('checkpoint refuses', () => {
   test.each<[string, Record<string, unknown>, (string | RegExp)[]]>([
     ['pageServer without port', { pageServer: '127.0.0.1' }, ['pageServer', /127\.0\.0\.1/]],
     [
@@ -73,7 +73,7 @@ describe('option values', () => {
     });
   });
 
-  test('statusFd that is open for reading only', async () => {
+  test('a statusFd that is open for reading only', async () => {
     const statusFd = openSync('/dev/null', 'r');
     scope.defer(() => closeSync(statusFd));
     const options = { statusFd, lazyPages: true, pageServer: '127.0.0.1:27001' };
@@ -83,7 +83,7 @@ describe('option values', () => {
     });
   });
 
-  test('parentPath that is a file', async () => {
+  test('a parentPath that is a file', async () => {
     const parent = container.path('parent-file');
     await writeFile(parent, '');
     await isRefused(
@@ -125,7 +125,7 @@ describe('option values', () => {
   });
 });
 
-describe('every option refuses every wrong JavaScript type', () => {
+describe('every call refuses a value of a wrong JavaScript type for', () => {
   // Of no option's type: neither a plain value, nor a list, nor an object with content.
   const strangers: [string, unknown][] = [
     ['a bigint', 42n],
@@ -178,7 +178,7 @@ describe('every option refuses every wrong JavaScript type', () => {
   });
 });
 
-describe('pids of dump and preDump', () => {
+describe('dump and preDump refuse a pid', () => {
   test.each([
     ['0', 0, value],
     ['negative', -1, value],
@@ -187,7 +187,7 @@ describe('pids of dump and preDump', () => {
     ['larger than any', 2 ** 31, value],
     ['a string', '1', type],
     ['nothing', undefined, type],
-  ])('%s', async (_what, pid, code) => {
+  ])('that is %s', async (_what, pid, code) => {
     const imagePath = container.path('place/images');
     await isRefused(container, () => dump(pid as number, { imagePath }), { code, says: ['pid'] });
     await isRefused(container, () => preDump(pid as number, { imagePath }), {
@@ -196,7 +196,7 @@ describe('pids of dump and preDump', () => {
     });
   });
 
-  test('of no process', async () => {
+  test('that no process has', async () => {
     const imagePath = container.path('place/images');
     await isRefused(container, () => dump(0x7fff_fff0, { imagePath }), {
       code: 'ERR_PROCESS_NOT_FOUND',
@@ -205,7 +205,7 @@ describe('pids of dump and preDump', () => {
   });
 });
 
-test('settings of Criu that are not paths', async () => {
+test('the constructor of Criu refuses settings that are not paths', async () => {
   for (const settings of [{ binary: 7 }, { prefix: [] }, { library: {} }, { binary: '' }]) {
     const [name = ''] = Object.keys(settings);
     expect(() => new Criu(settings as never)).toThrowError(

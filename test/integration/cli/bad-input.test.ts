@@ -55,7 +55,7 @@ const command = (...flags: string[]): string[] => [
   container.id,
 ];
 
-describe('arguments', () => {
+describe('the command refuses', () => {
   test('no container id', async () => {
     await isRefused(['--root', container.stateRoot, 'checkpoint'], [/container/i]);
   });
@@ -64,7 +64,7 @@ describe('arguments', () => {
     await isRefused([...command(), 'another'], [/argument/]);
   });
 
-  test('an unknown flag, with the nearest real one', async () => {
+  test('an unknown flag, and suggests the nearest real one', async () => {
     await isRefused(command('--leave-runing'), ['--leave-runing', /--leave-running/]);
   });
 
@@ -84,7 +84,7 @@ describe('arguments', () => {
   });
 });
 
-describe('the container id', () => {
+describe('the command refuses a container id', () => {
   test.each([
     ['with a slash', '../x'],
     ['..', '..'],
@@ -96,7 +96,7 @@ describe('the container id', () => {
   });
 });
 
-describe('values', () => {
+describe('the command refuses values of flags', () => {
   test.each<[flags: string[], says: (string | RegExp)[]]>([
     [
       ['--page-server', '127.0.0.1'],
@@ -176,8 +176,8 @@ describe('values', () => {
   });
 });
 
-describe('the state', () => {
-  test('a state.json that is cut short', async () => {
+describe('the command refuses a container', () => {
+  test('with a state.json that is cut short', async () => {
     const text = readFileSync(container.stateFile, 'utf8');
     scope.defer(() => writeFileSync(container.stateFile, text));
     writeFileSync(container.stateFile, text.slice(0, 100));
@@ -186,7 +186,7 @@ describe('the state', () => {
     expect(stderr).toMatch(/state\.json/);
   });
 
-  test('a created container', async () => {
+  test('in the created state', async () => {
     const other = await startContainer(scope, {
       start: 'create',
       args: ['/workload', '-', 'idle'],
@@ -198,8 +198,8 @@ describe('the state', () => {
   });
 });
 
-describe('the machine', () => {
-  test('not root', async () => {
+describe('the command fails', () => {
+  test('for a user who is not root', async () => {
     const args = [
       '--reuid=65534',
       '--regid=65534',
@@ -216,14 +216,14 @@ describe('the machine', () => {
     expect(snapshotDirectory(container.directory)).toEqual(before);
   });
 
-  test('no criu in LIBCRIU_PREFIX', async () => {
+  test('without a criu in LIBCRIU_PREFIX', async () => {
     const empty = await scope.directory();
     await isRefused(command(), [/criu/, empty], { env: { ...process.env, LIBCRIU_PREFIX: empty } });
   });
 });
 
-describe('what is right', () => {
-  test('a checkpoint as runc makes it: nothing printed, status 0, ./checkpoint of the working directory', async () => {
+describe('the command accepts', () => {
+  test('a checkpoint without flags: it prints nothing and writes to ./checkpoint, as runc does', async () => {
     const other = await startContainer(scope);
     const { code, stdout, stderr } = await libcriu(
       ['--root', other.stateRoot, 'checkpoint', '--leave-running=true', other.id],
@@ -238,7 +238,7 @@ describe('what is right', () => {
     expect(await other.status()).toBe('running');
   });
 
-  test('--debug prints the excerpt of the log after the sentence, --log takes it to a file', async () => {
+  test('--debug, which prints the excerpt of the log after the sentence, and --log, which takes it to a file', async () => {
     const other = await startContainer(scope, { args: ['/workload', '/ready', 'lock', '/lock'] });
     const plain = await libcriu([
       '--root',

@@ -12,7 +12,7 @@ import { startContainer } from '../../helpers/workloads/container.js';
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
 
-describe('the command, as runc does, writes into what is there', () => {
+describe('the command writes into a directory that has content, as runc does', () => {
   test('and keeps the other files', async () => {
     const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
     const imagePath = container.path('images');

@@ -15,7 +15,7 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('the command', () => {
+describe('libcriu explain', () => {
   test('prints a line for each finding, with its flag', async () => {
     const path = join(await scope.directory(), 'ghost');
     const { pid } = await startWorkload(scope, ['ghost', path, 2 * 1024 * 1024]);

@@ -32,7 +32,7 @@ const sizeOf = (directory: string): number =>
 const memory = ['/workload', '/ready', 'memory', '32'];
 const withMemory = (): Promise<Container> => startContainer(scope, { args: memory });
 
-test('--page-server: the pages go to `criu page-server`', async () => {
+test('--page-server sends the pages to `criu page-server`', async () => {
   const container = await startContainer(scope);
   const received = await scope.directory();
   const port = await freePort();
@@ -54,7 +54,7 @@ test('--page-server: the pages go to `criu page-server`', async () => {
   await container.countsOn();
 });
 
-test('--page-server: nobody there is one line and 1, as with runc', async () => {
+test('--page-server with nobody there prints one line and ends with status 1, as runc does', async () => {
   const container = await startContainer(scope);
   const port = await freePort();
   const flags = ['--image-path', container.path('images'), '--page-server', `127.0.0.1:${port}`];
@@ -66,7 +66,7 @@ test('--page-server: nobody there is one line and 1, as with runc', async () => 
   await container.countsOn();
 });
 
-test('--lazy-pages, --page-server, --status-fd: with `criu lazy-pages` and `runc restore`', async () => {
+test('--lazy-pages, --page-server and --status-fd work with `criu lazy-pages` and `runc restore`', async () => {
   useLargePipes(scope);
   const container = await withMemory();
   const heard = allListeners();
@@ -111,7 +111,7 @@ test('--lazy-pages, --page-server, --status-fd: with `criu lazy-pages` and `runc
   expect(allListeners()).toEqual(heard);
 });
 
-describe('refused before anything is touched', () => {
+describe('the command refuses before it touches anything', () => {
   test.each([
     [['--lazy-pages'], /--lazy-pages needs --page-server/],
     [['--status-fd', '1'], /--status-fd 1 needs --lazy-pages/],
@@ -140,7 +140,7 @@ test('--auto-dedup without a parent changes nothing, as with runc', async () => 
 });
 
 // One kernel tracks memory, another does not: either has its own right answer, which is runc's too.
-test('--pre-dump, --parent-path, --auto-dedup', async () => {
+test('--pre-dump, --parent-path and --auto-dedup make a chain, or are refused by name without memory tracking', async () => {
   const container = await startContainer(scope);
   const [first, second] = [container.path('first'), container.path('second')];
   const pre = ['--pre-dump', '--image-path', first];

@@ -122,7 +122,7 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
   ],
 ];
 
-describe('what a checkpoint of a container leaves', () => {
+describe('after a checkpoint that ends by', () => {
   const shared = new Scope();
   let container: Container;
   beforeAll(async () => {
@@ -130,7 +130,7 @@ describe('what a checkpoint of a container leaves', () => {
   });
   afterAll(() => shared.close());
 
-  test.each(endings)('after %s: a running one is thawed and counts on', async (_, end) => {
+  test.each(endings)('%s, a running container is thawed and counts on', async (_, end) => {
     expect(container.freezer).toBe('THAWED');
     await end(container);
     expect(container.freezer).toBe('THAWED');
@@ -140,7 +140,7 @@ describe('what a checkpoint of a container leaves', () => {
     expect(await firewallRules(container.pid)).not.toMatch(/criu/i);
   });
 
-  test.each(endings)('after %s: a paused one is still paused', async (_, end) => {
+  test.each(endings)('%s, a paused container is still paused', async (_, end) => {
     await container.pause();
     try {
       await end(container);
@@ -156,7 +156,7 @@ describe('what a checkpoint of a container leaves', () => {
     await container.countsOn();
   });
 
-  test('an abort at any moment from the call on ends the dump', async () => {
+  test('an abort at any moment from the call on, a running container is thawed and counts on', async () => {
     for (let afterMs = 0; afterMs < 6; afterMs += 0.15) {
       const abort = new AbortController();
       const start = performance.now();
@@ -222,7 +222,7 @@ function startPlainContainer(): Promise<Container> {
   });
 }
 
-test('cgroup.img says THAWED', async () => {
+test('the cgroup.img of a container that was frozen for its dump says THAWED', async () => {
   const container = await startPlainContainer();
   const frozen = into(container);
   await checkpoint(container.id, frozen);

@@ -34,7 +34,7 @@ function restore(
   return restoreContainer(id, { stateRoot, bundle, ...options });
 }
 
-test('a container comes back where it stopped', async () => {
+test('restoreContainer brings a container back where it stopped', async () => {
   const { container, imagePath } = await checkpointed();
   const before = (await container.ticks()).length;
   const result = await restore(container, { imagePath });
@@ -83,7 +83,7 @@ optionTest(
   },
 );
 
-describe('a restore that fails', () => {
+describe('restoreContainer fails', () => {
   test('because there is such a container', async () => {
     const { container, imagePath } = await checkpointed();
     await restore(container, { imagePath });

@@ -42,7 +42,7 @@ async function isRefused(
 
 const library = join(prefix, 'lib/libcriu.so.2');
 
-test('the addon is missing', async () => {
+test('a checkpoint is refused when the addon is missing', async () => {
   const LIBCRIU_ADDON = join(await scope.directory(), 'criu_native.node');
   const program = `
     import { version } from ${JSON.stringify(distIndex)};
@@ -53,40 +53,40 @@ test('the addon is missing', async () => {
   expect(stdout).toBe('CriuError ERR_CRIU_ADDON_NOT_FOUND\n');
 });
 
-test('criu is missing', async () => {
+test('a checkpoint is refused when criu is missing', async () => {
   const binary = join(await scope.directory(), 'criu');
   await isRefused(new Criu({ binary }), 'ERR_CRIU_NOT_FOUND', [binary]);
   const empty = await scope.directory();
   await isRefused(new Criu({ prefix: empty }), 'ERR_CRIU_NOT_FOUND', [empty]);
 });
 
-test('criu is a directory', async () => {
+test('a checkpoint is refused when criu is a directory', async () => {
   const binary = await scope.directory();
   await isRefused(new Criu({ binary }), 'ERR_CRIU_NOT_FOUND', [binary]);
 });
 
-test('criu is not executable', async () => {
+test('a checkpoint is refused when criu is not executable', async () => {
   const binary = join(await scope.directory(), 'criu');
   await copyFile(criuBinary, binary);
   await chmod(binary, 0o644);
   await isRefused(new Criu({ binary }), 'ERR_CRIU_PERMISSION', [binary, /execut/]);
 });
 
-test('criu is no program', async () => {
+test('a checkpoint is refused when criu is no program', async () => {
   const binary = join(await scope.directory(), 'criu');
   await writeFile(binary, 'neither ELF nor a script');
   await chmod(binary, 0o755);
   await isRefused(new Criu({ binary }), 'ERR_CRIU_FAILED', [/criu/]);
 });
 
-test('criu is a program that ends at once', async () => {
+test('a checkpoint is refused when criu is a program that ends at once', async () => {
   const binary = join(await scope.directory(), 'criu');
   await writeFile(binary, '#!/bin/sh\necho "cannot open shared object" >&2\nexit 127\n');
   await chmod(binary, 0o755);
   await isRefused(new Criu({ binary }), 'ERR_CRIU_DIED', [/status 127/]);
 });
 
-test('criu is older than this kernel needs', async () => {
+test('a checkpoint is refused when criu is older than this kernel needs', async () => {
   const directory = await scope.directory();
   // The distribution's own: too old from kernel 6.13 on.
   await runOk('apt-get', ['download', 'criu'], { cwd: directory });
@@ -97,7 +97,7 @@ test('criu is older than this kernel needs', async () => {
   await isRefused(new Criu({ binary }), 'ERR_CRIU_TOO_OLD', [binary, shown, '4.1']);
 });
 
-test('libcriu.so.2 is missing', async () => {
+test('a checkpoint is refused when libcriu.so.2 is missing', async () => {
   const missing = join(await scope.directory(), 'libcriu.so.2');
   await isRefused(new Criu({ library: missing }), 'ERR_CRIU_LIBRARY_NOT_FOUND', [missing]);
   const half = await scope.directory();
@@ -109,14 +109,14 @@ test('libcriu.so.2 is missing', async () => {
   ]);
 });
 
-test('libcriu.so.2 is another library', async () => {
+test('a checkpoint is refused when libcriu.so.2 is another library', async () => {
   const other = join(await scope.directory(), 'libcriu.so.2');
   await writeFile(join(other, '..', 'other.c'), 'int something_else(void) { return 0; }\n');
   await runOk('gcc', ['-shared', '-fPIC', '-o', other, join(other, '..', 'other.c')]);
   await isRefused(new Criu({ library: other }), 'ERR_CRIU_LIBRARY_NOT_FOUND', [other]);
 });
 
-test('a good criu after the bad ones', async () => {
+test('a good criu works after the bad ones', async () => {
   const criu = new Criu({ binary: criuBinary, library });
   await checkpoint(container.id, {
     stateRoot: container.stateRoot,
@@ -126,7 +126,7 @@ test('a good criu after the bad ones', async () => {
   });
 });
 
-test('not root: version and features are told, a dump is refused in one sentence', async () => {
+test('a user who is not root gets version and features, and a dump is refused in one sentence', async () => {
   const directory = await scope.directory();
   await chmod(directory, 0o777);
   const script = `

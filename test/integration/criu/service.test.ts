@@ -102,7 +102,7 @@ test('a service in another mount namespace is refused in one sentence, nothing i
   expect(isAlive(pid)).toBe(true);
 });
 
-test('without a socket: ERR_CRIU_NOT_FOUND', async () => {
+test('a dump by a service without a socket fails with ERR_CRIU_NOT_FOUND', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const service = join(directory, 'nowhere.sock');
@@ -114,7 +114,7 @@ test('without a socket: ERR_CRIU_NOT_FOUND', async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a socket on which nobody listens: a CriuError that names it', async () => {
+test('a dump by a socket on which nobody listens fails with a CriuError that names it', async () => {
   const { service, child } = await startService(scope);
   const gone = once(child, 'exit');
   child.kill('SIGKILL');
@@ -131,7 +131,7 @@ test('a socket on which nobody listens: a CriuError that names it', async () => 
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('a service that ends between two dumps, and one that comes back', async () => {
+test('a service may end between two dumps, and come back', async () => {
   const { service, child } = await startService(scope);
   const criu = new Criu({ service });
   const { pid } = await startWorkload(scope, ['idle']);
@@ -154,7 +154,7 @@ test('a service that ends between two dumps, and one that comes back', async () 
   await dump(pid, { criu, ...options('third') });
 });
 
-test('what is no criu service: a CriuError each', async () => {
+test('a dump by what is no criu service fails with a CriuError that names it', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   const directory = await scope.directory();
   const file = join(directory, 'file');

@@ -24,11 +24,11 @@ function freezerMounts(): [version: 1 | 2, mountpoint: string][] {
     });
 }
 
-test('there is a freezer to test with', () => {
+test('this machine has a cgroup with a freezer', () => {
   expect(freezerMounts()).not.toEqual([]);
 });
 
-describe.each(freezerMounts())('freezeCgroup of a process, cgroup v%d', (version, mountpoint) => {
+describe.each(freezerMounts())('a freezeCgroup of cgroup v%d', (version, mountpoint) => {
   const frozen = (path: string): boolean =>
     version === 1
       ? readFileSync(join(path, 'freezer.state'), 'utf8') !== 'THAWED\n'

@@ -85,9 +85,9 @@ test('queryExtFiles may name external resources', async () => {
   expect(log.has(/Adding external object: file\[1:2\]:3/)).toBe(true);
 });
 
-describe('a veto', () => {
+describe('a veto of a dump', () => {
   test.each(['preDump', 'queryExtFiles', 'networkLock', 'postDump'] as const)(
-    'of %s rolls back',
+    'by %s rolls back',
     async (stage) => {
       const container = await startContainer(scope);
       await save(container, {}, { imagePath: container.path('warm-up') });
@@ -121,7 +121,7 @@ describe('a veto', () => {
     },
   );
 
-  test('of networkUnlock comes too late', async () => {
+  test('by networkUnlock comes too late', async () => {
     const container = await startContainer(scope);
     const hooks: Hooks = {
       networkUnlock: () => {
@@ -133,7 +133,7 @@ describe('a veto', () => {
     expect(existsSync(join(container.path('images'), 'inventory.img'))).toBe(true);
   });
 
-  test('is also an answer that cannot be used', async () => {
+  test('is also an answer of queryExtFiles that cannot be used', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const bad = (() => [7]) as unknown as NonNullable<Hooks['queryExtFiles']>;
     const error = await failureOf(dumpOk(scope, pid, { hooks: { queryExtFiles: bad } }));

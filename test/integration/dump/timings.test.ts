@@ -51,7 +51,7 @@ const save = (container: Container, name: string, more = {}) =>
     ...more,
   });
 
-describe('timings of', () => {
+describe('the timings of a dump add up for', () => {
   test('a container that is left running', async () => {
     const container = await startContainer(scope);
     await save(container, 'warm-up');
@@ -78,7 +78,7 @@ describe('timings of', () => {
     expect(result.timings.destroyMs).toBeGreaterThan(0);
   });
 
-  test("a container that is frozen by ptrace: CRIU's own figures", async () => {
+  test("a container that is frozen by ptrace, with CRIU's own figures", async () => {
     const container = await startContainer(scope);
     const result = await save(container, 'images', { freezer: 'ptrace' });
     expectPlausible(result);
@@ -150,7 +150,7 @@ describe('timings of', () => {
   });
 });
 
-describe('pauseMs against a clock inside, ticking each millisecond', () => {
+describe('pauseMs agrees with a clock that ticks each millisecond', () => {
   interface Beat {
     number: number;
     ms: number;

@@ -33,7 +33,7 @@ describe("existing: 'replace'", () => {
     expect(statSync(imagePath).mode & 0o777).toBe(0o700);
   });
 
-  test('is as without when there is nothing', async () => {
+  test('makes the directory when there is none', async () => {
     const { good, directory } = await startBoth(scope);
     await dumpTo(good, join(directory, 'images'), { existing: 'replace' });
     await mkdir(join(directory, 'empty'));
@@ -131,19 +131,19 @@ describe("existing: 'replace'", () => {
     if (outcome === 'success') expect(images(imagePath)).toContain(`core-${pid}.img`);
     else expect(isAlive(pid)).toBe(true);
   });
+});
 
-  test("'reuse' keeps what is not written anew", async () => {
-    const { good, bad, directory } = await startBoth(scope);
-    const imagePath = join(directory, 'images');
-    await mkdir(imagePath);
-    await writeFile(join(imagePath, 'mine'), 'mine');
-    await dumpTo(good, imagePath, { existing: 'reuse' });
-    expect(images(imagePath)).toContain('inventory.img');
-    await dumpTo(good, imagePath, { existing: 'reuse' });
-    await failureOf(dumpTo(bad, imagePath, { existing: 'reuse' }));
-    expect(readFileSync(join(imagePath, 'mine'), 'utf8')).toBe('mine');
-    expect(images(imagePath)).not.toContain(`core-${bad}.img`);
-    await dumpTo(good, imagePath, { existing: 'reuse' });
-    expect(images(imagePath)).toContain('inventory.img');
-  });
+test("existing: 'reuse' keeps what is not written anew", async () => {
+  const { good, bad, directory } = await startBoth(scope);
+  const imagePath = join(directory, 'images');
+  await mkdir(imagePath);
+  await writeFile(join(imagePath, 'mine'), 'mine');
+  await dumpTo(good, imagePath, { existing: 'reuse' });
+  expect(images(imagePath)).toContain('inventory.img');
+  await dumpTo(good, imagePath, { existing: 'reuse' });
+  await failureOf(dumpTo(bad, imagePath, { existing: 'reuse' }));
+  expect(readFileSync(join(imagePath, 'mine'), 'utf8')).toBe('mine');
+  expect(images(imagePath)).not.toContain(`core-${bad}.img`);
+  await dumpTo(good, imagePath, { existing: 'reuse' });
+  expect(images(imagePath)).toContain('inventory.img');
 });

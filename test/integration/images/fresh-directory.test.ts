@@ -14,7 +14,7 @@ import { startContainer } from '../../helpers/workloads/container.js';
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
 
-describe('a fresh directory', () => {
+describe('a directory for images', () => {
   test('is made with its parents, for root only, and again for the next images', async () => {
     const { good, directory } = await startBoth(scope);
     const imagePath = join(directory, 'a/b/images');
@@ -36,7 +36,7 @@ describe('a fresh directory', () => {
     expect(images(imagePath)).toContain('inventory.img');
   });
 
-  test('that holds something is refused, and nothing changes', async () => {
+  test('is refused when it holds something, and nothing changes', async () => {
     const { good, directory } = await startBoth(scope);
     const imagePath = join(directory, 'images');
     await dumpTo(good, imagePath);
@@ -57,7 +57,7 @@ describe('a fresh directory', () => {
     expect(isAlive(good)).toBe(true);
   });
 
-  test('of a container that holds something is refused before the container is frozen', async () => {
+  test('is refused when it holds something before the container is frozen', async () => {
     const container = await startContainer(scope);
     const imagePath = container.path('images');
     await mkdir(imagePath);
@@ -84,7 +84,7 @@ describe('a fresh directory', () => {
     expect(readFileSync(join(imagePath, 'dump.log'), 'utf8')).not.toMatch(/--file-locks/);
   });
 
-  test('of a dump that was aborted holds no images', async () => {
+  test('holds no images after a dump that was aborted', async () => {
     const { pid } = await startWorkload(scope, ['memory', 64]);
     const imagePath = join(await scope.directory(), 'images');
     const abort = new AbortController();
@@ -97,7 +97,7 @@ describe('a fresh directory', () => {
     expect(images(imagePath)).toContain('inventory.img');
   });
 
-  test('made for a dump that never came to CRIU is gone again', async () => {
+  test('is gone again when its dump never came to CRIU', async () => {
     const { good, directory } = await startBoth(scope);
     const imagePath = join(directory, 'a/images');
     const error = await failureOf(
@@ -105,5 +105,14 @@ describe('a fresh directory', () => {
     );
     expect(error.stage).toBe('freeze');
     expect(existsSync(join(directory, 'a'))).toBe(false);
+  });
+
+  test('holds nothing after a dump that failed, whose log is in workPath', async () => {
+    const { bad, directory } = await startBoth(scope);
+    const [imagePath, workPath] = [join(directory, 'images'), join(directory, 'work')];
+    const error = await failureOf(dumpTo(bad, imagePath, { workPath }));
+    expect(error.logFile).toBe(join(workPath, 'dump.log'));
+    expect(readdirSync(workPath)).toEqual(['dump.log']);
+    expect(existsSync(imagePath)).toBe(false);
   });
 });

@@ -14,8 +14,8 @@ beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybo
 
 const criu = new Criu();
 
-describe('symbolic links', () => {
-  test('of our own are followed', async () => {
+describe('symbolic links in imagePath', () => {
+  test('are followed when they are our own', async () => {
     const { good, directory } = await startBoth(scope);
     await mkdir(join(directory, 'target'));
     await symlink('target', join(directory, 'link'));
@@ -27,38 +27,44 @@ describe('symbolic links', () => {
     expect(images(join(directory, 'target/below'))).toContain('inventory.img');
   });
 
-  test.each(['imagePath', 'workPath'])('to nothing are refused as %s', async (option) => {
-    const { good, directory } = await startBoth(scope);
-    await symlink('nowhere', join(directory, 'link'));
-    const before = snapshotDirectory(directory);
-    const given = { imagePath: join(directory, 'images'), [option]: join(directory, 'link') };
-    await expect(
-      dump(good, { criu, leaveRunning: true, ...given } as DumpOptions),
-    ).rejects.toMatchObject({
-      code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringContaining(option) as string,
-    });
-    expect(snapshotDirectory(directory)).toEqual(before);
-  });
+  test.each(['imagePath', 'workPath'])(
+    'are refused as %s when they lead nowhere',
+    async (option) => {
+      const { good, directory } = await startBoth(scope);
+      await symlink('nowhere', join(directory, 'link'));
+      const before = snapshotDirectory(directory);
+      const given = { imagePath: join(directory, 'images'), [option]: join(directory, 'link') };
+      await expect(
+        dump(good, { criu, leaveRunning: true, ...given } as DumpOptions),
+      ).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: expect.stringContaining(option) as string,
+      });
+      expect(snapshotDirectory(directory)).toEqual(before);
+    },
+  );
 
-  test.each(['', 'below'])('of another user are refused, path below them: "%s"', async (below) => {
-    const { good, directory } = await startBoth(scope);
-    const target = await scope.directory();
-    await symlink(target, join(directory, 'planted'));
-    await lchown(join(directory, 'planted'), 65_534, 65_534);
-    await expect(dumpTo(good, join(directory, 'planted', below))).rejects.toMatchObject({
-      code: 'ERR_INVALID_ARG_VALUE',
-      message: expect.stringMatching(/symbolic link made by user 65534/) as string,
-    });
-    // Nor when one of our own leads there.
-    await symlink('planted', join(directory, 'ours'));
-    await expect(dumpTo(good, join(directory, 'ours', below))).rejects.toMatchObject({
-      code: 'ERR_INVALID_ARG_VALUE',
-    });
-    expect(readdirSync(target)).toEqual([]);
-  });
+  test.each(['', 'below'])(
+    'are refused when they are of another user, path below them: "%s"',
+    async (below) => {
+      const { good, directory } = await startBoth(scope);
+      const target = await scope.directory();
+      await symlink(target, join(directory, 'planted'));
+      await lchown(join(directory, 'planted'), 65_534, 65_534);
+      await expect(dumpTo(good, join(directory, 'planted', below))).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: expect.stringMatching(/symbolic link made by user 65534/) as string,
+      });
+      // Nor when one of our own leads there.
+      await symlink('planted', join(directory, 'ours'));
+      await expect(dumpTo(good, join(directory, 'ours', below))).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_VALUE',
+      });
+      expect(readdirSync(target)).toEqual([]);
+    },
+  );
 
-  test('among the files of a re-used directory are not written through', async () => {
+  test('are not written through among the files of a re-used directory', async () => {
     const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
     const imagePath = container.path('images');
     const victim = container.path('victim');

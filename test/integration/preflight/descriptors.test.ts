@@ -14,8 +14,8 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('descriptors', () => {
-  test('an io_uring', async () => {
+describe('explain finds', () => {
+  test('a descriptor of an io_uring', async () => {
     const {
       pid,
       numbers: [fd = -1],
@@ -25,7 +25,7 @@ describe('descriptors', () => {
     expect((await dumpFails(scope, pid)).message).toContain('io_uring');
   });
 
-  test('kinds that CRIU does not know', async () => {
+  test('descriptors of kinds that CRIU does not know', async () => {
     const other = await startWorkload(scope, ['idle']);
     for (const args of [['uffd'], ['pidfd', other.pid], ['namespace-file']]) {
       const {
@@ -36,7 +36,7 @@ describe('descriptors', () => {
     }
   });
 
-  test('devices that CRIU does not know', async () => {
+  test('descriptors of devices that CRIU does not know', async () => {
     const node = join(await scope.directory(), 'block');
     await runOk('mknod', [node, 'b', '7', '0']);
     const fuse = join(await scope.directory(), 'fuse');
@@ -50,7 +50,7 @@ describe('descriptors', () => {
     }
   });
 
-  test('a POSIX message queue', async () => {
+  test('a descriptor of a POSIX message queue', async () => {
     const {
       pid,
       numbers: [fd = -1],

@@ -13,7 +13,7 @@ beforeAll(() =>
 );
 
 describe('the error of a dump', () => {
-  test('gets what stands in the way', async () => {
+  test('gets the findings of what stands in its way', async () => {
     const path = join(await scope.directory(), 'lock');
     const { pid } = await startWorkload(scope, ['lock', path]);
     const error = await dumpFails(scope, pid);
@@ -29,7 +29,7 @@ describe('the error of a dump', () => {
     expect(told).toMatchObject({ code, operation, stage, log, logFile, findings });
   });
 
-  test('stays as it is when there is nothing, no process, no time, or another cause', async () => {
+  test('stays as it is when nothing is found, the process or the time is over, or its cause is another one', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const { pid: locked } = await startWorkload(scope, [
       'lock',

@@ -21,14 +21,14 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('nothing', () => {
-  test('of a plain process, which is dumped', async () => {
+describe('explain', () => {
+  test('finds nothing in a plain process, which is then dumped', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     expect(await explain(pid)).toEqual([]);
     await dumpOk(scope, pid);
   });
 
-  test('of a plain container, which is checkpointed', async () => {
+  test('finds nothing in a plain container, which is then checkpointed', async () => {
     const container = await startContainer(scope, { args: withoutChildren });
     const { stateRoot } = container;
     expect(await explain(container.id, { stateRoot })).toEqual([]);
@@ -36,7 +36,7 @@ describe('nothing', () => {
     await checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true });
   });
 
-  test('of threads, children and pairs of sockets', async () => {
+  test('finds nothing in threads, children and pairs of sockets', async () => {
     const threads = await startWorkload(scope, ['threads', 5]);
     expect(await explain(threads.pid)).toEqual([]);
     const children = await startWorkload(scope, ['children', 5]);
@@ -46,7 +46,7 @@ describe('nothing', () => {
     await dumpOk(scope, pairs.pid);
   });
 
-  test('of a Node.js server that watches, waits and has children, which is dumped', async () => {
+  test('finds nothing in a Node.js server that watches, waits and has children, which is then dumped', async () => {
     const script = `
       const { createServer } = require('node:http');
       const { Worker } = require('node:worker_threads');
@@ -69,7 +69,7 @@ describe('nothing', () => {
     await dumpOk(scope, pid);
   });
 
-  test('is touched: no state, no context switch, no tracer and no descriptor changes', async () => {
+  test('touches nothing: no state, no context switch, no tracer and no descriptor changes', async () => {
     const { pid } = await startWorkload(scope, ['tcp']);
     const look = (): string[] => [
       // Signals are counted for the user, so those of any other process change this line.
@@ -89,7 +89,7 @@ describe('nothing', () => {
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(open);
   });
 
-  test('is stopped: a container counts on while it is looked at', async () => {
+  test('stops nothing: a container counts on while it is looked at', async () => {
     const container = await startContainer(scope);
     const { stateRoot } = container;
     const before = (await container.ticks()).length;
@@ -102,8 +102,8 @@ describe('nothing', () => {
   });
 });
 
-describe('containers', () => {
-  test('a file of the host as standard output', async () => {
+describe('explain of a container', () => {
+  test('finds a file of the host as its standard output', async () => {
     const container = await startContainer(scope, {
       start: 'create',
       args: ['/bin/sleep', '1000'],
@@ -134,7 +134,7 @@ describe('containers', () => {
     await checkpoint(container.id, { ...options, external });
   });
 
-  test('what is the matter with a container, and with a pid', async () => {
+  test('rejects where there is no such container or process, or it is not running', async () => {
     await expect(explain('no-such-container')).rejects.toMatchObject({
       code: 'ERR_CONTAINER_NOT_FOUND',
     });
@@ -145,7 +145,7 @@ describe('containers', () => {
     });
   });
 
-  test("the container's configuration file counts", async () => {
+  test("minds the container's file of CRIU options", async () => {
     const configFile = join(await scope.directory(), 'criu.conf');
     await writeFile(configFile, 'file-locks\n');
     const container = await startContainer(scope, {
@@ -167,8 +167,8 @@ describe('containers', () => {
   });
 });
 
-describe('processes that come and go', () => {
-  test('are left out when they vanish', async () => {
+describe('explain of processes that come and go', () => {
+  test('leaves out those that vanish', async () => {
     const child = spawn('/bin/sh', ['-c', 'while :; do /bin/true; done'], {
       detached: true,
       stdio: 'ignore',
@@ -181,7 +181,7 @@ describe('processes that come and go', () => {
     }
   });
 
-  test('two hundred of them are looked at in time', async () => {
+  test('looks at two hundred of them in time', async () => {
     const { pid } = await startWorkload(scope, ['children', 200]);
     const start = performance.now();
     expect(await explain(pid)).toEqual([]);

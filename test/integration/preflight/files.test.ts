@@ -17,8 +17,8 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('descriptors', () => {
-  test('a lock', async () => {
+describe('explain finds', () => {
+  test('a file that is locked', async () => {
     const path = join(await scope.directory(), 'lock');
     const { pid } = await startWorkload(scope, ['lock', path]);
     await isCured(scope, pid, {

@@ -19,7 +19,7 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('the machine', () => {
+describe('explain finds', () => {
   /** Runs the command, or a dump by the package, as root without a capability. */
   async function without(capability: string, ...args: string[]): Promise<Outcome> {
     const lacking = ['--bounding-set', `-${capability}`, '--inh-caps', `-${capability}`];
@@ -61,7 +61,7 @@ describe('the machine', () => {
     }
   });
 
-  test('a process that is not root', async () => {
+  test('that this process is not root', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const stdout = await runOk('setpriv', [
       ...['--reuid', '65534', '--clear-groups', process.execPath],
@@ -73,7 +73,7 @@ describe('the machine', () => {
     ]);
   });
 
-  test('no space for the images', async () => {
+  test('that there is no space for the images', async () => {
     const small = await mountTmpfs(scope, 'size=8m');
     const { pid } = await startWorkload(scope, ['memory', 32]);
     const imagePath = join(small, 'images');
@@ -130,7 +130,7 @@ describe('the machine', () => {
     expect(await explain(pid, options)).toEqual([]);
   });
 
-  test('a kernel-data cache that is not on a tmpfs is a notice', async () => {
+  test('a kernel-data cache that is not on a tmpfs, as a notice', async () => {
     const directory = await scope.directory();
     const binary = join(directory, 'criu');
     const program = readFileSync(criuBinary);

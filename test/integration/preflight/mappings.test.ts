@@ -9,7 +9,7 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('memory', () => {
+describe('explain finds', () => {
   test('a mapping that CRIU does not know, whose descriptor is closed', async () => {
     const { pid } = await startSituation(scope, ['perf']);
     await isFatal(scope, pid, {

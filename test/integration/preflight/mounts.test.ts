@@ -18,8 +18,8 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('mounts', () => {
-  test('a directory of the host', async () => {
+describe('explain of the mounts of a process', () => {
+  test('finds a directory of the host', async () => {
     const root = await rootDirectory(scope);
     const source = join(await scope.directory(), 'source');
     await mkdir(join(source, 'below'), { recursive: true });
@@ -37,7 +37,7 @@ describe('mounts', () => {
     await dumpOk(scope, pid, { root, autoExtMnt: true });
   });
 
-  test('one that receives mounts from the host', async () => {
+  test('finds one that receives mounts from the host', async () => {
     const root = await rootDirectory(scope);
     const source = join(await scope.directory(), 'source');
     await mkdir(source);
@@ -51,7 +51,7 @@ describe('mounts', () => {
     await dumpOk(scope, pid, both);
   });
 
-  test('a file system that CRIU does not know', async () => {
+  test('finds a file system that CRIU does not know', async () => {
     const root = await rootDirectory(scope);
     const { pid } = await startWorkload(scope, ['mounts', root, 'fs:ramfs:/fs']);
     const expected = {
@@ -64,7 +64,7 @@ describe('mounts', () => {
     expect(await explain(pid, { root, skipMnt: ['/fs'] })).toEqual([]);
   });
 
-  test('a mount that was added to a running container', async () => {
+  test('finds nothing in a mount that was added to a running container', async () => {
     const source = await scope.directory();
     await mkdir(join(source, 'below'));
     const container = await startContainer(scope, {
@@ -86,7 +86,7 @@ describe('mounts', () => {
     });
   });
 
-  test('message queues of a container', async () => {
+  test('finds message queues of a container', async () => {
     const container = await startContainer(scope);
     const { stateRoot } = container;
     const queue = `/proc/${container.pid}/root/dev/mqueue/queue`;

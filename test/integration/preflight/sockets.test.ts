@@ -17,7 +17,7 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('sockets', () => {
+describe('explain finds', () => {
   test('an established TCP connection', async () => {
     const { pid } = await startWorkload(scope, ['tcp']);
     await isCured(scope, pid, { code: 'tcp-established', pid, option: 'tcpEstablished' });
@@ -46,7 +46,7 @@ describe('sockets', () => {
     await isCured(scope, pid, { code: 'unix-external', pid, fd: 4, option: 'extUnixSk' });
   });
 
-  test('half of a stream, as a child with a pipe of Node.js has it', async () => {
+  test('half of a stream, as a child of Node.js with a pipe has it', async () => {
     const { pid } = await startSituation(scope, ['idle'], 'pipe');
     await isCured(scope, pid, { code: 'unix-external', pid, fd: 1, option: 'external' });
     // What is for datagrams does not help.
@@ -54,7 +54,7 @@ describe('sockets', () => {
     await dumpFails(scope, pid, { extUnixSk: true });
   });
 
-  test('a connection to, and one from, another process', async () => {
+  test('a stream to, and one from, another process', async () => {
     const path = join(await scope.directory(), 'socket');
     const server = await startSituation(scope, ['unix-server', path]);
     const client = await startSituation(scope, ['unix-client', path]);
@@ -67,7 +67,7 @@ describe('sockets', () => {
     }
   });
 
-  test('one that is in no table is a notice', async () => {
+  test('a socket that is in no table, as a notice', async () => {
     const {
       pid,
       numbers: [fd = -1],
@@ -78,7 +78,7 @@ describe('sockets', () => {
     expect((await dumpFails(scope, pid)).message).toContain('family 40');
   });
 
-  test('multipath TCP is a notice, for the kernel tells it not apart', async () => {
+  test('multipath TCP, as a notice, since the kernel does not tell it apart', async () => {
     const { pid } = await startSituation(scope, ['mptcp']);
     expect(await explain(pid)).toMatchObject([
       { code: 'socket-multipath', severity: 'notice', pid },

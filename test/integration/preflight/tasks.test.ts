@@ -16,20 +16,20 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('tasks', () => {
-  test('a traced one', async () => {
+describe('explain finds', () => {
+  test('a task that is traced', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     await startSituation(scope, ['tracer', pid]);
     await isFatal(scope, pid, { code: 'task-traced', pid });
   });
 
-  test('one in uninterruptible sleep, until its vfork child is done', async () => {
+  test('a task in uninterruptible sleep, until its vfork child is done', async () => {
     const { pid } = await startSituation(scope, ['vfork']);
     await reachesState(pid, 'D');
     await isFatal(scope, pid, { code: 'task-uninterruptible', pid }, { timeoutMs: 1_000 });
   });
 
-  test('a zombie is a notice', async () => {
+  test('a zombie, as a notice', async () => {
     const {
       pid,
       numbers: [zombie],
@@ -38,12 +38,12 @@ describe('tasks', () => {
     await dumpOk(scope, pid);
   });
 
-  test('one whose first thread has ended', async () => {
+  test('a task whose first thread has ended', async () => {
     const { pid } = await startSituation(scope, ['headless']);
     await isFatal(scope, pid, { code: 'zombie', pid });
   });
 
-  test('a namespace inside of the tree', async () => {
+  test('a task with a namespace of its own inside of the tree', async () => {
     for (const type of ['ipc', 'uts']) {
       const {
         pid,
@@ -54,7 +54,7 @@ describe('tasks', () => {
     }
   });
 
-  test('one that is not the init of its pid namespace', async () => {
+  test('a task that is not the init of its pid namespace', async () => {
     const container = await startContainer(scope);
     const { stateRoot, id } = container;
     const args = ['--root', stateRoot, 'exec', '-d', id, '/bin/sleep', '1000'];
@@ -74,7 +74,7 @@ describe('tasks', () => {
     await dumpFails(scope, pid);
   });
 
-  test('this very process', async () => {
+  test('that the process is this very one', async () => {
     const findings = await explain(process.pid);
     expect(findings).toContainEqual(expect.objectContaining({ code: 'self', severity: 'fails' }));
   });

@@ -15,7 +15,7 @@ beforeAll(() =>
   requireNeeds('root', 'criu', 'libcriu', 'gcc', 'runc', 'busybox', 'setpriv', 'build'),
 );
 
-describe('terminals', () => {
+describe('explain finds', () => {
   test('a process that leads no session', async () => {
     const { pid } = await startWorkload(scope, ['idle'], { session: false });
     await isCured(scope, pid, { code: 'session', pid, option: 'shellJob' });

@@ -137,7 +137,7 @@ describe('a restore that is given up', () => {
     },
   );
 
-  test('by its signal', async () => {
+  test('by its signal leaves nothing of the tasks', async () => {
     const { imagePath, pid } = await imagesWithNamespace();
     const controller = new AbortController();
     let told = false;
@@ -154,7 +154,7 @@ describe('a restore that is given up', () => {
     expect(processState(pid)).toBeUndefined();
   });
 
-  test('before it has begun', async () => {
+  test('before it has begun leaves not even a log', async () => {
     const { imagePath } = await imagesWithNamespace();
     await expect(
       restoreOk(scope, imagePath, { signal: AbortSignal.abort() }),

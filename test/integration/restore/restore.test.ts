@@ -30,7 +30,7 @@ function steps(numbers: readonly number[]): Set<number> {
   return new Set(numbers.slice(1).map((number, index) => number - (numbers[index] ?? 0)));
 }
 
-describe('what was dumped goes on', () => {
+describe('restore brings back', () => {
   test('a Node.js HTTP server, with what it has in memory', async () => {
     const node = await startNode(
       scope,
@@ -177,7 +177,7 @@ test('exited tells the exit status, and leaves alone the other children', async 
 });
 
 describe('a restore that fails', () => {
-  test('because a process has the pid', async () => {
+  test('because another process has the pid', async () => {
     const idle = await startWorkload(scope, ['idle']);
     const imagePath = await dumpAway(scope, idle);
     await restoreOk(scope, imagePath);

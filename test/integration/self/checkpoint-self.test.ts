@@ -108,8 +108,8 @@ async function snapshot(program: string = process.execPath): Promise<Place & App
   return { ...where, port, pid };
 }
 
-describe.each(nodeMajors)('Node.js %i', (major) => {
-  test('timers, files, crypto, zlib, a worker thread and the HTTP server go on', async () => {
+describe.each(nodeMajors)('a snapshot of Node.js %i', (major) => {
+  test('goes on with its timers, files, crypto, zlib, worker thread and HTTP server', async () => {
     const { imagePath, port, pid } = await snapshot(await nodeProgram(major));
     await expect(ask(port, '/cached')).rejects.toThrow();
     const { kill } = await restoreOk(scope, imagePath);
@@ -174,7 +174,7 @@ optionTest('leaveRunning', 'the saved process goes on, too', async () => {
   expect(await eventsToTheEnd(port)).toContain('goes on 1 {"restored":true}');
 });
 
-describe('what cannot be saved is refused, and the process goes on', () => {
+describe('checkpointSelf refuses, and the process goes on, for', () => {
   async function refused(...args: Parameters<typeof start>): Promise<string> {
     const { port, events: list } = await answered(...args);
     expect(list).toContain('goes on 1 {"restored":false}');
@@ -221,12 +221,12 @@ describe('what cannot be saved is refused, and the process goes on', () => {
     );
   });
 
-  test('what a handler does not want', async () => {
+  test('a handler that throws', async () => {
     const said = await refused(await place(), {}, ['throws']);
     expect(said).toBe('failed {"message":"not now"}');
   });
 
-  test('what CRIU refuses, and no images are left', async () => {
+  test('something that CRIU refuses, and leaves no images', async () => {
     const where = await place();
     const said = await refused(where, {}, ['connected']);
     expect(said).toMatch(/ERR_CRIU_FAILED.*tcp/i);
@@ -240,7 +240,7 @@ describe('what cannot be saved is refused, and the process goes on', () => {
   });
 });
 
-test('bad options are refused before anything is touched', async () => {
+test('checkpointSelf refuses bad options before it touches anything', async () => {
   for (const options of [
     { leaveRuning: true },
     { imagePath: '' },
@@ -253,8 +253,8 @@ test('bad options are refused before anything is touched', async () => {
   }
 });
 
-describe('the command', () => {
-  test('brings back what it has run', async () => {
+describe('the commands run and restore', () => {
+  test('bring back what was run', async () => {
     const { imagePath, port, pid } = await snapshot();
     const printed = await runOk(process.execPath, [distCli, 'restore', imagePath]);
     scope.defer(() => isAlive(pid) && process.kill(pid, 'SIGKILL'));
@@ -262,7 +262,7 @@ describe('the command', () => {
     expect(await ask(port, '/cached')).toBe('warm');
   });
 
-  test('tells why a program was not saved', async () => {
+  test('tell why a program was not saved', async () => {
     const { imagePath } = await place();
     const script = join(await scope.directory(), 'app.js');
     await runOk('sh', ['-c', `echo 'throw new Error("no such table")' >${script}`]);
@@ -279,7 +279,7 @@ describe('the command', () => {
     [['restore'], /exactly one argument/],
     [['restore', '/no/such/directory'], /does not exist/],
     [['restore', '--no-such-flag', '/tmp'], /no flag/],
-  ])('refuses %j', async (args, says) => {
+  ])('refuse %j', async (args, says) => {
     const { code, stderr } = await run(process.execPath, [distCli, ...args]);
     expect(code).toBe(1);
     expect(stderr).toMatch(says);

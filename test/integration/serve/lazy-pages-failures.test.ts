@@ -36,8 +36,8 @@ async function expectNothingLeft({ workload }: Lazy): Promise<void> {
   expect(allListeners()).toEqual(heard);
 }
 
-describe('what goes wrong', () => {
-  test('a status fd whose reader is gone: an error, and nothing is served', async () => {
+describe('lazy pages', () => {
+  test('are not served when the reader of the status fd is gone', async () => {
     const pipe = join(await scope.directory(), 'status');
     await runOk('mkfifo', [pipe]);
     const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -55,7 +55,7 @@ describe('what goes wrong', () => {
     await expectNothingLeft(lazy);
   });
 
-  test('a port that is taken, an address that is not ours: told before anything is touched', async () => {
+  test('are refused on a port that is taken and an address that is not ours before anything is touched', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     scope.defer(() => server.close());
@@ -75,7 +75,7 @@ describe('what goes wrong', () => {
     }
   });
 
-  test('a configuration file cannot move the address', async () => {
+  test('keep their address, whatever a configuration file says', async () => {
     const configFile = join(await scope.directory(), 'criu.conf');
     writeFileSync(configFile, 'address 0.0.0.0\n');
     const lazy = await lazyDump(scope, { configFile });
@@ -83,7 +83,7 @@ describe('what goes wrong', () => {
     expect(listeners(lazy.port)).toEqual([kernelAddress('127.0.0.1')]);
   });
 
-  test('lazy pages without an address, or with a name: an error at once', async () => {
+  test('are refused without an address, or with a host name for it', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     for (const options of [{}, { pageServer: 'localhost:27' }]) {
       await expect(dump(pid, { lazyPages: true, ...options })).rejects.toMatchObject({
@@ -93,7 +93,7 @@ describe('what goes wrong', () => {
     }
   });
 
-  test('lazy pages through a criu service: it would listen on every address', async () => {
+  test('are refused through a criu service, which would listen on every address', async () => {
     const { service, directory } = await startService(scope);
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(directory, 'images');
@@ -108,7 +108,7 @@ describe('what goes wrong', () => {
     expect(existsSync(imagePath)).toBe(false);
   });
 
-  test('a daemon without images, or without a source', async () => {
+  test('have no daemon without images, and one that fails without a source', async () => {
     const empty = await scope.directory();
     await expect(
       startLazyPages({ imagePath: empty, address: '127.0.0.1', port: 27 }),
@@ -133,7 +133,7 @@ describe('what goes wrong', () => {
     await restored;
   });
 
-  test('a certificate for another name', async () => {
+  test('are not served to a certificate for another name', async () => {
     const [ours = {}, wrong = {}] = await makeCertificates(scope, ['127.0.0.1', '127.0.0.9']);
     const lazy = await lazyDump(scope, ours);
     await lazy.dumping.statusReady;
@@ -146,7 +146,7 @@ describe('what goes wrong', () => {
     await expectNothingLeft(lazy);
   });
 
-  test('certificates that cannot be used are told before anything is touched', async () => {
+  test('are refused with certificates that cannot be used before anything is touched', async () => {
     const [one, other] = await makeCertificates(scope, ['127.0.0.1', '127.0.0.1']);
     if (!one || !other) throw new Error('no certificates');
     for (const [options, name] of [
@@ -163,7 +163,7 @@ describe('what goes wrong', () => {
     }
   });
 
-  test('a client that asks for nothing, and one that is none', async () => {
+  test('wait for a client that asks for something, and end with one that is none', async () => {
     const lazy = await lazyDump(scope);
     await lazy.dumping.statusReady;
     const open = async (): Promise<Socket> => {
@@ -182,7 +182,7 @@ describe('what goes wrong', () => {
   });
 
   test.each(['nftables', 'iptables'] as const)(
-    'a container whose network is locked by %s: not any more afterwards',
+    'leave the network of a container unlocked that was locked by %s',
     async (networkLock) => {
       const container = await startContainer(scope);
       const inside = ['-n', '-t', String(container.pid)];
@@ -212,7 +212,7 @@ describe('what goes wrong', () => {
     },
   );
 
-  test('a process with a locked connection: it is free afterwards', async () => {
+  test('leave a connection of a process unlocked', async () => {
     const tables = (): Promise<string> => runOk('nft', ['list', 'ruleset']);
     const before = await tables();
     const { pid } = await startWorkload(scope, ['tcp']);
@@ -232,7 +232,7 @@ describe('what goes wrong', () => {
     expect(await tables()).toBe(before);
   });
 
-  test('the daemon is killed in the middle of a transfer', async () => {
+  test('end the dump when the daemon is killed in the middle of a transfer', async () => {
     const lazy = await lazyDump(scope, {}, 512);
     await lazy.dumping.statusReady;
     const daemon = await daemonFor(scope, lazy);

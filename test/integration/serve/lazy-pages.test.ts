@@ -49,7 +49,7 @@ test('statusReady resolves when pages are to be had', async () => {
   expect(allListeners()).toEqual(heard);
 });
 
-test('statusReady of a dump that is not lazy, and of one that fails', async () => {
+test('statusReady resolves for a dump that is not lazy, and rejects for one that fails', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   const imagePath = join(await scope.directory(), 'images');
   const dumping = dump(pid, { imagePath, leaveRunning: true });
@@ -61,7 +61,7 @@ test('statusReady of a dump that is not lazy, and of one that fails', async () =
   await expect(dump(0).statusReady).rejects.toThrow(RangeError);
 });
 
-test('a TLS transfer, each side with its own certificate', async () => {
+test('lazy pages are sent by TLS, each side with its own certificate', async () => {
   // Both look for their own address in what the other shows: the dump listens at ours.
   const [ours = {}, theirs = {}] = await makeCertificates(scope, ['127.0.0.1', '127.0.0.1']);
   const lazy = await lazyDump(scope, ours);
@@ -73,8 +73,8 @@ test('a TLS transfer, each side with its own certificate', async () => {
   await lazy.dumping;
 });
 
-describe('an end before it is over', () => {
-  test('close, dispose and signal of a daemon that no restore has reached', async () => {
+describe('a lazy-pages daemon is ended early', () => {
+  test('by close, dispose and signal before a restore has reached it', async () => {
     const lazy = await lazyDump(scope);
     await lazy.dumping.statusReady;
     for (const end of ['close', 'dispose', 'signal'] as const) {
@@ -96,7 +96,7 @@ describe('an end before it is over', () => {
     await lazy.dumping;
   });
 
-  test('close waits for restored tasks to have their memory', async () => {
+  test('by close when restored tasks have their memory', async () => {
     const lazy = await lazyDump(scope, {}, 512);
     await lazy.dumping.statusReady;
     const daemon = await daemonFor(scope, lazy);
@@ -109,7 +109,7 @@ describe('an end before it is over', () => {
   });
 });
 
-test('the log has no more than the asked detail', async () => {
+test('the log of a lazy-pages daemon has no more detail than logLevel asks for', async () => {
   const lazy = await lazyDump(scope);
   await lazy.dumping.statusReady;
   const daemon = await daemonFor(scope, lazy, { logLevel: 1, logFile: 'daemon.log' });

@@ -119,7 +119,7 @@ optionTest(['address', 'port'], 'it listens there alone, receives once, and is g
   expect(listeners(asked)).toEqual(['00000000000000000000000001000000']);
 });
 
-test('connections that say nothing are none, and are closed', async () => {
+test('a page server closes connections that say nothing', async () => {
   const workload = await memoryWorkload();
   const { server } = await serverFor();
   const open = async (): Promise<ReturnType<typeof connect>> => {
@@ -137,7 +137,7 @@ test('connections that say nothing are none, and are closed', async () => {
   await expectNothingLeft(workload);
 });
 
-test('`criu dump --page-server` is a sender as good as ours', async () => {
+test('a page server receives from `criu dump --page-server`', async () => {
   const { pid } = await memoryWorkload();
   const { server } = await serverFor();
   const images = await scope.directory();
@@ -173,8 +173,8 @@ async function transfer(
   return { host, criu, imagePath, sent };
 }
 
-describe('an end before it is over', () => {
-  test('close, dispose and signal while it waits', async () => {
+describe('a page server is ended early', () => {
+  test('by close, dispose and signal while it waits', async () => {
     const workload = await memoryWorkload();
     const ends: ((server: Awaited<ReturnType<typeof startPageServer>>) => unknown)[] = [
       (server) => server.close(),
@@ -199,7 +199,7 @@ describe('an end before it is over', () => {
     await expectNothingLeft(workload);
   });
 
-  test('in the middle of a transfer: the sender fails and its process goes on', async () => {
+  test('in the middle of a transfer, where the sender fails and its process goes on', async () => {
     const workload = await memoryWorkload(64);
     const { host, sent, imagePath } = await transfer(workload);
     await until('pages are there', () => pagesIn(imagePath).length > 0);
@@ -215,8 +215,8 @@ describe('an end before it is over', () => {
   });
 });
 
-describe('what goes wrong', () => {
-  test('a port that is taken, an address that is not ours', async () => {
+describe('a transfer to a page server fails', () => {
+  test('on a port that is taken and an address that is not ours', async () => {
     const workload = await memoryWorkload();
     const { server } = await serverFor();
     const imagePath = join(await scope.directory(), 'never');
@@ -242,14 +242,14 @@ describe('what goes wrong', () => {
     [{ address: '127.0.0.1', tlsCert: '/cert.pem' }, /tlsCert needs tls/],
     [{ address: '127.0.0.1', tls: true, tlsCacert: '/none.pem' }, /tlsCacert.*ENOENT/],
     [{ address: '127.0.0.1', leaveRunning: true }, /an option of checkpoint and dump/],
-  ])('bad options %j', async (options, message) => {
+  ])('with the bad options %j', async (options, message) => {
     const imagePath = join(await scope.directory(), 'never');
     const bad = { imagePath, ...options } as PageServerOptions;
     await expect(startPageServer(bad)).rejects.toThrow(message);
     expect(existsSync(imagePath)).toBe(false);
   });
 
-  test('a sender that is no CRIU, and one that breaks off', async () => {
+  test('from a sender that is no CRIU, and from one that breaks off', async () => {
     const workload = await memoryWorkload();
     for (const bytes of [Buffer.alloc(64, 0x47), Buffer.alloc(3)]) {
       const { imagePath, server } = await serverFor();
@@ -265,7 +265,7 @@ describe('what goes wrong', () => {
     await expectNothingLeft(workload);
   });
 
-  test('nobody listens: the dump says so, and the process goes on', async () => {
+  test('when nobody listens, and the process goes on', async () => {
     const workload = await memoryWorkload();
     const port = await freePort();
     await expect(send(workload, port)).rejects.toMatchObject({
@@ -275,7 +275,7 @@ describe('what goes wrong', () => {
     await expectNothingLeft(workload);
   });
 
-  test('the receiving criu is killed in the middle', async () => {
+  test('when the receiving criu is killed in the middle', async () => {
     const workload = await memoryWorkload(64);
     const { host, criu, sent } = await transfer(workload);
     const received = expect(host.call('received')).rejects.toMatchObject({
@@ -290,7 +290,7 @@ describe('what goes wrong', () => {
     await goesOn(workload);
   });
 
-  test('the disk of the receiver is full: both sides say so', async () => {
+  test('when the disk of the receiver is full, and both sides say so', async () => {
     const workload = await memoryWorkload(64);
     const host = await startHost(scope);
     const small = await scope.directory();
@@ -310,7 +310,7 @@ describe('what goes wrong', () => {
     await goesOn(workload);
   });
 
-  test('the receiver hangs: timeoutMs ends the dump in the middle of a write', async () => {
+  test('by timeoutMs when the receiver hangs, in the middle of a write', async () => {
     const workload = await memoryWorkload(64);
     const { criu, sent } = await transfer(workload, { timeoutMs: 2_000 });
     process.kill(criu, 'SIGSTOP');
@@ -318,7 +318,7 @@ describe('what goes wrong', () => {
     await goesOn(workload);
   });
 
-  test('the address answers nothing: a signal ends the dump while it connects', async () => {
+  test('by a signal while it connects to an address that does not answer', async () => {
     const workload = await memoryWorkload();
     const { address, inNetwork } = await startHost(scope).then((host) => ({
       address: host.address,
@@ -333,7 +333,7 @@ describe('what goes wrong', () => {
     await goesOn(workload);
   });
 
-  test("the receiver's network goes away: the dump gives up by itself", async () => {
+  test("by itself when the receiver's network goes away", async () => {
     const workload = await memoryWorkload(64);
     const { host, sent } = await transfer(workload);
     await host.inNetwork('ip', 'link', 'set', 'far', 'down');
@@ -341,7 +341,7 @@ describe('what goes wrong', () => {
     await goesOn(workload);
   });
 
-  test('the host of the receiver is gone, with its network namespace', async () => {
+  test('when the host of the receiver is gone, with its network namespace', async () => {
     const workload = await memoryWorkload(64);
     const { host, sent } = await transfer(workload);
     await host.kill();
@@ -421,7 +421,7 @@ test('a criu service cannot be a page server', async () => {
   ).rejects.toMatchObject({ code: 'ERR_CRIU_NOT_FOUND' });
 });
 
-test('the log is where workPath says', async () => {
+test('the log of a page server is where workPath says', async () => {
   const workload = await memoryWorkload();
   const workPath = join(await scope.directory(), 'work');
   const { imagePath, server } = await serverFor({ workPath, logFile: 'ps.log', logLevel: 3 });

@@ -22,7 +22,7 @@ async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Prom
   return await dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 }
 
-describe('concurrency', () => {
+describe('the setting concurrency', () => {
   /** Dumps that stay in their first hook until they are let go, all begun in one go. */
   async function begin(criu: (index: number) => Criu, count: number) {
     const workloads = await Promise.all(
@@ -66,7 +66,7 @@ describe('concurrency', () => {
     return { begun, ended, gates, aborts, dumps, paths, workloads };
   }
 
-  test('1 runs them strictly one at a time, in the order of the calls', async () => {
+  test('of 1 runs dumps strictly one at a time, in the order of the calls', async () => {
     const criu = new Criu({ concurrency: 1 });
     for (let repeat = 0; repeat < 3; repeat++) {
       const { begun, ended, gates, dumps } = await begin(() => criu, 8);
@@ -82,7 +82,7 @@ describe('concurrency', () => {
     }
   });
 
-  test('a queued one is aborted: AbortError, nothing made, the others go on', async () => {
+  test('lets a queued dump be aborted with nothing made, and the others go on', async () => {
     const criu = new Criu({ concurrency: 1 });
     const { begun, gates, aborts, dumps, paths, workloads } = await begin(() => criu, 4);
     await until('the first one has begun', () => begun.length === 1);
@@ -102,7 +102,7 @@ describe('concurrency', () => {
     expect(existsSync(paths[2] ?? '')).toBe(false);
   });
 
-  test('timeoutMs counts while it is queued', async () => {
+  test('does not stop timeoutMs from counting while a dump is queued', async () => {
     const criu = new Criu({ concurrency: 1 });
     const { begun } = await begin(() => criu, 1);
     await until('the first one has begun', () => begun.length === 1);
@@ -116,7 +116,7 @@ describe('concurrency', () => {
     expect(isAlive(pid)).toBe(true);
   });
 
-  test('a failing one gives its turn to the next', async () => {
+  test('gives the turn of a failing dump to the next one', async () => {
     const criu = new Criu({ concurrency: 1 });
     const locking = await startWorkload(scope, ['lock', join(await scope.directory(), 'lock')]);
     const { pid } = await startWorkload(scope, ['idle']);
@@ -131,7 +131,7 @@ describe('concurrency', () => {
     ]);
   });
 
-  test('by default one a core, over all instances that do not set it', async () => {
+  test('is one dump a core by default, over all instances that do not set it', async () => {
     const { begun, gates, dumps } = await begin(() => new Criu(), cores + 2);
     await until(`${cores} have begun`, () => begun.length === cores);
     await sleep(100);
@@ -146,7 +146,7 @@ describe('concurrency', () => {
     await Promise.all(dumps);
   });
 
-  test('what is no dump does not wait', async () => {
+  test('makes nothing wait that is no dump', async () => {
     const { begun } = await begin(() => new Criu(), cores);
     await until('all have begun', () => begun.length === cores);
     expect((await version()).major).toBeGreaterThan(2);

@@ -38,7 +38,7 @@ async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Prom
   return await dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 }
 
-describe('settings out of range', () => {
+describe('the settings workers and concurrency', () => {
   test.each([
     ['workers', -1, 'ERR_INVALID_ARG_VALUE'],
     ['workers', cores + 1, 'ERR_INVALID_ARG_VALUE'],
@@ -64,7 +64,7 @@ describe('settings out of range', () => {
     expect(make).toThrow(name);
   });
 
-  test('undefined is the default', async () => {
+  test('have their default for undefined', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     await dumpOne(new Criu({ workers: undefined, concurrency: undefined } as never), pid);
     await spareCount(1);

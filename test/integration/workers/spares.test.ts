@@ -55,20 +55,23 @@ async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Prom
 }
 
 describe('spare workers', () => {
-  test.each([...new Set([0, 1, cores])])('workers: %d are there after a dump', async (workers) => {
-    const { pid } = await startWorkload(scope, ['idle']);
-    const criu = new Criu({ workers });
-    await dumpOne(criu, pid);
-    await spareCount(workers);
-    const before = spares();
-    await dumpOne(criu, pid);
-    await spareCount(workers);
-    await noZombie();
-    // One of them was used, and another took its place.
-    if (workers > 0) expect(spares()).not.toEqual(before);
-  });
+  test.each([...new Set([0, 1, cores])])(
+    'of a Criu with workers: %d are there after a dump',
+    async (workers) => {
+      const { pid } = await startWorkload(scope, ['idle']);
+      const criu = new Criu({ workers });
+      await dumpOne(criu, pid);
+      await spareCount(workers);
+      const before = spares();
+      await dumpOne(criu, pid);
+      await spareCount(workers);
+      await noZombie();
+      // One of them was used, and another took its place.
+      if (workers > 0) expect(spares()).not.toEqual(before);
+    },
+  );
 
-  test('one by default, and none before the first dump', async () => {
+  test('are one by default, and none before the first dump', async () => {
     const criu = new Criu();
     expect(spares()).toEqual([]);
     const { pid } = await startWorkload(scope, ['idle']);
@@ -76,7 +79,7 @@ describe('spare workers', () => {
     await spareCount(1);
   });
 
-  test('a dump takes the spare that is there, and need not wait for it', async () => {
+  test('are there for the next dump, which need not wait', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const criu = new Criu({ workers: 1 });
     await dumpOne(criu, pid);
@@ -97,7 +100,7 @@ describe('spare workers', () => {
     expect(leastMs).toBeLessThan(20);
   });
 
-  test('a spare that was killed is replaced and leaves no zombie', async () => {
+  test('are replaced when they were killed, and leave no zombie', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const criu = new Criu({ workers: cores });
     await dumpOne(criu, pid);
@@ -229,7 +232,7 @@ describe('spare workers', () => {
     await container.countsOn();
   });
 
-  test('a burst of 8 dumps: all succeed, one criu a core at a time and one spare at the end', async () => {
+  test('serve a burst of 8 dumps, one criu a core at a time and one spare at the end', async () => {
     const workloads = await Promise.all(
       Array.from({ length: 8 }, () => startWorkload(scope, ['idle'])),
     );
@@ -260,7 +263,7 @@ describe('spare workers', () => {
     await assertNoLeak(before);
   });
 
-  test('a spare has a clean environment, default signals, no descriptors and our mounts', async () => {
+  test('have a clean environment, default signals, no descriptors and our mounts', async () => {
     process.env['LD_BIND_NOW'] = '1';
     scope.defer(() => delete process.env['LD_BIND_NOW']);
     const { pid } = await startWorkload(scope, ['idle']);
@@ -295,7 +298,7 @@ describe('spare workers', () => {
     expect(processState(spare)?.session).toBe(spare);
   });
 
-  test('a new program at the same path is not served by an old spare', async () => {
+  test('serve no request with another environment than their own', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const criu = new Criu({ workers: 1 });
     await dumpOne(criu, pid);

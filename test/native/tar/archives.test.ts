@@ -30,7 +30,7 @@ function expectSameArchive(ours: Archive, reference: Archive): void {
   expect({ size: unpacked.length, difference }).toEqual({ size: expected.length, difference: -1 });
 }
 
-describe('archives', () => {
+describe('the archives of our tar', () => {
   test('are those of GNU tar, byte for byte, for every kind of file', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     await makeEveryKind(scope, tree);
@@ -41,7 +41,7 @@ describe('archives', () => {
     expectSameArchive(ours, await dump(scope, systemPath, tree));
   });
 
-  test('restore to the same tree with CRIU’s command', async () => {
+  test('restore to the same tree with the command of CRIU', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     await makeEveryKind(scope, tree);
     const before = describeTree(tree);
@@ -51,7 +51,7 @@ describe('archives', () => {
     expect(describeTree(await restore(scope, file, { path: withOurs }))).toEqual(before);
   });
 
-  test('of an empty tmpfs are one record', async () => {
+  test('are one record for an empty tmpfs', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     const ours = await dump(scope, withOurs, tree);
     expectSameArchive(ours, await dump(scope, systemPath, tree));
@@ -82,11 +82,14 @@ describe('archives', () => {
   });
 
   // Around the buffer, the blocks of the stored format and tar's records.
-  test.each([9215, 9216, 9217, 65_535, 131_071, 131_072, 131_073])('of %i bytes', async (size) => {
-    const tree = await mountTmpfs(scope, treeSize);
-    writeFileSync(join(tree, 'file'), noise(size, size));
-    expectSameArchive(await dump(scope, withOurs, tree), await dump(scope, systemPath, tree));
-  });
+  test.each([9215, 9216, 9217, 65_535, 131_071, 131_072, 131_073])(
+    'are those of GNU tar for a file of %i bytes',
+    async (size) => {
+      const tree = await mountTmpfs(scope, treeSize);
+      writeFileSync(join(tree, 'file'), noise(size, size));
+      expectSameArchive(await dump(scope, withOurs, tree), await dump(scope, systemPath, tree));
+    },
+  );
 
   test('end at another file system', async () => {
     const tree = await mountTmpfs(scope, treeSize);
@@ -120,7 +123,7 @@ describe('archives', () => {
   });
 });
 
-test('random trees give the archives of GNU tar', async () => {
+test('random trees give the archives of GNU tar with our tar', async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const tree = await mountTmpfs(scope, treeSize);
     await makeRandomTree(tree, seed);

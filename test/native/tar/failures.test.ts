@@ -34,8 +34,8 @@ import {
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'build'));
 
-describe('failures', () => {
-  test('files that change, shrink or go away meanwhile give exit status 1', async () => {
+describe('our tar ends with status', () => {
+  test('1 when files change, shrink or go away meanwhile', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     // A tmpfs lists the newest first, so the large file is read, and holds us up, before the others.
     writeFileSync(join(tree, 'removed'), 'x');
@@ -67,7 +67,7 @@ describe('failures', () => {
     expect(lstatSync(join(restored, 'shrunk')).size).toBe(4_000_000);
   });
 
-  test('what cannot be read is left out, with exit status 2', async () => {
+  test('2 when it has to leave out what cannot be read', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     writeFileSync(join(tree, 'readable'), 'x');
     writeFileSync(join(tree, 'unreadable'), 'x');
@@ -101,7 +101,7 @@ describe('failures', () => {
     expect(gunzipSync(ours.file).equals(gunzipSync(reference.file))).toBe(true);
   });
 
-  test('a full disk gives exit status 2', async () => {
+  test('2 when the disk is full', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     writeFileSync(join(tree, 'noise'), noise(1_000_000, 6));
     const full = await mountTmpfs(scope, 'size=64k');

@@ -20,7 +20,7 @@ beforeAll(() => requireNeeds('root', 'build'));
 /** GNU tar's gzip names its operating system; what we store names none. */
 const byUs = (file: Buffer): boolean => file[9] === 0xff;
 
-describe('other invocations', () => {
+describe('invocations of tar that are not of CRIU', () => {
   const reference = async (): Promise<string> =>
     await runOk('tar', ['--version'], { env: { PATH: systemPath } });
 
@@ -32,7 +32,7 @@ describe('other invocations', () => {
     );
   });
 
-  test('a copy of ours is not taken for the real one', async () => {
+  test('go past a copy of ours to the real one', async () => {
     const copy = await scope.directory();
     copyFileSync(join(tarFirst, 'tar'), join(copy, 'tar'));
     const env = { PATH: `${tarFirst}:${copy}:${tarFirst}` };

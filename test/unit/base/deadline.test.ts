@@ -13,7 +13,7 @@ function pending<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   return { promise, resolve };
 }
 
-test('an operation that is not given up is what it was', async () => {
+test('withDeadline gives what the operation gives when it is not given up', async () => {
   const { signal } = new AbortController();
   const bounds = { signal, timeoutMs: 10_000 };
   const value = await withDeadline('dump', bounds, async (deadline) => {
@@ -27,7 +27,7 @@ test('an operation that is not given up is what it was', async () => {
   ).rejects.toBe(cause);
 });
 
-test('a step that hangs is left at the time limit, and the error tells the stage', async () => {
+test('withDeadline leaves a step that hangs at the time limit, and the error tells the stage', async () => {
   await expect(
     withDeadline('preDump', { timeoutMs: 20 }, (deadline) => deadline.bound('directory', never)),
   ).rejects.toMatchObject({
@@ -39,7 +39,7 @@ test('a step that hangs is left at the time limit, and the error tells the stage
   });
 });
 
-test('a step that hangs is left at the abort, with its reason', async () => {
+test('withDeadline leaves a step that hangs at the abort, with its reason', async () => {
   const controller = new AbortController();
   const reason = new Error('enough');
   const running = withDeadline('dump', controller, (deadline) =>
@@ -54,7 +54,7 @@ test('a step that hangs is left at the abort, with its reason', async () => {
   });
 });
 
-test('nothing is begun when it was aborted before', async () => {
+test('withDeadline begins nothing when the signal was aborted before', async () => {
   const run = vi.fn();
   await expect(withDeadline('dump', { signal: AbortSignal.abort() }, run)).rejects.toMatchObject({
     code: 'ABORT_ERR',
@@ -63,7 +63,7 @@ test('nothing is begun when it was aborted before', async () => {
   expect(run).not.toHaveBeenCalled();
 });
 
-test('what a step has made after it was left is undone, once', async () => {
+test('withDeadline has undone, once, what a step has made after it was left', async () => {
   const step = pending<string>();
   const undo = vi.fn(() => Promise.reject(new Error('nobody is told')));
   await expect(
@@ -77,7 +77,7 @@ test('what a step has made after it was left is undone, once', async () => {
   expect(undo.mock.calls).toEqual([['made']]);
 });
 
-test('a step that ends in the moment of the abort is either undone or given, never both', async () => {
+test('withDeadline either gives or has undone a step that ends in the moment of the abort, never both', async () => {
   for (const order of ['step first', 'abort first']) {
     const controller = new AbortController();
     const step = pending<string>();
@@ -96,7 +96,7 @@ test('a step that ends in the moment of the abort is either undone or given, nev
   }
 });
 
-test('what the caller gave is let go of', async () => {
+test('withDeadline lets go of the signal at the end', async () => {
   const { signal } = new AbortController();
   const added = vi.spyOn(signal, 'addEventListener');
   const removed = vi.spyOn(signal, 'removeEventListener');

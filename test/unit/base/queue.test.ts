@@ -123,7 +123,7 @@ describe('Queue', () => {
     expect(entries[2]?.leave).toBeDefined();
   });
 
-  test('an abort after the turn has come changes nothing', async () => {
+  test('changes nothing for an abort after the turn has come', async () => {
     const queue = new Queue(1);
     const abort = new AbortController();
     const first = enter(queue);
@@ -140,7 +140,7 @@ describe('Queue', () => {
     expect(third.leave).toBeDefined();
   });
 
-  test('all that wait can be aborted by one signal', async () => {
+  test('lets all that wait be aborted by one signal', async () => {
     const queue = new Queue(1);
     const abort = new AbortController();
     setMaxListeners(20, abort.signal);

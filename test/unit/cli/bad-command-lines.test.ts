@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { refusalOf } from '../../helpers/command.js';
 
-describe('bad command lines', () => {
+describe('the command refuses in one line', () => {
   const server = ['--lazy-pages', '--page-server', '10.0.0.1:27'];
   test.each<[string[], string[]]>([
     [['checkpoint'], ['container id', 'received 0']],
@@ -169,7 +169,7 @@ describe('bad command lines', () => {
     expect(sentence).not.toMatch(/of type|imagePath|statusFd|pageServer|\[\d\]/);
   });
 
-  test("a descriptor of Node's own is not one that was handed down", async () => {
+  test("a descriptor of Node's own as --status-fd, as it was not handed down", async () => {
     const poller = readdirSync('/proc/self/fd').find((fd) => {
       try {
         return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventpoll]';

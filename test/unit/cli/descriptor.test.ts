@@ -22,8 +22,8 @@ async function pipeOfChild(parent: number): Promise<string> {
   return found ?? '';
 }
 
-describe('descriptors', () => {
-  test('a file, and a pipe of which one end is here, were handed down', async () => {
+describe('isOwnedByNode', () => {
+  test('is false for a file and for a pipe of which one end is here, and true for one with both ends here', async () => {
     const file = openSync(join(await scope.directory(), 'status'), 'w');
     scope.defer(() => closeSync(file));
     expect(isOwnedByNode(file)).toBe(false);
@@ -39,7 +39,7 @@ describe('descriptors', () => {
     expect(isOwnedByNode(writing)).toBe(true);
   });
 
-  test('one that is not open belongs to nobody', () => {
+  test('is false for a descriptor that is not open', () => {
     expect(isOwnedByNode(9999)).toBe(false);
   });
 });

@@ -9,11 +9,11 @@ const scope = useScope();
 describe('flags of checkpoint', () => {
   const reuse = { existing: 'reuse' };
 
-  test("none: runc's way with what is in the directory", async () => {
+  test('are none by default, and existing images are re-used as runc does', async () => {
     expect(await optionsFor('checkpoint', 'web')).toEqual(reuse);
   });
 
-  test("all of runc's", async () => {
+  test("set all options of runc's", async () => {
     const status = openSync('/dev/null', 'w');
     scope.defer(() => closeSync(status));
     const options = await optionsFor(
@@ -49,7 +49,7 @@ describe('flags of checkpoint', () => {
     });
   });
 
-  test('those beyond', async () => {
+  test('set options beyond those of runc', async () => {
     const options = await optionsFor(
       'checkpoint',
       ...['--network-lock', 'nftables', '--timeout-ms', '5000', '--ghost-limit', '2M'],
@@ -74,7 +74,7 @@ describe('flags of checkpoint', () => {
     });
   });
 
-  test('every boolean can be given, and be given as false', async () => {
+  test('can be false for every boolean', async () => {
     for (const { name, type, flag } of optionsOf('checkpoint')) {
       if (type !== 'boolean' || ['lazyPages', 'tls', 'tlsNoCnVerify'].includes(name)) {
         continue; // these need company
@@ -90,12 +90,12 @@ describe('flags of checkpoint', () => {
     }
   });
 
-  test('with one dash, behind the id, and given twice, as runc reads them', async () => {
+  test('may have one dash, stand behind the id, and be given twice, as runc reads them', async () => {
     const runcs = ['checkpoint', '-leave-running', '-image-path=/a', 'web', '--image-path', '/b'];
     expect(await optionsFor(...runcs)).toEqual({ ...reuse, leaveRunning: true, imagePath: '/b' });
   });
 
-  test('empty ones are none, as scripts pass unset variables', async () => {
+  test('are none when they are empty, as scripts pass unset variables', async () => {
     const empty = [
       '--work-path',
       '',
@@ -107,12 +107,12 @@ describe('flags of checkpoint', () => {
     expect(await optionsFor('checkpoint', ...empty, 'web')).toEqual(reuse);
   });
 
-  test('-- ends them', async () => {
+  test('are ended by --', async () => {
     const { called } = await libcriu(['checkpoint', '--leave-running', '--', '-leave-running']);
     expect(called).toEqual({ id: '-leave-running', options: { ...reuse, leaveRunning: true } });
   });
 
-  test('a value may look like a flag when = binds it', async () => {
+  test('may have a value that looks like a flag when = binds it', async () => {
     const options = await optionsFor('checkpoint', '--image-path=--leave-running', 'web');
     expect(options).toEqual({ ...reuse, imagePath: '--leave-running' });
   });

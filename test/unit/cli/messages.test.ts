@@ -7,7 +7,7 @@ import { useScope } from '../../helpers/scope.js';
 
 const scope = useScope();
 
-describe('how it ends', () => {
+describe('the messages of the command', () => {
   const failure = new CriuError('ERR_CRIU_FAILED', 'CRIU failed: locks are held', {
     operation: 'checkpoint',
     stage: 'networkLock',
@@ -19,18 +19,18 @@ describe('how it ends', () => {
     throw failure;
   };
 
-  test('a failure is one line and status 1', async () => {
+  test('tell of a failure in one line, with status 1', async () => {
     const { status, stdout, stderr } = await libcriu(['checkpoint', 'web'], fail);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/^time="[^"]+" level=error msg="CRIU failed: locks are held"\n$/);
   });
 
-  test('on a terminal it is what runc prints there', async () => {
+  test('are what runc prints on a terminal', async () => {
     const { stderr } = await libcriu(['checkpoint', 'web'], fail, { tty: true });
     expect(stderr).toBe('ERRO[0000] CRIU failed: locks are held\n');
   });
 
-  test("--debug adds CRIU's words, the code, the stage and the log's place", async () => {
+  test("have CRIU's words, the code, the stage and the log's place with --debug", async () => {
     const { status, stderr } = await libcriu(['--debug', 'checkpoint', 'web'], fail);
     expect(status).toBe(1);
     const lines = stderr.trimEnd().split('\n');
@@ -42,7 +42,7 @@ describe('how it ends', () => {
     expect(stderr).toContain('/images/dump.log');
   });
 
-  test('--log takes the lines to a file, behind what it has, and stderr keeps the sentence', async () => {
+  test('go to the file of --log, behind what it has, and stderr keeps the sentence', async () => {
     const log = join(await scope.directory(), 'log');
     writeFileSync(log, 'before\n');
     const args = ['--log', log, '--log-format=json', '--debug', 'checkpoint', 'web'];
@@ -59,7 +59,7 @@ describe('how it ends', () => {
     });
   });
 
-  test('--log-format json without a file is JSON on stderr', async () => {
+  test('are JSON on stderr with --log-format json and without a file', async () => {
     const { stderr } = await libcriu(['--log-format', 'json', 'checkpoint', 'web'], fail);
     expect(JSON.parse(stderr)).toMatchObject({
       level: 'error',
@@ -67,7 +67,7 @@ describe('how it ends', () => {
     });
   });
 
-  test('an error of many lines, with control characters, is one line', async () => {
+  test('put an error of many lines, with control characters, into one line', async () => {
     const { stderr } = await libcriu(
       ['checkpoint', 'web'],
       async () => {
@@ -78,13 +78,13 @@ describe('how it ends', () => {
     expect(stderr).toBe('ERRO[0000] first second ?[31m third\n');
   });
 
-  test('what is thrown and no Error is told too', async () => {
+  test('tell of what is thrown and is no Error', async () => {
     const { status, stderr } = await libcriu(['checkpoint', 'web'], () => Promise.reject('why'));
     expect(status).toBe(1);
     expect(stderr).toContain('msg="why"');
   });
 
-  test('a success with warnings is a success', async () => {
+  test('tell of the warnings of a success', async () => {
     const { status, stderr } = await libcriu(['checkpoint', 'web'], async () => ({
       warnings: ['a hook failed', 'a cgroup stays'],
     }));
@@ -96,7 +96,7 @@ describe('how it ends', () => {
     ]);
   });
 
-  test('--debug tells of a success', async () => {
+  test('tell of a success with --debug', async () => {
     const { status, stderr } = await libcriu(['--debug', 'checkpoint', 'web']);
     expect(status).toBe(0);
     expect(stderr).toMatch(

@@ -6,23 +6,26 @@ import { optionsOf } from '../../../lib/options/calls.js';
 import { libcriu, optionsFor } from '../../helpers/command.js';
 
 describe('global flags', () => {
-  test('--root is absolute', async () => {
+  test('have an absolute path for --root', async () => {
     expect(await optionsFor('--root', 'state', 'checkpoint', 'web')).toMatchObject({
       stateRoot: resolve('state'),
     });
   });
 
-  test("what runc's callers pass besides is taken", async () => {
+  test("may be those that runc's callers pass besides", async () => {
     const args = ['--systemd-cgroup', '--rootless=auto', '--log-format', 'json', '--log', ''];
     expect(await optionsFor(...args, 'checkpoint', 'web')).toEqual({ existing: 'reuse' });
   });
 
-  test.each([[['--version']], [['-v']], [['-version']]])('%j', async (args) => {
-    expect(await libcriu(args)).toMatchObject({ status: 0, stdout: 'libcriu version 1.2.3\n' });
-  });
+  test.each([[['--version']], [['-v']], [['-version']]])(
+    'tell the version for %j',
+    async (args) => {
+      expect(await libcriu(args)).toMatchObject({ status: 0, stdout: 'libcriu version 1.2.3\n' });
+    },
+  );
 
   test.each([[[]], [['--help']], [['-h']], [['help']], [['h']], [['--help', 'checkpoint']]])(
-    'help for %j',
+    'print the help for %j',
     async (args) => {
       const { status, stdout, stderr } = await libcriu(args);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -37,7 +40,7 @@ describe('global flags', () => {
     [['checkpoint', '-h']],
     [['checkpoint', '--image-path', 'x', 'web', '-help']],
     [['help', 'checkpoint']],
-  ])('help of the command for %j', async (args) => {
+  ])('print the help of checkpoint for %j', async (args) => {
     const { status, stdout, stderr, called } = await libcriu(args);
     expect({ status, stderr, called }).toEqual({ status: 0, stderr: '', called: undefined });
     for (const { flag } of optionsOf('checkpoint')) {
@@ -61,7 +64,7 @@ describe('global flags', () => {
   });
 });
 
-describe('an interrupt', () => {
+describe('an interrupt of the command', () => {
   function interrupts(): {
     onInterrupt: Outside['onInterrupt'];
     raise(name: string): void;
@@ -99,7 +102,7 @@ describe('an interrupt', () => {
     expect(listening()).toBe(false);
   });
 
-  test('that comes too late changes nothing', async () => {
+  test('changes nothing when it comes too late', async () => {
     const { onInterrupt, raise, listening } = interrupts();
     const ended = await libcriu(
       ['checkpoint', 'web'],

@@ -24,7 +24,7 @@ describe('checkpoint refuses', () => {
     expect(await refusal(id)).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
   });
 
-  test('options before the id, the id before the user', async () => {
+  test('bad options before a bad id, and a bad id before a user who is not root', async () => {
     expect((await refusal('', { leaveRunning: 1 }, 7)).message).toContain('leaveRunning');
     expect((await refusal('', {}, 7)).message).toContain(' for id ');
   });

@@ -5,8 +5,8 @@ import { runPoststopHooks, stoppedState } from '../../../lib/container/poststop.
 import type { Container, ContainerHook } from '../../../lib/container/state/container.js';
 import { makeEndedContainer, makeMachine, shellHook } from '../../helpers/container-machine.js';
 
-describe('the OCI state for poststop hooks', () => {
-  test('of runc', async () => {
+describe('the OCI state that poststop hooks get', () => {
+  test('has the fields of runc in their order', async () => {
     const { container } = await makeEndedContainer();
     expect(stoppedState(container)).toBe(
       '{"ociVersion":"1.0.2-dev","id":"web","status":"stopped","bundle":"/var/lib/bundles/web",' +
@@ -15,7 +15,7 @@ describe('the OCI state for poststop hooks', () => {
     expect(stoppedState({ ...container, annotations: new Map() })).not.toContain('annotations');
   });
 
-  test('of crun', async () => {
+  test('has the fields of crun in their order', async () => {
     const { container } = await makeEndedContainer('crun-1.8.1-v1');
     expect(stoppedState(container)).toBe(
       '{"ociVersion":"1.0","id":"web","pid":0,"root":"rootfs","bundle":"/var/lib/bundles/web",' +

@@ -228,13 +228,13 @@ describe('the answer of queryExtFiles', () => {
   });
 
   test.each([
-    'mnt[/data]:data',
-    null,
-    7,
-    {},
+    ['mnt[/data]:data'],
+    [null],
     [7],
-    ['mnt[/data]:data', null],
-    new Set(['mnt[/data]:data']),
+    [{}],
+    [[7]],
+    [['mnt[/data]:data', null]],
+    [new Set(['mnt[/data]:data'])],
   ])('is a veto when it is no list of strings: %o', async (result) => {
     const { given, veto } = await answerTo(result);
     expect(given).toEqual([1, false, []]);

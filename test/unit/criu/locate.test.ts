@@ -31,7 +31,7 @@ describe('locate', () => {
     });
   });
 
-  test('a prefix that is given comes before LIBCRIU_PREFIX', async () => {
+  test('takes a prefix that is given before LIBCRIU_PREFIX', async () => {
     const [given, environment] = [await makePrefix('a'), await makePrefix('b')];
     const LIBCRIU_PREFIX = environment;
     expect((await locate({}, { LIBCRIU_PREFIX })).binary).toBe(join(environment, 'sbin/criu'));
@@ -40,7 +40,7 @@ describe('locate', () => {
     );
   });
 
-  test('a program and a library that are given come before those of the prefix', async () => {
+  test('takes a program and a library that are given before those of the prefix', async () => {
     const [prefix, other] = [await makePrefix('a'), await makePrefix('b')];
     const binary = join(other, 'sbin/criu');
     expect(await locate({ prefix, binary }, {})).toEqual({
@@ -58,7 +58,7 @@ describe('locate', () => {
     expect((await locate({ prefix }, {})).library).toBe(join(prefix, name, 'libcriu.so.2'));
   });
 
-  test('a prefix without a program or without a library is refused by name', async () => {
+  test('refuses by name a prefix without a program or without a library', async () => {
     const prefix = await makePrefix('a');
     await rm(join(prefix, 'lib'), { recursive: true });
     expect(await failureOf(locate({ prefix }, {}))).toMatchObject({
@@ -72,7 +72,7 @@ describe('locate', () => {
     });
   });
 
-  test('a service needs no program, only the library', async () => {
+  test('needs no program for a service, only the library', async () => {
     const prefix = await makePrefix('a');
     await rm(join(prefix, 'sbin'), { recursive: true });
     expect(await locate({ prefix, service: '/run/criu.sock' }, {})).toEqual({
@@ -85,7 +85,7 @@ describe('locate', () => {
     ).toBe('/l.so');
   });
 
-  test('a program that cannot be executed is refused', async () => {
+  test('refuses a program that cannot be executed', async () => {
     const prefix = await makePrefix('a');
     const binary = join(prefix, 'sbin/criu');
     await chmod(binary, 0o644);

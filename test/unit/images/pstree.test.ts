@@ -7,17 +7,17 @@ const recorded = readFileSync(new URL('../../fixtures/images/pstree.img', import
 /** Where each of them begins, and the end. */
 const borders = [8, 22, 36, 50, 64, 78];
 
-describe('the pids in pstree.img', () => {
-  test('are all of them, the root first', () => {
+describe('decodePids', () => {
+  test('reads all pids of pstree.img, the root first', () => {
     expect(decodePids(recorded)).toEqual([16, 17, 19, 20, 18]);
   });
 
-  test('are not in something else', () => {
+  test('finds none in something else', () => {
     expect(() => decodePids(Buffer.from('not an image'))).toThrow('not a pstree image');
     expect(() => decodePids(Buffer.alloc(3))).toThrow('cut short');
   });
 
-  test('are not in one that is cut short', () => {
+  test('finds none in a pstree.img that is cut short', () => {
     for (let length = 0; length <= recorded.length; length++) {
       const decode = (): number[] => decodePids(recorded.subarray(0, length));
       // A cut between two of them cannot be told.

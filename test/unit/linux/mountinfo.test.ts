@@ -16,7 +16,7 @@ describe('mountinfo', () => {
     ]);
   });
 
-  test('a mount is hidden by one on its point, beside it, and beside an ancestor', () => {
+  test('tells that a mount is hidden by one on its point, beside it, and beside an ancestor', () => {
     const mounts = parseMountinfo(
       [
         '1 0 8:1 / / rw - ext4 a rw',

@@ -19,7 +19,7 @@ describe('sockets', () => {
     return [outside, unclear].map((list) => list.map(({ inode }) => inode));
   };
 
-  test('addresses of both families are read', () => {
+  test('are read with their addresses in both families', () => {
     const head = '  sl  local_address rem_address   st tx_queue rx_queue';
     const rest = '00:00000000 00000000     0        0 4711 1 0 100 0';
     const v4 = `   0: 0100007F:1F90 0200000A:0016 01 00000000:00000000 ${rest}`;
@@ -38,18 +38,18 @@ describe('sockets', () => {
     ]);
   });
 
-  test('a socketpair is inside with both ends here, outside with one', () => {
+  test('of a pair are inside with both ends here, outside with one', () => {
     const sockets = unix('3 0001 03 100', '3 0001 03 101', '3 0001 03 200', '3 0001 03 201');
     expect(of(sockets, '100', '101')).toEqual([[], []]);
     expect(of(sockets, '100')).toEqual([['100'], []]);
     expect(of(sockets, '101', '201')).toEqual([['101', '201'], []]);
   });
 
-  test('an end whose other end is closed is no connection', () => {
+  test('are no connection when the other end is closed', () => {
     expect(of(unix('2 0001 03 100', '3 0001 03 200', '3 0001 03 201'), '100')).toEqual([[], []]);
   });
 
-  test('a client and a server are inside together, outside apart', () => {
+  test('of a client and a server are inside together, outside apart', () => {
     const sockets = unix('2 0001 01 50 /s', '3 0001 03 100', '3 0001 03 200 /s');
     expect(of(sockets, '50', '100', '200')).toEqual([[], []]);
     expect(of(sockets, '100')).toEqual([['100'], []]);
@@ -58,12 +58,12 @@ describe('sockets', () => {
     expect(of(two, '100', '200')).toEqual([[], ['100', '200']]);
   });
 
-  test('clients with neighbouring inodes are not taken for a pair', () => {
+  test('of clients with neighbouring inodes are not taken for a pair', () => {
     const sockets = unix('3 0001 03 100', '3 0001 03 101', '3 0001 03 7 /s', '3 0001 03 9 /s');
     expect(of(sockets, '100', '101')).toEqual([[], ['100', '101']]);
   });
 
-  test('datagrams go to whom somebody is connected to', () => {
+  test('of datagrams are outside when the one they are connected to is', () => {
     expect(of(unix('2 0002 03 100', '3 0002 03 7 /log'), '100')).toEqual([['100'], []]);
     expect(of(unix('2 0002 03 100', '3 0002 03 7 /log'), '100', '7')).toEqual([[], []]);
     expect(of(unix('2 0002 03 100', '2 0002 01 7 /own', '3 0002 03 9 /log'), '100', '7')).toEqual([

@@ -6,7 +6,7 @@ import { refusal } from '../../helpers/options.js';
 const type = 'ERR_INVALID_ARG_TYPE';
 const value = 'ERR_INVALID_ARG_VALUE';
 
-describe('values that cannot be used', () => {
+describe('validateOptions refuses the value', () => {
   test.each<[Record<string, unknown>, (string | RegExp)[]]>([
     [{ pageServer: '10.0.0.1' }, ["'10.0.0.1'", 'no port']],
     [{ pageServer: '10.0.0.1:' }, ['no port']],
@@ -109,7 +109,7 @@ describe('values that cannot be used', () => {
   }
 });
 
-describe('addresses of what serves', () => {
+describe('validateOptions refuses an address to serve on', () => {
   test.each<[Call, Record<string, unknown>, string, string]>([
     ['startPageServer', {}, type, 'an IP address for address but received undefined'],
     ['startPageServer', { address: 'a-host' }, value, "'a-host'"],
@@ -127,7 +127,7 @@ describe('addresses of what serves', () => {
   });
 });
 
-describe('contradictions', () => {
+describe('validateOptions on contradictions', () => {
   const server = '10.0.0.1:27';
   test.each<[Call, Record<string, unknown>, string[]]>([
     ['dump', { leaveRunning: true, leaveStopped: true }, ['leaveRunning', 'leaveStopped']],
@@ -151,7 +151,7 @@ describe('contradictions', () => {
     ['dump', { lazyPages: true, pageServer: '[fe80::1%lo]:27' }, ['fe80::1%lo', 'IP address']],
     ['dump', { freezer: 'cgroup' }, ['freezer', 'freezeCgroup']],
     ['preDump', { freezer: 'cgroup' }, ['freezer', 'freezeCgroup']],
-  ])('%s %j', (call, options, says) => {
+  ])('refuses %s %j', (call, options, says) => {
     const error = refusal(call, options);
     expect(error).toBeInstanceOf(RangeError);
     expect(error.code).toBe(value);
@@ -169,7 +169,7 @@ describe('contradictions', () => {
     ['dump', { tls: false, tlsNoCnVerify: false }],
     ['startPageServer', { address: '::1', port: 0, tls: true }],
     ['dump', { tcpEstablished: true, networkLock: 'skip' }],
-  ])('%s %j is none', (call, options) => {
+  ])('takes %s %j, which is none', (call, options) => {
     expect(validateOptions(call, options)).toMatchObject(options['pageServer'] ? {} : options);
   });
 });

@@ -13,14 +13,14 @@ function open(path: string, flags: number | string): number {
   return fd;
 }
 
-describe('the status descriptor', () => {
+describe('checkStatusFd', () => {
   test.each([
     ['open for reading only', () => open('/dev/null', 'r'), 'reading only'],
     ['of a directory', () => open('/', 'r'), 'reading only'],
     ['opened with O_PATH', () => open('/dev/null', 0o10000000), 'reading only'],
     ['closed', () => 9999, 'not open'],
     ['larger than any', () => 0x7fff_ffff, 'not open'],
-  ])('%s is refused', (_what, make, reason) => {
+  ])('refuses a descriptor %s', (_what, make, reason) => {
     const fd = make();
     expect(() => checkStatusFd(fd)).toThrowError(
       expect.objectContaining({
@@ -30,7 +30,7 @@ describe('the status descriptor', () => {
     );
   });
 
-  test('nothing is written to it by the check', async () => {
+  test('writes nothing to the descriptor', async () => {
     const path = join(await scope.directory(), 'status');
     const fd = open(path, 'w+');
     checkStatusFd(fd);

@@ -17,7 +17,7 @@ function open(path: string, flags: number | string): number {
   return fd;
 }
 
-describe('defaults', () => {
+describe('the defaults of validateOptions', () => {
   test("are runc's", () => {
     expect(validateOptions('checkpoint', {})).toEqual({
       imagePath: resolve('checkpoint'),
@@ -42,7 +42,7 @@ describe('defaults', () => {
   });
 });
 
-describe('what is right', () => {
+describe('validateOptions takes', () => {
   // One good value for each type; a row that needs another one has it by its name, below.
   const good: Record<string, unknown> = {
     boolean: true,
@@ -81,7 +81,7 @@ describe('what is right', () => {
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
   };
 
-  test.each(calls)('every option of %s is taken', (call) => {
+  test.each(calls)('every option of %s', (call) => {
     for (const row of optionsOf(call)) {
       // Needs an open descriptor; below.
       if (row.name === 'statusFd') continue;
@@ -99,7 +99,7 @@ describe('what is right', () => {
     }
   });
 
-  test('paths are made absolute when they are given, the parent stays relative', () => {
+  test('paths, which it makes absolute, while the parent stays relative', () => {
     const options = {
       imagePath: 'a',
       workPath: '../w',
@@ -137,7 +137,7 @@ describe('what is right', () => {
     expect(validateOptions('checkpoint', options)).toMatchObject({ statusFd });
   });
 
-  test('inherited options and those behind getters count like others', () => {
+  test('inherited options and those behind getters like others', () => {
     class Defaults {
       get leaveRunning(): boolean {
         return true;
@@ -149,8 +149,8 @@ describe('what is right', () => {
   });
 });
 
-describe('what is used is what was checked', () => {
-  test('each property is read once', () => {
+describe('validateOptions gives what it has checked', () => {
+  test('as it reads each property once', () => {
     const reads = new Map<string, number>();
     const options = new Proxy(
       { logFile: 'good.log', external: ['mnt[/a]:b'] } as Record<string, unknown>,
@@ -165,7 +165,7 @@ describe('what is used is what was checked', () => {
     expect(Math.max(...reads.values())).toBe(1);
   });
 
-  test('lists and objects are copied', () => {
+  test('as it copies lists and objects', () => {
     const external = ['mnt[/a]:b'];
     const root = { path: '/a' };
     const pageServer = { address: '10.0.0.1', port: 27 };
@@ -180,7 +180,7 @@ describe('what is used is what was checked', () => {
     });
   });
 
-  test('a hole in a list is no string', () => {
+  test('as it takes a hole in a list for no string', () => {
     // biome-ignore lint/suspicious/noSparseArray: the hole is what is tested
     expect(refusal('dump', { external: ['mnt[/a]:b', , 'mnt[/c]:d'] }).message).toContain(
       'external[1]',
@@ -188,7 +188,7 @@ describe('what is used is what was checked', () => {
   });
 });
 
-describe('unknown options', () => {
+describe('validateOptions refuses an unknown option', () => {
   test.each<[Call, string, string]>([
     ['checkpoint', 'leaveRuning', 'did you mean leaveRunning?'],
     ['checkpoint', 'tcp-established', 'did you mean tcpEstablished?'],
@@ -206,16 +206,16 @@ describe('unknown options', () => {
     expect(error.message).toContain(hint);
   });
 
-  test('nothing is suggested for what resembles nothing', () => {
+  test('and suggests nothing for what resembles nothing', () => {
     expect(refusal('dump', { zzzzzzzz: 1 }).message).not.toContain('did you mean');
     expect(refusal('dump', { ['x'.repeat(100_000)]: 1 }).message.length).toBeLessThan(400);
   });
 
-  test('inherited ones are refused too', () => {
+  test('that is inherited', () => {
     expect(refusal('dump', Object.create({ leaveRuning: true })).code).toBe(value);
   });
 
-  test('names of every object are none', () => {
+  test('whose name every object has', () => {
     expect(refusal('dump', { constructor: 1 }).code).toBe(value);
     expect(refusal('dump', JSON.parse('{"__proto__": 1}')).code).toBe(value);
   });

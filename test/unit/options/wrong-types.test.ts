@@ -5,7 +5,7 @@ import { calls, needed, refusal } from '../../helpers/options.js';
 
 const type = 'ERR_INVALID_ARG_TYPE';
 
-describe('wrong JavaScript types', () => {
+describe('validateOptions refuses every wrong JavaScript type for', () => {
   const everything: unknown[] = [
     null,
     true,
@@ -58,7 +58,7 @@ describe('wrong JavaScript types', () => {
     },
   );
 
-  test('every type of the table is covered here', () => {
+  test('options of every type of the table', () => {
     expect(new Set(optionTable.map((row) => row.type))).toEqual(new Set(Object.keys(fits)));
   });
 

@@ -6,8 +6,8 @@ import { useScope } from '../../helpers/scope.js';
 
 const scope = useScope();
 
-describe('what is allowed', () => {
-  test('adds up from options, a runtime and its configuration file', async () => {
+describe('allowedBy', () => {
+  test('adds up what options, a runtime and its configuration file allow', async () => {
     const configFile = join(await scope.directory(), 'criu.conf');
     writeFileSync(
       configFile,

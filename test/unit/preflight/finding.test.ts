@@ -6,8 +6,8 @@ import {
   sortFindings,
 } from '../../../lib/base/finding.js';
 
-describe('small parts', () => {
-  test('the worst comes first', () => {
+describe('findings', () => {
+  test('are sorted with the worst first', () => {
     const finding = (severity: Finding['severity'], pid: number, fd?: number): Finding =>
       makeFinding({
         code: 'file-lock',
@@ -26,7 +26,7 @@ describe('small parts', () => {
     expect(sortFindings([d, c, b, a])).toEqual([a, b, c, d]);
   });
 
-  test('codes are in order and distinct', () => {
+  test('have codes that are in order and distinct', () => {
     expect([...findingCodes]).toEqual([...new Set(findingCodes)].sort());
   });
 });

@@ -9,7 +9,7 @@ import { useScope } from '../../helpers/scope.js';
 
 const scope = useScope();
 
-describe('a made /proc', () => {
+describe('inspect of a made /proc', () => {
   async function madeProc(): Promise<Procfs> {
     const root = await scope.directory();
     for (const path of ['self/ns', '7/ns', '7/fd', '7/fdinfo', '7/task/7', '7/net']) {
@@ -36,7 +36,7 @@ describe('a made /proc', () => {
   }
   const criu = new Criu({ binary: '/nonexistent/criu' });
 
-  test('is looked at through nothing but its files', async () => {
+  test('looks at nothing but its files', async () => {
     const options = { imagePath: tmpdir() };
     const found = await inspect(
       { criu, pid: 7, preDump: false, options },
@@ -50,7 +50,7 @@ describe('a made /proc', () => {
     ]);
   });
 
-  test('has no such process', async () => {
+  test('gives undefined where there is no such process', async () => {
     const request = { criu, pid: 8, preDump: false, options: {} };
     expect(await inspect(request, new Budget(), await madeProc())).toBeUndefined();
   });

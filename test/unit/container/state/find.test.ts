@@ -12,7 +12,7 @@ import { init, makeMachine } from '../../../helpers/container-machine.js';
 import { rejection } from '../../../helpers/rejection.js';
 
 describe('the state root', () => {
-  test('of root is /run/runc whatever the environment says', async () => {
+  test('is /run/runc for root whatever the environment says', async () => {
     const { host } = await makeMachine();
     const at = (change: Partial<Host>) => runcStateRoot({ ...host, ...change });
     const env = { XDG_RUNTIME_DIR: '/run/user/7' };
@@ -22,7 +22,7 @@ describe('the state root', () => {
     expect(await at({ env, euid: 7 })).toBe('/run/user/7/runc');
   });
 
-  test('of root in a user namespace follows the environment', async () => {
+  test('follows the environment for root in a user namespace', async () => {
     const { host, write } = await makeMachine();
     await write('proc/self/uid_map', '0 100000 65536\n');
     const env = { XDG_RUNTIME_DIR: '/run/user/7' };
@@ -30,7 +30,7 @@ describe('the state root', () => {
     expect(await runcStateRoot({ ...host, env: { ...env, USER: 'root' } })).toBe('/run/runc');
   });
 
-  test('of crun follows the environment for root too', async () => {
+  test('of crun follows the environment for root, too', async () => {
     const { host } = await makeMachine();
     expect(crunStateRoot(host)).toBe('/run/crun');
     expect(crunStateRoot({ ...host, env: { XDG_RUNTIME_DIR: '/run/user/0' } })).toBe(
@@ -181,7 +181,7 @@ describe('findContainer', () => {
   });
 });
 
-describe('a state that cannot be used', () => {
+describe('findContainer refuses a state', () => {
   const put = (from: string, to: string) => (text: string) => {
     expect(text).toContain(from);
     return text.replace(from, to);

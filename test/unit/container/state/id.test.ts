@@ -19,9 +19,12 @@ describe('validateId', () => {
     },
   );
 
-  test.each([undefined, null, 5, {}, ['web'], Object('web')])('refuses %o by type', (id) => {
-    expect(() => validateId(id)).toThrow(
-      expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }),
-    );
-  });
+  test.each([[undefined], [null], [5], [{}], [['web']], [Object('web')]])(
+    'refuses %o by type',
+    (id) => {
+      expect(() => validateId(id)).toThrow(
+        expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }),
+      );
+    },
+  );
 });

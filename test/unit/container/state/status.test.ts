@@ -36,7 +36,7 @@ const freezerOf = async (machine: Machine, state: string, self = '1') => {
   await machine.write('cgroup/freezer/web/freezer.self_freezing', `${self}\n`);
 };
 
-describe('the status of a runc container', () => {
+describe('the status of a runc container is', () => {
   test('running', async () => {
     const machine = await runc();
     await freezerOf(machine, 'THAWED', '0');
@@ -71,7 +71,7 @@ describe('the status of a runc container', () => {
     expect(await statusOf(machine)).toBe('running');
   });
 
-  test('waits for a cgroup that is just freezing', async () => {
+  test('known once a cgroup that is just freezing is frozen', async () => {
     const machine = await runc();
     await freezerOf(machine, 'FREEZING');
     const status = statusOf(machine);
@@ -118,7 +118,7 @@ describe('the status of a runc container', () => {
     );
   });
 
-  test('a frozen cgroup without its init does not pass', async () => {
+  test('not paused when a cgroup is frozen without its init', async () => {
     const machine = await runc();
     await freezerOf(machine, 'FROZEN');
     await machine.process(8148, init.runc.startTime, 'Z');
@@ -157,7 +157,7 @@ describe('the status of a crun container', () => {
     return machine;
   }
 
-  test('running, paused and created', async () => {
+  test('is running, paused or created', async () => {
     const machine = await crun();
     expect(await statusOf(machine)).toBe('running');
     await freezerOf(machine, 'FROZEN');
@@ -167,7 +167,7 @@ describe('the status of a crun container', () => {
     expect(await statusOf(machine)).toBe('created');
   });
 
-  test('stopped, though its cgroup is frozen', async () => {
+  test('is stopped without its init, though its cgroup is frozen', async () => {
     const machine = await crun();
     await freezerOf(machine, 'FROZEN');
     await machine.process(init.crun.pid, 1);

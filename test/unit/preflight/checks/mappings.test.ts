@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseMaps } from '../../../../lib/preflight/checks/mappings.js';
 
-describe('small parts', () => {
-  test('maps: each file once, by the range of its first mapping', () => {
+describe('parseMaps', () => {
+  test('gives each file once, by the range of its first mapping', () => {
     const text = [
       '00400000-00452000 r-xp 00000000 08:02 173521      /usr/bin/a b (deleted)',
       '00651000-00652000 r--p 00051000 08:02 173521      /usr/bin/a b (deleted)',

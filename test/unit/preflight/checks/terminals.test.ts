@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { splitDevice } from '../../../../lib/linux/device.js';
 import { isTerminal } from '../../../../lib/preflight/checks/terminals.js';
 
-describe('small parts', () => {
-  test('device numbers and terminals', () => {
+describe('isTerminal', () => {
+  test('tells terminals by their device numbers, which splitDevice takes apart', () => {
     expect(splitDevice(0x8803n)).toEqual({ major: 136, minor: 3 });
     expect(splitDevice(0x100503n)).toEqual({ major: 5, minor: 259 });
     const terminals = ['5:0', '5:2', '4:1', '136:7', '128:0', '204:64'];
