@@ -83,7 +83,7 @@ export interface OptionRow {
   defaultFor?: readonly Call[];
   /** What holds without the option, where nothing is filled in and it is not simply off. */
   otherwise?: string;
-  /** One short line, for help and README. */
+  /** One short line, for help and docs/options.md. */
   help: string;
   /** Further sentences, for the types. */
   details?: string;

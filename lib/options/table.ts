@@ -1,5 +1,5 @@
 // The one place where an option is named: types, validation, CLI flags, help, the request's fields
-// and the README's table are made of it. scripts/generate/table.mjs compiles this file with
+// and the table of docs/options.md are made of it. scripts/generate/table.mjs compiles this file with
 // schema.ts alone, so it imports nothing else.
 import type { Call, CoreField, OptionRow } from './schema.js';
 
@@ -688,7 +688,7 @@ export const optionTable: readonly OptionRow[] = [
     flag: 'profile',
     values: ['fast'],
     otherwise: 'none',
-    help: 'settings for options that are not given: fast gives up what the README tells',
+    help: 'settings for options that are not given; docs/options.md tells what fast gives up',
     details:
       "`fast` is `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.",
     source: 'libcriu',

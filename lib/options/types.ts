@@ -461,7 +461,7 @@ export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
    */
   conntrack?: 'present' | 'always' | undefined;
   /**
-   * Settings for options that are not given: fast gives up what the README tells. `fast` is
+   * Settings for options that are not given; docs/options.md tells what fast gives up. `fast` is
    * `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'`, `logLevel: 2` and `tar: 'native'`.
    *
    * @defaultValue none
