@@ -4,22 +4,26 @@ import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
 
-/** What a request allows CRIU to do, from its options, what a runtime adds, and CRIU's own files. */
+/**
+ * What CRIU is allowed to do: by the options, by what a runtime adds to them, and by CRIU's own
+ * configuration files.
+ */
 export interface Allowed {
   flags: ReadonlySet<Flag>;
-  /** Bytes. */
+  /** CRIU saves the content of a deleted file up to this number of bytes. */
   ghostLimit: number;
-  /** File systems of `enableFs`; `all` for any. */
+  /** The file systems of `enableFs`; `all` stands for any. */
   fileSystems: ReadonlySet<string>;
   skippedMounts: ReadonlySet<string>;
-  /** Mount points that are external. */
+  /** The mount points that are external. */
   externalMounts: ReadonlySet<string>;
-  /** Keys of other external resources, as `file[1f:2a]`. */
+  /** The keys of other external resources, such as `file[1f:2a]`. */
   externals: ReadonlySet<string>;
+  /** Whether CRIU may look through directories for the name of a watched file. */
   scansPaths: boolean;
 }
 
-/** CRIU's long options that a finding can depend on. */
+/** The long options of CRIU that a finding can depend on. */
 export type Flag =
   | 'tcp-established'
   | 'tcp-close'
@@ -59,6 +63,7 @@ const flags: ReadonlySet<string> = new Set<Flag>([
 
 const defaultGhostLimit = 1024 * 1024;
 
+/** An {@link Allowed} that is still being added to. */
 interface Draft {
   flags: Set<Flag>;
   ghostLimit: number;
@@ -86,7 +91,7 @@ export async function allowedBy(options: DumpOptions, added: CriuFields = {}): P
   if (HOME) await addFile(draft, join(HOME, '.criu/default.conf'));
   if (CRIU_CONFIG_FILE) await addFile(draft, CRIU_CONFIG_FILE);
   addFields(draft, fields);
-  // The request's own file is read last and has the last word.
+  // CRIU reads the request's own file last, so that it has the last word.
   if (fields.config_file !== undefined) await addFile(draft, fields.config_file);
   return draft;
 }
@@ -103,10 +108,13 @@ function addFields(draft: Draft, fields: CriuFields): void {
   for (const [path] of fields.ext_mnt ?? []) draft.externalMounts.add(path);
 }
 
-/** Those that CRIU compares as a whole, so that one with a name behind it is another. */
+/** CRIU compares external resources of these types with the whole text, so that a name is a part of it. */
 const nameless: ReadonlySet<string> = new Set(['file', 'tty', 'unix']);
 
-/** `mnt[]` stands for finding external mounts, its key's letters for what they may share. */
+/**
+ * Adds an external resource. `mnt[]` has CRIU find external mounts by itself, and the letters of its
+ * key say what such mounts may share.
+ */
 function addExternal(draft: Draft, item: string): void {
   const [, type, id = '', key = ''] = /^([a-z]+)\[(.*)\](?::(.*))?$/s.exec(item) ?? [];
   if (type !== 'mnt') {
@@ -128,7 +136,7 @@ async function addFile(draft: Draft, path: string): Promise<void> {
   addConfiguration(draft, text);
 }
 
-/** CRIU's configuration: a long option a line, its value behind it, `#` for comments. */
+/** Adds a configuration file: each line has a long option with its value, and `#` starts a comment. */
 function addConfiguration(draft: Draft, text: string): void {
   for (const line of text.split('\n')) {
     const [, name = '', quoted] = /^\s*([a-z][\w-]*)\s*(.*?)\s*$/.exec(line) ?? [];

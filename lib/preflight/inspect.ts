@@ -5,32 +5,33 @@ import { Budget, Procfs } from '../linux/procfs.js';
 import type { CriuFields } from '../native/contract.js';
 import type { DumpOptions } from '../options/types.js';
 import { allowedBy } from './allowed.js';
-import { checkDescriptors, type OwnSockets } from './checks/descriptors.js';
+import { checkDescriptors, type Gathered } from './checks/descriptors.js';
 import { checkMachine, readProgram } from './checks/machine.js';
 import { checkMappings } from './checks/mappings.js';
 import { checkMounts } from './checks/mounts.js';
 import { checkSockets } from './checks/sockets.js';
 import { checkTasks } from './checks/tasks.js';
-import { checkTerminals, type Terminals } from './checks/terminals.js';
+import { checkTerminals } from './checks/terminals.js';
 import { startScan } from './scan.js';
 
-/** What is to be looked at. */
+/** The dump that an inspection foresees. */
 export interface Inspection {
   criu: Criu;
   /** The root of the tree. */
   pid: number;
   preDump: boolean;
-  /** Validated. */
+  /** The options of the dump, validated. */
   options: DumpOptions;
-  /** What a runtime adds to the options. */
+  /** The fields that a runtime adds to the options. */
   fields?: CriuFields;
-  /** The process lets itself be dumped, by a criu outside of the tree. */
+  /** Whether the process lets itself be dumped, by a criu outside of the tree. */
   isSelf?: boolean;
 }
 
 /**
  * Looks at a tree of processes as a dump with these options would find it, and touches nothing.
- * Undefined when the process is gone.
+ *
+ * @returns the findings, the worst first; undefined when the process is gone.
  */
 export async function inspect(
   { criu, pid, preDump, options, fields, isSelf = false }: Inspection,
@@ -47,16 +48,15 @@ export async function inspect(
   await checkMachine(scan, criu, program, { ...options, preDump });
   // A pre-dump saves memory and looks at nothing else.
   if (preDump) return sortFindings(findings);
-  const sockets: OwnSockets = new Map();
-  const terminals: Terminals = new Set();
+  const gathered: Gathered = { sockets: new Map(), terminals: new Set() };
   const savesMaps = program?.savesBpfMaps ?? true;
   for (const task of tasks) {
     if (budget.isSpent) break;
-    await checkDescriptors(scan, task, sockets, terminals, { savesMaps });
+    await checkDescriptors(scan, task, gathered, { savesMaps });
     await checkMappings(scan, task);
   }
-  checkTerminals(scan, terminals);
+  checkTerminals(scan, gathered.terminals);
   await checkMounts(scan);
-  await checkSockets(scan, sockets);
+  await checkSockets(scan, gathered.sockets);
   return sortFindings(findings);
 }

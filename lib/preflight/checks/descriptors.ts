@@ -1,19 +1,35 @@
-import type { FindingDraft } from '../../base/finding.js';
+import type { BigIntStats } from 'node:fs';
+import type { FindingCode, FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
 import { splitDevice } from '../../linux/device.js';
-import { isRemote } from '../../linux/mountinfo.js';
+import { isRemote, type Mount } from '../../linux/mountinfo.js';
 import { shownPath } from '../../linux/paths.js';
 import { parseProcessStat } from '../../linux/process-stat.js';
-import type { Task } from '../../linux/process-tree.js';
-import { forEach, mountIdOf } from '../../linux/procfs.js';
-import type { Scan } from '../scan.js';
+import type { Namespaces, Task } from '../../linux/process-tree.js';
+import { forEach, mountIdOf, openFlagsOf } from '../../linux/procfs.js';
+import { type Holder, nameOf, type Scan } from '../scan.js';
 import { checkFile, type OpenFile } from './files.js';
 import { isTerminal, type Terminals } from './terminals.js';
 
-/** Sockets of the tree: the inode and the first that holds it. */
-export type OwnSockets = Map<string, { pid: number; fd: number }>;
+/** The sockets of the tree: the inode of each and the first descriptor that refers to it. */
+export type OwnSockets = Map<string, Holder>;
 
-/** Kinds of descriptors without a file that CRIU can save. */
+/** A descriptor of a task, with what the kernel tells of it. */
+interface Descriptor extends Holder {
+  readonly task: Task;
+  /** The target of its link in `/proc/PID/fd`. */
+  readonly link: string;
+  /** The text of its file in `/proc/PID/fdinfo`. */
+  readonly info: string;
+}
+
+/** What is gathered from all descriptors of the tree, to be looked at as a whole. */
+export interface Gathered {
+  readonly sockets: OwnSockets;
+  readonly terminals: Terminals;
+}
+
+/** The kinds of descriptors without a file that CRIU can save. */
 const savedKinds: ReadonlySet<string> = new Set([
   '[eventfd]',
   '[eventpoll]',
@@ -25,33 +41,27 @@ const savedKinds: ReadonlySet<string> = new Set([
 ]);
 const namespaceFile = /^(mnt|net|pid|ipc|uts|user|time|cgroup):\[(\d+)\]$/;
 
-/** What CRIU does with a device node: majors and minors of `dump_chrdev`'s own cases. */
+/** The devices that CRIU saves beside terminals, as its function `dump_chrdev` has them. */
 const memMajor = 1;
 const miscMajor = 10;
-const savedMisc: ReadonlySet<number> = new Set([200 /* tun */, 235 /* autofs */]);
+const tunMinor = 200;
+const autofsMinor = 235;
+/** PF_EXITING, which marks a process on its way out. */
+const exitingFlag = 0x4;
+/** O_EXCL, which marks a pidfd of a thread. */
+const threadFlag = 0o200;
 
 /** Looks at every descriptor of a process. */
 export async function checkDescriptors(
   scan: Scan,
   task: Task,
-  sockets: OwnSockets,
-  terminals: Terminals,
+  gathered: Gathered,
   { savesMaps }: { savesMaps: boolean },
 ): Promise<void> {
-  const { proc, budget, report } = scan;
+  const { proc, budget } = scan;
   const { pid } = task;
   const names = await proc.names(`${pid}/fd`);
-  if (names === undefined) {
-    if (await isEnding(scan, pid)) return;
-    report({
-      code: 'unreadable',
-      severity: 'notice',
-      pid,
-      subject: 'descriptors',
-      message: `The descriptors of process ${pid} may not be read: ask as root to have them explained`,
-    });
-    return;
-  }
+  if (names === undefined) return reportUnreadable(scan, pid);
   const numbers = names.map(Number).sort((a, b) => a - b);
   await forEach(numbers, budget, async (fd) => {
     const [link, info] = await Promise.all([
@@ -59,161 +69,155 @@ export async function checkDescriptors(
       proc.text(`${pid}/fdinfo/${fd}`),
     ]);
     if (link === undefined || info === undefined) return;
-    checkLock(scan, task, fd, link, info);
-    const socket = /^socket:\[(\d+)\]$/.exec(link)?.[1];
-    if (socket !== undefined) {
-      if (!sockets.has(socket)) sockets.set(socket, { pid, fd });
-    } else if (link.startsWith('anon_inode:') || link.startsWith('pidfd:')) {
-      checkAnonymous(scan, task, fd, link, info, savesMaps);
-    } else if (namespaceFile.test(link)) checkNamespaceFile(scan, task, fd, link);
-    else if (link.startsWith('/')) await checkPathDescriptor(scan, task, fd, link, info, terminals);
-    else if (!link.startsWith('pipe:')) report(unsupported(pid, fd, link));
+    await checkDescriptor(scan, { task, pid, fd, link, info }, gathered, savesMaps);
   });
 }
 
-/** PF_EXITING of stat's flags. */
-const exiting = 0x4;
+async function checkDescriptor(
+  scan: Scan,
+  descriptor: Descriptor,
+  { sockets, terminals }: Gathered,
+  savesMaps: boolean,
+): Promise<void> {
+  const { pid, fd, link } = descriptor;
+  checkLock(scan, descriptor);
+  const socket = /^socket:\[(\d+)\]$/.exec(link)?.[1];
+  if (socket !== undefined) {
+    if (!sockets.has(socket)) sockets.set(socket, { pid, fd });
+  } else if (link.startsWith('anon_inode:') || link.startsWith('pidfd:')) {
+    checkAnonymous(scan, descriptor, savesMaps);
+  } else if (namespaceFile.test(link)) checkNamespaceFile(scan, descriptor);
+  else if (link.startsWith('/')) await checkPathDescriptor(scan, descriptor, terminals);
+  else if (!link.startsWith('pipe:')) scan.report(unsupported(descriptor));
+}
 
-/** A process on its way out has its descriptors closed before it is a zombie. */
+async function reportUnreadable(scan: Scan, pid: number): Promise<void> {
+  if (await isEnding(scan, pid)) return;
+  scan.report({
+    code: 'unreadable',
+    severity: 'notice',
+    pid,
+    subject: 'descriptors',
+    message: `The descriptors of process ${pid} may not be read: ask as root to have them explained`,
+  });
+}
+
+/** Whether a process is on its way out: its descriptors are closed before it becomes a zombie. */
 async function isEnding({ proc }: Scan, pid: number): Promise<boolean> {
   const stat = await proc.text(`${pid}/stat`);
   if (stat === undefined) return true;
   const { isDead, flags } = parseProcessStat(stat);
-  return isDead || (flags & exiting) !== 0;
+  return isDead || (flags & exitingFlag) !== 0;
 }
 
-function unsupported(pid: number, fd: number, link: string): FindingDraft {
-  const kind = link.replace(/^anon_inode:/, '').replace(/^\[(.*)\]$/, '$1');
+/** The finding for a descriptor that makes CRIU fail. */
+function failing(
+  code: FindingCode,
+  { pid, fd, link: subject }: Descriptor,
+  message: string,
+): FindingDraft {
+  return { code, severity: 'fails', pid, fd, subject, message };
+}
+
+function unsupported(descriptor: Descriptor): FindingDraft {
+  const kind = descriptor.link.replace(/^anon_inode:/, '').replace(/^\[(.*)\]$/, '$1');
   if (kind === 'io_uring') {
-    return {
-      code: 'io-uring',
-      severity: 'fails',
-      pid,
-      fd,
-      subject: link,
-      message:
-        `Descriptor ${fd} of process ${pid} is an io_uring, which CRIU does not support: have the ` +
-        'program do without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)',
-    };
+    return failing(
+      'io-uring',
+      descriptor,
+      `${nameOf(descriptor)} is an io_uring, which CRIU does not support: have the program do ` +
+        'without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)',
+    );
   }
-  return {
-    code: 'unsupported-descriptor',
-    severity: 'fails',
-    pid,
-    fd,
-    subject: link,
-    message: `Descriptor ${fd} of process ${pid} is of a kind that CRIU does not support (${shownPath(kind)}): close it`,
-  };
+  return failing(
+    'unsupported-descriptor',
+    descriptor,
+    `${nameOf(descriptor)} is of a kind that CRIU does not support (${shownPath(kind)}): close it`,
+  );
 }
 
-function checkAnonymous(
-  scan: Scan,
-  task: Task,
-  fd: number,
-  link: string,
-  info: string,
-  savesMaps: boolean,
-): void {
-  const kind = link.replace(/^anon_inode:/, '').replace(/^pidfd:.*/, '[pidfd]');
+function checkAnonymous(scan: Scan, descriptor: Descriptor, savesMaps: boolean): void {
+  const kind = descriptor.link.replace(/^anon_inode:/, '').replace(/^pidfd:.*/, '[pidfd]');
   const isSaved = savedKinds.has(kind) || (kind === 'bpf-map' && savesMaps);
-  if (!isSaved) scan.report(unsupported(task.pid, fd, link));
-  if (kind === '[pidfd]') checkPidfd(scan, task, fd, link, info);
-  if (kind === 'inotify' || kind === '[fanotify]') checkWatches(scan, task, fd, link, info);
+  if (!isSaved) scan.report(unsupported(descriptor));
+  if (kind === '[pidfd]') checkPidfd(scan, descriptor);
+  if (kind === 'inotify' || kind === '[fanotify]') {
+    checkMarkedMounts(scan, descriptor);
+    checkWatches(scan, descriptor);
+  }
 }
 
-/** O_EXCL, which marks a pidfd of a thread. */
-const threadFlag = 0o200;
-
-function checkPidfd(
-  { report, tasks }: Scan,
-  { pid }: Task,
-  fd: number,
-  link: string,
-  info: string,
-): void {
+function checkPidfd({ report, tasks }: Scan, descriptor: Descriptor): void {
+  const { info } = descriptor;
   const target = Number(/^Pid:\s*(-?\d+)$/m.exec(info)?.[1] ?? -1);
-  const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8);
-  const isOfThread = (flags & threadFlag) !== 0;
-  if (!isOfThread && (target === -1 || tasks.some((task) => task.pid === target))) return;
-  report({
-    code: 'unsupported-descriptor',
-    severity: 'fails',
-    pid,
-    fd,
-    subject: link,
-    message: isOfThread
-      ? `Descriptor ${fd} of process ${pid} is the pidfd of a thread, which CRIU does not support: close it`
-      : `Descriptor ${fd} of process ${pid} is the pidfd of process ${target}, which is not in the tree: close it`,
-  });
+  if ((openFlagsOf(info) & threadFlag) !== 0) {
+    const message = `${nameOf(descriptor)} is the pidfd of a thread, which CRIU does not support: close it`;
+    report(failing('unsupported-descriptor', descriptor, message));
+    return;
+  }
+  // The process of a pidfd that says -1 has ended, which CRIU can save.
+  if (target === -1 || tasks.some(({ pid }) => pid === target)) return;
+  const message = `${nameOf(descriptor)} is the pidfd of process ${target}, which is not in the tree: close it`;
+  report(failing('unsupported-descriptor', descriptor, message));
 }
 
-/** The kernel tells a watched file by device and inode; CRIU needs a mount that has it. */
-function checkWatches(scan: Scan, { pid }: Task, fd: number, link: string, info: string): void {
-  const { report, mounts, allowed, hostMounts } = scan;
-  const marked = /^fanotify mnt_id:([0-9a-f]+)/gm;
-  for (const [, id = ''] of info.matchAll(marked)) {
-    if (mounts.has(Number.parseInt(id, 16))) continue;
+/** A whole mount that is watched has to be one of the tree's. */
+function checkMarkedMounts({ report, mounts }: Scan, descriptor: Descriptor): void {
+  const { pid, fd, link, info } = descriptor;
+  for (const [, hex = ''] of info.matchAll(/^fanotify mnt_id:([0-9a-f]+)/gm)) {
+    const id = Number.parseInt(hex, 16);
+    if (mounts.has(id)) continue;
     report({
       code: 'watch',
       severity: 'fails',
       pid,
       fd,
-      subject: `${link} mount ${Number.parseInt(id, 16)}`,
-      message:
-        `Descriptor ${fd} of process ${pid} (fanotify) watches a mount that is not in its mount ` +
-        'namespace: close it',
+      subject: `${link} mount ${id}`,
+      message: `${nameOf(descriptor)} (fanotify) watches a mount that is not in its mount namespace: close it`,
     });
   }
-  const all = [...mounts.values(), ...hostMounts];
+}
+
+/** The kernel tells a watched file by device and inode, and CRIU needs a mount that has it. */
+function checkWatches(scan: Scan, descriptor: Descriptor): void {
+  const { report, mounts, allowed } = scan;
+  const { pid, fd, link, info } = descriptor;
+  if (allowed.scansPaths) return;
   for (const [, inode = '', sdev = ''] of info.matchAll(/\bino:([0-9a-f]+) sdev:([0-9a-f]+)/g)) {
-    // The kernel's own packing: twenty bits of minor.
-    const packed = Number.parseInt(sdev, 16);
-    const device = `${packed >>> 20}:${packed & 0xfffff}`;
-    const mount = [...mounts.values()].find(({ dev }) => dev === device);
+    const dev = watchedDevice(sdev);
+    const isOnDevice = (mount: Mount): boolean => mount.dev === dev;
+    const mount = [...mounts.values()].find(isOnDevice);
     if (mount && mount.type !== 'overlay') continue;
-    if (allowed.scansPaths) continue;
-    const type = mount?.type ?? all.find(({ dev }) => dev === device)?.type;
-    const where = mount ? `of an ${type} file system` : 'of no mount of its own';
+    const where = mount ? `of an ${mount.type} file system` : 'of no mount of its own';
     report({
       code: 'watch',
       severity: 'needs-option',
       pid,
       fd,
-      subject: `${link} inode ${Number.parseInt(inode, 16)} of device ${device}`,
+      subject: `${link} inode ${Number.parseInt(inode, 16)} of device ${dev}`,
       option: 'irmapPaths',
-      message: sentence`Descriptor ${fd} of process ${pid} watches a file ${where}, whose name CRIU
-        can only find by looking at directories: pass them as ${option('irmapPaths')}`,
+      message: sentence`${nameOf(descriptor)} watches a file ${where}, whose name CRIU can only find by
+        looking at directories: pass them as ${option('irmapPaths')}`,
     });
   }
 }
 
-function checkNamespaceFile(
-  { report, tasks, own }: Scan,
-  { pid }: Task,
-  fd: number,
-  link: string,
-): void {
-  const [, type = '', inode] = namespaceFile.exec(link) ?? [];
-  const isOf = (all: object): boolean =>
-    Object.entries(all).some(([name, value]) => name === type && value === inode);
-  if (isOf(own) || tasks.some(({ namespaces }) => isOf(namespaces))) return;
-  report({
-    code: 'unsupported-descriptor',
-    severity: 'fails',
-    pid,
-    fd,
-    subject: link,
-    message: `Descriptor ${fd} of process ${pid} is a ${type} namespace that no process of the tree is in: close it`,
-  });
+/** The device of a watched file, which the kernel packs with twenty bits for the minor. */
+function watchedDevice(hex: string): string {
+  const packed = Number.parseInt(hex, 16);
+  return `${packed >>> 20}:${packed & 0xfffff}`;
 }
 
-function checkLock(
-  { report, allowed }: Scan,
-  { pid }: Task,
-  fd: number,
-  link: string,
-  info: string,
-): void {
+function checkNamespaceFile({ report, tasks, own }: Scan, descriptor: Descriptor): void {
+  const [, type = '', inode] = namespaceFile.exec(descriptor.link) ?? [];
+  const hasNamespace = (namespaces: Namespaces): boolean =>
+    Object.entries(namespaces).some(([name, value]) => name === type && value === inode);
+  if (hasNamespace(own) || tasks.some(({ namespaces }) => hasNamespace(namespaces))) return;
+  const message = `${nameOf(descriptor)} is a ${type} namespace that no process of the tree is in: close it`;
+  report(failing('unsupported-descriptor', descriptor, message));
+}
+
+function checkLock({ report, allowed }: Scan, { pid, fd, link, info }: Descriptor): void {
   if (allowed.flags.has('file-locks')) return;
   const [, kind, access] = /^lock:\s+\S+\s+(\S+)\s+\S+\s+(\S+)/m.exec(info) ?? [];
   if (kind === undefined) return;
@@ -232,57 +236,51 @@ function checkLock(
 
 async function checkPathDescriptor(
   scan: Scan,
-  task: Task,
-  fd: number,
-  path: string,
-  info: string,
+  descriptor: Descriptor,
   terminals: Terminals,
 ): Promise<void> {
-  const { proc, mounts, report } = scan;
-  const { pid } = task;
+  const { task, pid, fd, link: path, info } = descriptor;
   if (path.startsWith('/memfd:')) return;
   const mountId = mountIdOf(info);
-  const mount = mountId === undefined ? undefined : mounts.get(mountId);
+  const mount = mountId === undefined ? undefined : scan.mounts.get(mountId);
+  // A stat would wait for a server that does not answer.
   if (mount && isRemote(mount)) return;
   const link = `${pid}/fd/${fd}`;
-  const stat = await proc.stat(link);
+  const stat = await scan.proc.stat(link);
   if (!stat) return;
   const file: OpenFile = { fd, role: `descriptor ${fd}`, path, mountId, link, stat };
-  if (stat.isBlockDevice()) {
-    report(unknownDevice(pid, fd, path, 'block'));
-    return;
+  if (stat.isBlockDevice()) scan.report(unknownDevice(descriptor, 'block'));
+  else if (stat.isCharacterDevice()) await checkDevice(scan, descriptor, file, stat, terminals);
+  else if (stat.isFile() || stat.isDirectory() || stat.isSymbolicLink() || stat.isFIFO()) {
+    await checkFile(scan, task, file);
   }
-  if (!stat.isCharacterDevice()) {
-    if (stat.isFile() || stat.isDirectory() || stat.isSymbolicLink() || stat.isFIFO()) {
-      await checkFile(scan, task, file);
-    }
-    return;
-  }
-  const device = splitDevice(stat.rdev);
+}
+
+async function checkDevice(
+  scan: Scan,
+  descriptor: Descriptor,
+  file: OpenFile,
+  { rdev, dev }: BigIntStats,
+  terminals: Terminals,
+): Promise<void> {
+  const { task, fd, link: path, info } = descriptor;
+  const device = splitDevice(rdev);
   if (isTerminal(device)) {
-    if (scan.allowed.externals.has(`tty[${stat.rdev.toString(16)}:${stat.dev.toString(16)}]`)) {
-      return;
-    }
+    if (scan.allowed.externals.has(`tty[${rdev.toString(16)}:${dev.toString(16)}]`)) return;
     terminals.add({ task, fd, path, device, info });
     await checkFile(scan, task, { ...file, isTerminal: true });
     return;
   }
   const { major, minor } = device;
-  const isSaved = major === memMajor || (major === miscMajor && savedMisc.has(minor));
-  if (!isSaved) report(unknownDevice(pid, fd, path, `${major}:${minor}`));
-  // A tunnel is saved by its name and not by its path.
-  else if (!(major === miscMajor && minor === 200)) await checkFile(scan, task, file);
+  const isTunnel = major === miscMajor && minor === tunMinor;
+  const isAutofs = major === miscMajor && minor === autofsMinor;
+  if (major === memMajor || isAutofs) await checkFile(scan, task, file);
+  // CRIU saves a tunnel by its name and not by its path.
+  else if (!isTunnel) scan.report(unknownDevice(descriptor, `${major}:${minor}`));
 }
 
-function unknownDevice(pid: number, fd: number, path: string, numbers: string): FindingDraft {
-  return {
-    code: 'unsupported-device',
-    severity: 'fails',
-    pid,
-    fd,
-    subject: path,
-    message:
-      `Descriptor ${fd} of process ${pid} is the device ${shownPath(path)} (${numbers}), which CRIU ` +
-      'does not know: close it',
-  };
+function unknownDevice(descriptor: Descriptor, numbers: string): FindingDraft {
+  const device = `${shownPath(descriptor.link)} (${numbers})`;
+  const message = `${nameOf(descriptor)} is the device ${device}, which CRIU does not know: close it`;
+  return failing('unsupported-device', descriptor, message);
 }

@@ -3,11 +3,12 @@ import { dirname, resolve } from 'node:path';
 import { type Finding, makeFinding } from '../../base/finding.js';
 import { option as named, sentence } from '../../base/sentence.js';
 import type { Criu } from '../../criu/criu.js';
-import { type Namespaces, statusField, type Task } from '../../linux/process-tree.js';
+import { capabilitySet, type Namespaces, type Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { Scan } from '../scan.js';
 
+/** The numbers of the capabilities that CRIU can need. */
 const capabilities = {
   CAP_NET_ADMIN: 12,
   CAP_SYS_PTRACE: 19,
@@ -16,18 +17,20 @@ const capabilities = {
   CAP_CHECKPOINT_RESTORE: 40,
 } as const;
 
+type Capability = keyof typeof capabilities;
+
 const tmpfsMagic = 0x01021994;
-/** What CRIU asks for its pipes when pages are served from them. */
+/** CRIU asks for pipes of this size when pages are served from them. */
 const wantedPipeSize = 4 * 1024 * 1024;
 
-/** What a criu program says of itself without being run. */
+/** What can be told of a criu program without running it. */
 export interface Program {
   /** The directory of its kernel-data cache. */
   cacheDirectory: string | undefined;
   savesBpfMaps: boolean;
 }
 
-/** Looks into the program; undefined when there is none. */
+/** Looks into the criu program; undefined when there is none, or only a service. */
 export async function readProgram(criu: Criu): Promise<Program | undefined> {
   try {
     const { binary, service } = await criu.installation();
@@ -44,7 +47,7 @@ export async function readProgram(criu: Criu): Promise<Program | undefined> {
   }
 }
 
-/** What lacks here and not in the tasks: capabilities, features, space. */
+/** Looks for what is missing on this side and not in the tasks: capabilities, features, space. */
 export async function checkMachine(
   scan: Scan,
   criu: Criu,
@@ -58,47 +61,65 @@ export async function checkMachine(
   await checkSpace(scan, options);
 }
 
-async function checkCapabilities({ proc, tasks, root, own, report }: Scan): Promise<void> {
-  const status = (await proc.text('self/status')) ?? '';
-  const effective = BigInt(`0x${statusField(status, 'CapEff') || '0'}`);
-  const has = (name: keyof typeof capabilities): boolean =>
-    (effective & (1n << BigInt(capabilities[name]))) !== 0n;
-  const missing = (subject: string, message: string): void => {
-    report({ code: 'capability', severity: 'fails', pid: root.pid, subject, message });
-  };
-  const uid = process.geteuid?.();
+async function checkCapabilities(scan: Scan): Promise<void> {
+  const uid = process.geteuid?.() ?? -1;
   if (uid !== 0) {
-    missing('root', `This process runs as user ${uid} and not as root: start it as root`);
+    reportMissing(
+      scan,
+      'root',
+      `This process runs as user ${uid} and not as root: start it as root`,
+    );
     return;
   }
-  if (!has('CAP_SYS_ADMIN') && !has('CAP_CHECKPOINT_RESTORE')) {
-    missing(
-      'CAP_SYS_ADMIN',
+  const effective = await effectiveCapabilities(scan.proc);
+  checkAdmin(scan, effective);
+  checkPtrace(scan, effective, uid);
+}
+
+function reportMissing({ report, root }: Scan, subject: string, message: string): void {
+  report({ code: 'capability', severity: 'fails', pid: root.pid, subject, message });
+}
+
+async function effectiveCapabilities(proc: Procfs): Promise<bigint> {
+  return capabilitySet((await proc.text('self/status')) ?? '', 'CapEff');
+}
+
+function includes(set: bigint, name: Capability): boolean {
+  return (set & (1n << BigInt(capabilities[name]))) !== 0n;
+}
+
+function checkAdmin(scan: Scan, effective: bigint): void {
+  if (includes(effective, 'CAP_SYS_ADMIN')) return;
+  if (!includes(effective, 'CAP_CHECKPOINT_RESTORE')) {
+    const message =
       'This process has neither CAP_SYS_ADMIN nor CAP_CHECKPOINT_RESTORE, one of which CRIU needs: ' +
-        'give it the first',
-    );
-  } else if (!has('CAP_SYS_ADMIN')) {
-    const [type] =
-      Object.entries(root.namespaces).find(
-        ([name, inode]) => inode !== own[name as keyof Namespaces],
-      ) ?? [];
-    if (type !== undefined) {
-      missing(
-        'CAP_SYS_ADMIN',
-        `This process lacks CAP_SYS_ADMIN, without which CRIU cannot enter the ${type} namespace of ` +
-          `process ${root.pid}: give it that capability`,
-      );
-    }
+      'give it the first';
+    reportMissing(scan, 'CAP_SYS_ADMIN', message);
+    return;
   }
-  if (has('CAP_SYS_PTRACE')) return;
+  const { root, own } = scan;
+  const [type] =
+    Object.entries(root.namespaces).find(
+      ([name, inode]) => inode !== own[name as keyof Namespaces],
+    ) ?? [];
+  if (type === undefined) return;
+  const message =
+    `This process lacks CAP_SYS_ADMIN, without which CRIU cannot enter the ${type} namespace of ` +
+    `process ${root.pid}: give it that capability`;
+  reportMissing(scan, 'CAP_SYS_ADMIN', message);
+}
+
+function checkPtrace(scan: Scan, effective: bigint, uid: number): void {
+  if (includes(effective, 'CAP_SYS_PTRACE')) return;
   // Without it, only tasks of the same user that may do no more than we can be stopped.
-  const stronger = tasks.find((task) => task.uid !== uid || (task.permitted & ~effective) !== 0n);
-  if (!stronger) return;
-  missing(
-    'CAP_SYS_PTRACE',
-    `This process lacks CAP_SYS_PTRACE, and process ${stronger.pid} is another user's or may do more ` +
-      'than it: give it that capability',
+  const stronger = scan.tasks.find(
+    (task) => task.uid !== uid || (task.permitted & ~effective) !== 0n,
   );
+  if (!stronger) return;
+  const message =
+    `This process lacks CAP_SYS_PTRACE, and process ${stronger.pid} is another user's or may do more ` +
+    'than it: give it that capability';
+  reportMissing(scan, 'CAP_SYS_PTRACE', message);
 }
 
 async function checkFeatures(
@@ -134,22 +155,21 @@ async function checkLazyPages({ proc, tasks, report, allowed }: Scan): Promise<v
 }
 
 /**
- * Whether CRIU's pipes will be too small to serve the memory of these tasks lazily.
+ * Looks whether CRIU's pipes will be too small to serve the memory of these tasks lazily.
  *
- * @param readTasks - Gives them, the root first; not asked where pipes can be large enough.
+ * @param readTasks - Reads the tasks, the root first. It is not called where pipes can be large enough.
+ * @returns undefined when they will not be.
  */
 export async function findSmallPipes(
   proc: Procfs,
   readTasks: () => Promise<readonly Task[]>,
 ): Promise<Finding | undefined> {
-  const status = (await proc.text('self/status')) ?? '';
-  const effective = BigInt(`0x${statusField(status, 'CapEff') || '0'}`);
-  if ((effective & (1n << BigInt(capabilities.CAP_SYS_RESOURCE))) !== 0n) return undefined;
+  if (includes(await effectiveCapabilities(proc), 'CAP_SYS_RESOURCE')) return undefined;
   const size = Number(await proc.text('sys/fs/pipe-max-size'));
   if (!(size < wantedPipeSize)) return undefined;
   const tasks = await readTasks();
   const [root] = tasks;
-  // What fits into the pipes that it gets is served all the same.
+  // Memory that fits into the pipes that CRIU gets is served all the same.
   if (!root || tasks.every(({ privateBytes }) => privateBytes <= size)) return undefined;
   return makeFinding({
     code: 'lazy-pages-pipe',
@@ -165,11 +185,8 @@ export async function findSmallPipes(
 async function checkCache({ root, report }: Scan, program: Program | undefined): Promise<void> {
   const directory = program?.cacheDirectory;
   if (directory === undefined) return;
-  const type = await statfs(directory).then(
-    (found) => found.type,
-    () => undefined,
-  );
-  if (type === tmpfsMagic) return;
+  const fileSystem = await statfs(directory).catch(() => undefined);
+  if (fileSystem?.type === tmpfsMagic) return;
   report({
     code: 'kernel-data-cache',
     severity: 'notice',
@@ -187,22 +204,26 @@ async function checkSpace(
 ): Promise<void> {
   if (pageServer !== undefined || allowed.flags.has('lazy-pages')) return;
   const needed = tasks.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
-  for (let path = resolve(imagePath); ; path = dirname(path)) {
+  const { path, free } = await spaceAt(imagePath);
+  if (needed <= free) return;
+  report({
+    code: 'no-space',
+    severity: 'fails',
+    pid: root.pid,
+    subject: path,
+    message: sentence`The tasks have ${mebibytes(needed)} MiB of memory of their own and the file
+      system of ${named('imagePath')} (${path}) has ${mebibytes(free)} MiB left: give another
+      ${named('imagePath')}`,
+  });
+}
+
+/** The free bytes of a directory's file system, or of the nearest one above it that exists. */
+async function spaceAt(directory: string): Promise<{ path: string; free: number }> {
+  for (let path = resolve(directory); ; path = dirname(path)) {
     const space = await statfs(path).catch(() => undefined);
-    if (!space && path !== dirname(path)) continue;
-    const free = space ? space.bfree * space.bsize : Number.POSITIVE_INFINITY;
-    // Some file systems do not tell.
-    if (needed <= free || space?.blocks === 0) return;
-    report({
-      code: 'no-space',
-      severity: 'fails',
-      pid: root.pid,
-      subject: path,
-      message: sentence`The tasks have ${mebibytes(needed)} MiB of memory of their own and the file
-        system of ${named('imagePath')} (${path}) has ${mebibytes(free)} MiB left: give another
-        ${named('imagePath')}`,
-    });
-    return;
+    // Some file systems have no count of their blocks.
+    if (space) return { path, free: space.blocks === 0 ? Infinity : space.bfree * space.bsize };
+    if (path === dirname(path)) return { path, free: Infinity };
   }
 }
 

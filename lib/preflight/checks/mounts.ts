@@ -5,7 +5,7 @@ import { isBelow, shownPath } from '../../linux/paths.js';
 import type { Allowed } from '../allowed.js';
 import type { Scan } from '../scan.js';
 
-/** File systems that CRIU knows how to mount anew. */
+/** The file systems that CRIU knows how to mount anew. */
 const knownTypes: ReadonlySet<string> = new Set([
   'proc',
   'sysfs',
@@ -28,21 +28,30 @@ const knownTypes: ReadonlySet<string> = new Set([
   'autofs',
 ]);
 
+/** Why CRIU refuses a mount. */
+type ProblemKind = 'bind' | 'master' | 'file-system' | 'fuse';
+
 /** A mount of the tasks that CRIU refuses, and why. */
-export interface MountProblem {
+interface MountProblem {
   readonly mount: Mount;
   readonly namespace: MountNamespace;
-  readonly kind: 'bind' | 'master' | 'file-system' | 'fuse';
+  readonly kind: ProblemKind;
   /** Whether the same file system is mounted where CRIU runs. */
   readonly isOfHost: boolean;
 }
 
+/** A mount with the namespace that it is in. */
+interface MountOfTree {
+  readonly mount: Mount;
+  readonly namespace: MountNamespace;
+}
+
 /**
- * Which mounts CRIU refuses, by its own rules: each is either external, or has its file system's
- * root mounted in the same tree and is of a type that it knows.
+ * Tells which mounts CRIU refuses, by its own rules: each mount is either external, or has its file
+ * system's root mounted in the same tree and is of a type that CRIU knows.
  *
- * @param namespaces - Of the tasks, without our own; the root task's first, if it has one.
- * @param host - Where CRIU runs.
+ * @param namespaces - Those of the tasks, without our own; the root task's first, if it has one.
+ * @param host - The mounts where CRIU runs.
  */
 export function mountProblems(
   namespaces: readonly MountNamespace[],
@@ -51,58 +60,71 @@ export function mountProblems(
   allowed: Allowed,
   { ownsCgroups }: { ownsCgroups: boolean },
 ): MountProblem[] {
-  const all = namespaces.flatMap((namespace) =>
-    namespace.mounts
-      .filter(({ mountpoint }) => !allowed.skippedMounts.has(mountpoint))
-      // The root of a cgroup namespace counts as the file system's.
-      .map((mount) =>
-        ownsCgroups && /^cgroup2?$/.test(mount.type) ? { ...mount, root: '/' } : mount,
-      )
-      .map((mount) => ({ mount, namespace })),
-  );
-  const isRoot = ({ mountpoint }: Mount): boolean => mountpoint === '/';
-  const mounts = all.map(({ mount }) => mount);
-  const byDevice = groupBy(mounts, ({ dev }) => dev);
+  const all = mountsOfTree(namespaces, allowed, ownsCgroups);
   const hostByDevice = groupBy(host, ({ dev }) => dev);
-  const peers = new Set(mounts.map(({ shared }) => shared));
-  const binds = (mount: Mount): Mount[] =>
-    (byDevice.get(mount.dev) ?? []).filter((other) => isSameFs(mount, other));
-  const external = new Set<Mount>();
-  for (const { mount, namespace } of all) {
-    if (isRoot(mount)) continue;
-    const isNamed =
-      namespace.inode === rootNamespace && allowed.externalMounts.has(mount.mountpoint);
-    if (isNamed || isFoundExternal(mount, hostByDevice.get(mount.dev) ?? [], allowed))
-      external.add(mount);
-  }
-  const problemOf = (mount: Mount): MountProblem['kind'] | undefined => {
-    const { root, type, master, dev } = mount;
-    const same = binds(mount);
-    const hasMaster = same.some(
-      (other) =>
-        (external.has(other) || isRoot(other)) &&
-        other.master === master &&
-        isBelow(root, other.root),
-    );
-    if (master !== 0 && !peers.has(master) && !hasMaster) return 'master';
-    const isCovered = same.some(
-      (other) => (external.has(other) || isRoot(other)) && isBelow(root, other.root),
-    );
-    if (isCovered) return undefined;
-    if (type === 'fuse') return 'fuse';
-    if (root !== '/') return same.some((other) => other.root === '/') ? undefined : 'bind';
-    const isEnabled = allowed.fileSystems.has(type) || allowed.fileSystems.has('all');
-    const isDevice = allowed.externals.has(`dev[${dev.replace(':', '/')}]`);
-    return knownTypes.has(type) || isEnabled || isDevice ? undefined : 'file-system';
+  const isExternal = ({ mount, namespace }: MountOfTree): boolean => {
+    if (isRoot(mount)) return false;
+    const isRootTasks = namespace.inode === rootNamespace;
+    if (isRootTasks && allowed.externalMounts.has(mount.mountpoint)) return true;
+    return isFoundExternal(mount, hostByDevice.get(mount.dev) ?? [], allowed);
   };
-  return all.flatMap(({ mount, namespace }) => {
-    const kind = problemOf(mount);
+  const external = new Set(all.filter(isExternal).map(({ mount }) => mount));
+  const mounts = all.map(({ mount }) => mount);
+  const peers = new Set(mounts.map(({ shared }) => shared));
+  const byDevice = groupBy(mounts, ({ dev }) => dev);
+  return all.flatMap(({ mount, namespace }): MountProblem[] => {
+    const same = (byDevice.get(mount.dev) ?? []).filter((other) => isSameFs(mount, other));
+    const anchors = same.filter(
+      (other) => (external.has(other) || isRoot(other)) && isBelow(mount.root, other.root),
+    );
+    const kind = problemOf(mount, { same, anchors, peers, allowed });
     const isOfHost = hostByDevice.has(mount.dev);
     return kind === undefined ? [] : [{ mount, namespace, kind, isOfHost }];
   });
 }
 
-/** What `autoExtMnt` takes for external. */
+/** The mounts that CRIU looks at, each with its namespace. */
+function mountsOfTree(
+  namespaces: readonly MountNamespace[],
+  { skippedMounts }: Allowed,
+  ownsCgroups: boolean,
+): MountOfTree[] {
+  // The root of the tree's own cgroup namespace counts as the root of the file system.
+  const withRoot = (mount: Mount): Mount =>
+    ownsCgroups && /^cgroup2?$/.test(mount.type) ? { ...mount, root: '/' } : mount;
+  return namespaces.flatMap((namespace) =>
+    namespace.mounts
+      .filter(({ mountpoint }) => !skippedMounts.has(mountpoint))
+      .map((mount) => ({ mount: withRoot(mount), namespace })),
+  );
+}
+
+/** What decides whether CRIU refuses a mount. */
+interface MountSurroundings {
+  /** The mounts of the same file system. */
+  readonly same: readonly Mount[];
+  /** Those of them that CRIU finds again and that the mount can be bound from. */
+  readonly anchors: readonly Mount[];
+  /** The numbers of the peer groups that mounts of the tree are in. */
+  readonly peers: ReadonlySet<number>;
+  readonly allowed: Allowed;
+}
+
+function problemOf(
+  { root, type, master, dev }: Mount,
+  { same, anchors, peers, allowed }: MountSurroundings,
+): ProblemKind | undefined {
+  const hasMaster = anchors.some((other) => other.master === master);
+  if (master !== 0 && !peers.has(master) && !hasMaster) return 'master';
+  if (anchors.length > 0) return undefined;
+  if (type === 'fuse') return 'fuse';
+  if (root !== '/') return same.some((other) => other.root === '/') ? undefined : 'bind';
+  const isEnabled = allowed.fileSystems.has(type) || allowed.fileSystems.has('all');
+  const isDevice = allowed.externals.has(`dev[${dev.replace(':', '/')}]`);
+  return knownTypes.has(type) || isEnabled || isDevice ? undefined : 'file-system';
+}
+
+/** Whether `autoExtMnt` takes a mount for external. */
 function isFoundExternal(mount: Mount, host: readonly Mount[], { flags }: Allowed): boolean {
   if (!flags.has('auto-ext-mnt')) return false;
   const candidates = host.filter(
@@ -121,13 +143,17 @@ function isFoundExternal(mount: Mount, host: readonly Mount[], { flags }: Allowe
   );
 }
 
+function isRoot({ mountpoint }: Mount): boolean {
+  return mountpoint === '/';
+}
+
 function isSameFs(a: Mount, b: Mount): boolean {
   return a.dev === b.dev && a.type === b.type && a.source === b.source;
 }
 
-/** Mounts of the tree's own namespaces; without any, CRIU looks at none. */
+/** Looks at the mounts of the tree's own namespaces. CRIU looks at none when the tree has none. */
 export async function checkMounts(scan: Scan): Promise<void> {
-  const { mountNamespaces, own, root, hostMounts, allowed, report } = scan;
+  const { mountNamespaces, own, root, hostMounts, allowed } = scan;
   const namespaces = mountNamespaces.filter(({ inode }) => inode !== own.mnt);
   if (namespaces.length === 0 || root.namespaces.mnt === undefined) return;
   const ownsCgroups = root.namespaces.cgroup !== own.cgroup;
@@ -135,22 +161,25 @@ export async function checkMounts(scan: Scan): Promise<void> {
     ownsCgroups,
   });
   for (const problem of problems) reportMount(scan, problem);
-  for (const { mounts, pid, inode } of namespaces) {
-    for (const { type, mountpoint } of mounts) {
-      if (type !== 'mqueue' || allowed.externalMounts.has(mountpoint)) continue;
-      const base = scan.roots.get(inode);
-      const names = base === undefined ? [] : await scan.proc.names(`${pid}/root/${mountpoint}`);
-      if (names === undefined || names.length === 0) continue;
-      report({
-        code: 'posix-mqueue',
-        severity: 'fails',
-        pid,
-        subject: mountpoint,
-        message:
-          `The POSIX message queues in ${shownPath(mountpoint)} (${names.map(shownPath).join(', ')}) cannot be ` +
-          'saved: remove them',
-      });
-    }
+  for (const namespace of namespaces) await checkQueues(scan, namespace);
+}
+
+/** CRIU mounts the file system of POSIX message queues anew, without the queues. */
+async function checkQueues(scan: Scan, { mounts, pid, inode }: MountNamespace): Promise<void> {
+  if (!scan.roots.has(inode)) return;
+  for (const { type, mountpoint } of mounts) {
+    if (type !== 'mqueue' || scan.allowed.externalMounts.has(mountpoint)) continue;
+    const names = (await scan.proc.names(`${pid}/root/${mountpoint}`)) ?? [];
+    if (names.length === 0) continue;
+    scan.report({
+      code: 'posix-mqueue',
+      severity: 'fails',
+      pid,
+      subject: mountpoint,
+      message:
+        `The POSIX message queues in ${shownPath(mountpoint)} ` +
+        `(${names.map(shownPath).join(', ')}) cannot be saved: remove them`,
+    });
   }
 }
 
@@ -174,7 +203,7 @@ function reportMount({ report }: Scan, { mount, namespace, kind, isOfHost }: Mou
   const name = basename(mountpoint) || 'root';
   const value = [`mnt[${mountpoint}]:${name}`];
   const masters = kind === 'master' ? sentence` with ${option('extMasters', true)}` : '';
-  const why: Readonly<Record<MountProblem['kind'], string>> = {
+  const why: Readonly<Record<ProblemKind, string>> = {
     bind: `comes from outside (${root} of device ${dev})`,
     master: 'receives mounts from outside',
     fuse: 'is served by a process outside (fuse)',

@@ -1,12 +1,12 @@
+import type { FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
 import { shownPath } from '../../linux/paths.js';
-import { readSockets, type Socket } from '../../linux/sockets.js';
+import { readSockets, type Socket, tcpListening } from '../../linux/sockets.js';
 import { unixPeers } from '../../linux/unix-peers.js';
-import type { Scan } from '../scan.js';
+import { type Holder, nameOf, type Scan } from '../scan.js';
 import type { OwnSockets } from './descriptors.js';
 
-const listening = '0A';
-/** States of a connection: all but listening, closed and waiting for its end. */
+/** The states of a TCP socket that is a connection: not listening, closed, or waiting for its end. */
 const connectedStates: ReadonlySet<string> = new Set([
   '01',
   '02',
@@ -17,12 +17,26 @@ const connectedStates: ReadonlySet<string> = new Set([
   '09',
   '0B',
 ]);
-const stream = '0001';
+const streamType = '0001';
+const datagramType = '0002';
 
-/** Connections of the tree, and sockets of which the kernel tells nothing. */
+/** Looks at the connections of the tree, and at sockets of which the kernel tells nothing. */
 export async function checkSockets(scan: Scan, ours: OwnSockets): Promise<void> {
   if (ours.size === 0) return;
-  const { tasks, proc, own, report, budget } = scan;
+  const all = await readAll(scan);
+  const byInode = new Map(all.map((socket) => [socket.inode, socket]));
+  for (const [inode, holder] of ours) {
+    const socket = byInode.get(inode);
+    if (socket?.family === 'tcp') checkTcp(scan, socket, holder);
+    // When the time was over, a socket may be in a table that was not read.
+    if (!socket && !scan.budget.isSpent) reportUnknown(scan, inode, holder);
+  }
+  await checkMultipath(scan, byInode, ours);
+  checkUnix(scan, all, ours);
+}
+
+/** Reads the sockets of all network namespaces that the tree can have some of. */
+async function readAll({ tasks, proc, own, budget }: Scan): Promise<Socket[]> {
   const all: Socket[] = [];
   const seen = new Set<string>();
   for (const { pid, namespaces } of tasks) {
@@ -30,36 +44,31 @@ export async function checkSockets(scan: Scan, ours: OwnSockets): Promise<void> 
     seen.add(namespaces.net);
     all.push(...(await readSockets(proc, pid)));
   }
-  // One that was made before its process went into a namespace.
-  if (own.net !== undefined && !seen.has(own.net))
-    all.push(...(await readSockets(proc, process.pid)));
-  const found = new Map(all.map((socket) => [socket.inode, socket]));
-  for (const [inode, holder] of ours) {
-    const socket = found.get(inode);
-    if (socket?.family === 'tcp') checkTcp(scan, socket, holder);
-    if (socket || budget.isSpent) continue;
-    report({
-      code: 'socket-unknown',
-      severity: 'notice',
-      ...holder,
-      subject: `socket:[${inode}]`,
-      message:
-        `Descriptor ${holder.fd} of process ${holder.pid} is a socket that the kernel lists nowhere: ` +
-        'CRIU saves it if it is a TCP or UDP one that is not in use, and fails if it is of vsock or ' +
-        'another family',
-    });
-  }
-  await checkMultipath(scan, found, ours);
-  checkUnix(scan, all, ours);
+  // A task may have made a socket before it went into another namespace.
+  const isOwnMissing = own.net !== undefined && !seen.has(own.net);
+  if (isOwnMissing) all.push(...(await readSockets(proc, process.pid)));
+  return all;
 }
 
-/** The kernel lists a multipath connection as a plain one, and counts them all together. */
+function reportUnknown({ report }: Scan, inode: string, holder: Holder): void {
+  report({
+    code: 'socket-unknown',
+    severity: 'notice',
+    ...holder,
+    subject: `socket:[${inode}]`,
+    message:
+      `${nameOf(holder)} is a socket that the kernel lists nowhere: CRIU saves it if it is a TCP or ` +
+      'UDP one that is not in use, and fails if it is of vsock or another family',
+  });
+}
+
+/** The kernel lists a multipath connection as a plain one, and only counts how many there are. */
 async function checkMultipath(
   { proc, report }: Scan,
-  found: ReadonlyMap<string, Socket>,
+  byInode: ReadonlyMap<string, Socket>,
   ours: OwnSockets,
 ): Promise<void> {
-  const tcp = [...ours].find(([inode]) => found.get(inode)?.family === 'tcp');
+  const tcp = [...ours].find(([inode]) => byInode.get(inode)?.family === 'tcp');
   if (!tcp) return;
   const [, { pid }] = tcp;
   const protocols = (await proc.text(`${pid}/net/protocols`)) ?? '';
@@ -78,25 +87,18 @@ async function checkMultipath(
   });
 }
 
-function checkTcp(
-  { report, allowed }: Scan,
-  socket: Socket,
-  holder: { pid: number; fd: number },
-): void {
+function checkTcp({ report, allowed }: Scan, socket: Socket, holder: Holder): void {
   const { state, name, waiting } = socket;
-  const { pid, fd } = holder;
-  if (state === listening && waiting > 0 && !allowed.flags.has('skip-in-flight')) {
+  if (state === tcpListening && waiting > 0 && !allowed.flags.has('skip-in-flight')) {
     report({
       code: 'tcp-in-flight',
       severity: 'needs-option',
-      pid,
-      fd,
+      ...holder,
       subject: name,
       option: 'tcpSkipInFlight',
       value: true,
-      message: sentence`Descriptor ${fd} of process ${pid} listens at ${name} and has ${waiting}
-        connections that nobody has accepted: pass ${option('tcpSkipInFlight', true)} to leave them
-        out`,
+      message: sentence`${nameOf(holder)} listens at ${name} and has ${waiting} connections that nobody
+        has accepted: pass ${option('tcpSkipInFlight', true)} to leave them out`,
     });
   }
   const isAllowed = allowed.flags.has('tcp-established') || allowed.flags.has('tcp-close');
@@ -104,64 +106,74 @@ function checkTcp(
   report({
     code: 'tcp-established',
     severity: 'needs-option',
-    pid,
-    fd,
+    ...holder,
     subject: name,
     option: 'tcpEstablished',
     value: true,
-    message: sentence`Descriptor ${fd} of process ${pid} is a TCP connection (${name}): pass
+    message: sentence`${nameOf(holder)} is a TCP connection (${name}): pass
       ${option('tcpEstablished', true)} to save it, or ${option('tcpClose', true)} to have it closed
       at restore`,
   });
 }
 
-function checkUnix({ report, allowed }: Scan, all: readonly Socket[], ours: OwnSockets): void {
+function checkUnix(scan: Scan, all: readonly Socket[], ours: OwnSockets): void {
   const { outside, unclear } = unixPeers(all, new Set(ours.keys()));
-  const isAllowed = ({ inode }: Socket): boolean => allowed.externals.has(`unix[${inode}]`);
-  const describe = (socket: Socket, fd: number, pid: number): string =>
-    `Descriptor ${fd} of process ${pid} is a unix socket` +
-    `${socket.name === '' ? '' : ` (${shownPath(socket.name)})`}`;
-  for (const socket of outside) {
-    const holder = ours.get(socket.inode);
-    if (!holder || isAllowed(socket)) continue;
-    const { pid, fd } = holder;
-    const subject = socket.name === '' ? `socket:[${socket.inode}]` : socket.name;
-    const what = describe(socket, fd, pid);
-    const common = { code: 'unix-external', severity: 'needs-option', pid, fd, subject } as const;
-    if (socket.type === '0002' && socket.references === 2) {
-      if (allowed.flags.has('ext-unix-sk')) continue;
-      report({
-        ...common,
-        option: 'extUnixSk',
-        value: true,
-        message: sentence`${what} whose other end is outside of the tree: pass
-          ${option('extUnixSk', true)}`,
-      });
-      continue;
-    }
-    // Half a connection: extUnixSk is not enough for CRIU.
-    const value = [`unix[${socket.inode}]`];
-    report({
-      ...common,
-      option: 'external',
-      value,
-      message: sentence`${what} ${socket.type === stream ? 'stream ' : ''}whose other end is outside
-        of the tree: close it, or pass ${option('external', value)} and hand another one over at
-        restore`,
-    });
+  for (const socket of outside) reportUnix(scan, socket, ours, outsideDraft);
+  for (const socket of unclear) reportUnix(scan, socket, ours, unclearDraft);
+}
+
+/** A finding about a unix socket without what all of them have. */
+type UnixDraft = Omit<FindingDraft, 'code' | 'pid' | 'subject'>;
+
+function reportUnix(
+  { report, allowed }: Scan,
+  socket: Socket,
+  ours: OwnSockets,
+  draftOf: (name: string, isAllowed: boolean, socket: Socket) => UnixDraft | undefined,
+): void {
+  const holder = ours.get(socket.inode);
+  if (!holder || allowed.externals.has(`unix[${socket.inode}]`)) return;
+  const draft = draftOf(nameOfUnix(socket, holder), allowed.flags.has('ext-unix-sk'), socket);
+  const subject = socket.name === '' ? `socket:[${socket.inode}]` : socket.name;
+  if (draft) report({ ...draft, ...holder, code: 'unix-external', subject });
+}
+
+function nameOfUnix({ name }: Socket, holder: Holder): string {
+  return `${nameOf(holder)} is a unix socket${name === '' ? '' : ` (${shownPath(name)})`}`;
+}
+
+function outsideDraft(
+  name: string,
+  isAllowed: boolean,
+  { inode, type, references }: Socket,
+): UnixDraft | undefined {
+  if (type === datagramType && references === 2) {
+    if (isAllowed) return undefined;
+    return {
+      severity: 'needs-option',
+      option: 'extUnixSk',
+      value: true,
+      message: sentence`${name} whose other end is outside of the tree: pass
+        ${option('extUnixSk', true)}`,
+    };
   }
-  for (const socket of unclear) {
-    const holder = ours.get(socket.inode);
-    if (!holder || isAllowed(socket) || allowed.flags.has('ext-unix-sk')) continue;
-    const { pid, fd } = holder;
-    report({
-      code: 'unix-external',
-      severity: 'notice',
-      pid,
-      fd,
-      subject: socket.name === '' ? `socket:[${socket.inode}]` : socket.name,
-      message: sentence`${describe(socket, fd, pid)} whose other end may be outside of the tree,
-        where CRIU would need ${option('extUnixSk', true)} for datagrams and refuse a stream`,
-    });
-  }
+  // The socket is half a connection, for which extUnixSk is not enough for CRIU.
+  const value = [`unix[${inode}]`];
+  const stream = type === streamType ? 'stream ' : '';
+  return {
+    severity: 'needs-option',
+    option: 'external',
+    value,
+    message: sentence`${name} ${stream}whose other end is outside of the tree: close it, or pass
+      ${option('external', value)} and hand another one over at restore`,
+  };
+}
+
+function unclearDraft(name: string, isAllowed: boolean): UnixDraft | undefined {
+  if (isAllowed) return undefined;
+  return {
+    severity: 'notice',
+    message: sentence`${name} whose other end may be outside of the tree, where CRIU would need
+      ${option('extUnixSk', true)} for datagrams and refuse a stream`,
+  };
 }

@@ -3,10 +3,10 @@ import { option, sentence } from '../../base/sentence.js';
 import { namespaceTypes, sleepsSince, type Task } from '../../linux/process-tree.js';
 import type { Scan } from '../scan.js';
 
-/** What sleeps this long without being switched away from once is stuck. */
+/** A task that sleeps for so long without being switched away from once is stuck. */
 const patienceMs = 60;
 
-/** States of tasks that CRIU cannot stop, and namespaces that it cannot make again. */
+/** Looks for tasks that CRIU cannot stop, and for namespaces that it cannot make again. */
 export async function checkTasks(scan: Scan, isSelf: boolean): Promise<void> {
   for (const task of scan.tasks) {
     checkTracer(scan, task);
@@ -36,42 +36,37 @@ function checkTracer({ report }: Scan, { pid, threads }: Task): void {
   }
 }
 
-function checkZombie({ report, root }: Scan, { pid, state, threads, name }: Task): void {
+function checkZombie({ report, root }: Scan, task: Task): void {
+  const { pid, state, threads, name } = task;
   if (state !== 'Z' && state !== 'X') return;
-  const others = threads.filter((thread) => thread.tid !== pid && thread.state !== 'Z').length;
-  if (others > 0) {
+  const about = { code: 'zombie', pid, subject: name } as const;
+  if (threads.some((thread) => thread.tid !== pid && thread.state !== 'Z')) {
     report({
-      code: 'zombie',
+      ...about,
       severity: 'fails',
-      pid,
-      subject: name,
       message:
         `The first thread of process ${pid} has ended and others run on, which CRIU does not ` +
         'support: have the first thread wait for the others',
     });
-    return;
-  }
-  if (pid === root.pid) {
+  } else if (pid === root.pid) {
     report({
-      code: 'zombie',
+      ...about,
       severity: 'fails',
-      pid,
-      subject: name,
       message: `Process ${pid} has ended and waits for its parent: there is nothing left to dump`,
     });
-    return;
+  } else {
+    report({
+      ...about,
+      severity: 'notice',
+      message: `Process ${pid} is a zombie and is saved as one: have its parent wait for it`,
+    });
   }
-  report({
-    code: 'zombie',
-    severity: 'notice',
-    pid,
-    subject: name,
-    message: `Process ${pid} is a zombie and is saved as one: have its parent wait for it`,
-  });
 }
 
-/** Of network and mount namespaces there can be several in a tree; of the others one. */
-function checkNamespaces({ report, root, own }: Scan, { pid, namespaces }: Task): void {
+/** A tree can have several network and mount namespaces, and of the other types one. */
+function checkNamespaces(scan: Scan, task: Task): void {
+  const { report, root, own } = scan;
+  const { pid, namespaces } = task;
   for (const type of namespaceTypes) {
     const inode = namespaces[type];
     const isKnown = inode === undefined || inode === root.namespaces[type] || inode === own[type];
@@ -86,6 +81,10 @@ function checkNamespaces({ report, root, own }: Scan, { pid, namespaces }: Task)
         'not support: dump it by itself, or start it without that namespace',
     });
   }
+  checkTimeNamespace(scan, task);
+}
+
+function checkTimeNamespace({ report }: Scan, { pid, namespaces }: Task): void {
   const { time, time_for_children: children } = namespaces;
   if (time === children || time === undefined || children === undefined) return;
   report({
@@ -131,7 +130,7 @@ function checkSelf({ report, tasks, root }: Scan): void {
   });
 }
 
-/** A disk may keep a task waiting at any moment; one that has not moved for a while is stuck. */
+/** A disk may keep a task waiting at any moment, but a task that has not moved for a while is stuck. */
 async function checkSleepers({ tasks, proc, report }: Scan): Promise<void> {
   const sleepers = tasks.flatMap((task) =>
     task.threads.filter(({ state }) => state === 'D').map((thread) => ({ task, thread })),

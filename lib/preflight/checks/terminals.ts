@@ -1,26 +1,24 @@
 import { option, sentence } from '../../base/sentence.js';
+import { type Device, isSameDevice } from '../../linux/device.js';
 import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
-import type { Scan } from '../scan.js';
-
-interface Device {
-  readonly major: number;
-  readonly minor: number;
-}
+import { nameOf, type Scan } from '../scan.js';
 
 /** A terminal that a task has open. */
-export interface OpenTerminal {
+interface OpenTerminal {
   readonly task: Task;
   readonly fd: number;
   readonly path: string;
   readonly device: Device;
-  /** Its fdinfo. */
+  /** The text of its file in `/proc/PID/fdinfo`. */
   readonly info: string;
 }
 
+/** The terminals that the tasks of the tree have open. */
 export type Terminals = Set<OpenTerminal>;
 
 const auxiliaryMajor = 5;
+const ownTerminal: Device = { major: auxiliaryMajor, minor: 0 };
 const consoleMajor = 4;
 const lastConsole = 63;
 const firstMasterMajor = 128;
@@ -36,9 +34,15 @@ export function isTerminal({ major, minor }: Device): boolean {
   );
 }
 
-const isSlave = ({ device: { major } }: OpenTerminal): boolean => major === slaveMajor;
+function isSlave({ device: { major } }: OpenTerminal): boolean {
+  return major === slaveMajor;
+}
 
-/** The session and the terminals, which a shell's job shares with what is outside. */
+function byDescriptor(a: OpenTerminal, b: OpenTerminal): number {
+  return a.fd - b.fd;
+}
+
+/** Looks at the session and the terminals, which a shell's job shares with what is outside. */
 export function checkTerminals(scan: Scan, terminals: Terminals): void {
   checkSession(scan);
   checkControlling(scan, terminals);
@@ -76,11 +80,11 @@ function checkSession({ root, report, allowed }: Scan): void {
 function checkControlling({ tasks, report, allowed }: Scan, terminals: Terminals): void {
   if (allowed.flags.has('shell-job')) return;
   const pids = new Set(tasks.map(({ pid }) => pid));
-  for (const { task, fd, path, device } of [...terminals].sort((a, b) => a.fd - b.fd)) {
+  for (const { task, fd, path, device } of [...terminals].sort(byDescriptor)) {
     const { terminal, session, pid } = task;
-    const isControlling =
-      (device.major === auxiliaryMajor && device.minor === 0 && terminal.major !== 0) ||
-      (device.major === terminal.major && device.minor === terminal.minor);
+    // The device /dev/tty stands for the terminal of whoever opens it.
+    const isOwn = isSameDevice(device, ownTerminal) && terminal.major !== 0;
+    const isControlling = isOwn || isSameDevice(device, terminal);
     if (!isControlling || pids.has(session)) continue;
     report({
       code: 'terminal',
@@ -90,40 +94,51 @@ function checkControlling({ tasks, report, allowed }: Scan, terminals: Terminals
       subject: path,
       option: 'shellJob',
       value: true,
-      message: sentence`Descriptor ${fd} of process ${pid} is its controlling terminal
-        ${shownPath(path)}, whose session is led from outside of the tree: pass
-        ${option('shellJob', true)}`,
+      message: sentence`${nameOf({ pid, fd })} is its controlling terminal ${shownPath(path)}, whose
+        session is led from outside of the tree: pass ${option('shellJob', true)}`,
     });
   }
 }
 
-/** A slave's master is mostly with a terminal emulator or an SSH server. */
-function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
+/**
+ * CRIU allows one terminal whose master is outside of the tree. The master is mostly with a terminal
+ * emulator or an SSH server.
+ */
+function checkPairs(scan: Scan, terminals: Terminals): void {
+  const orphans = orphansOf(terminals);
+  const [first] = orphans;
+  if (!first) return;
+  const second = orphans.find((one) => one.device.minor !== first.device.minor);
+  if (second) reportSecond(scan, first, second);
+  reportOrphan(scan, first);
+}
+
+/** The slaves whose master is outside of the tree. */
+function orphansOf(terminals: Terminals): OpenTerminal[] {
   const masters = new Set(
     [...terminals].map(({ info }) => /^tty-index:\s*(\d+)$/m.exec(info)?.[1]).map(Number),
   );
-  // One whose master is closed has no name any more, and CRIU lets it be.
-  const orphans = [...terminals]
-    .filter(
-      (one) => isSlave(one) && !masters.has(one.device.minor) && !/\(deleted\)$/.test(one.path),
-    )
-    .sort((a, b) => a.fd - b.fd);
-  const [first] = orphans;
-  if (!first) return;
-  const { task, fd, path, device } = first;
-  const second = orphans.find((one) => one.device.minor !== device.minor);
-  if (second) {
-    report({
-      code: 'terminal',
-      severity: 'fails',
-      pid: second.task.pid,
-      fd: second.fd,
-      subject: second.path,
-      message:
-        `The tree uses the terminals ${shownPath(path)} and ${shownPath(second.path)}, whose masters are both outside of ` +
-        'it, and CRIU allows only one: close one of them',
-    });
-  }
+  // A slave whose master is closed has no name any more, and CRIU lets it be.
+  const hasName = ({ path }: OpenTerminal): boolean => !/\(deleted\)$/.test(path);
+  return [...terminals]
+    .filter((one) => isSlave(one) && !masters.has(one.device.minor) && hasName(one))
+    .sort(byDescriptor);
+}
+
+function reportSecond({ report }: Scan, first: OpenTerminal, second: OpenTerminal): void {
+  report({
+    code: 'terminal',
+    severity: 'fails',
+    pid: second.task.pid,
+    fd: second.fd,
+    subject: second.path,
+    message:
+      `The tree uses the terminals ${shownPath(first.path)} and ${shownPath(second.path)}, whose ` +
+      'masters are both outside of it, and CRIU allows only one: close one of them',
+  });
+}
+
+function reportOrphan({ report, allowed }: Scan, { task, fd, path }: OpenTerminal): void {
   if (allowed.flags.has('shell-job') || allowed.flags.has('orphan-pts-master')) return;
   report({
     code: 'terminal',
@@ -133,7 +148,7 @@ function checkPairs({ report, allowed }: Scan, terminals: Terminals): void {
     subject: path,
     option: 'shellJob',
     value: true,
-    message: sentence`Descriptor ${fd} of process ${task.pid} is the terminal ${shownPath(path)}, whose
+    message: sentence`${nameOf({ pid: task.pid, fd })} is the terminal ${shownPath(path)}, whose
       master is outside of the tree: pass ${option('shellJob', true)}`,
   });
 }
