@@ -37,7 +37,7 @@ export interface Argument {
 }
 
 /** What a command was called with. */
-export interface Invocation extends Settings {
+interface Invocation extends Settings {
   values: ReadonlyMap<string, boolean | string[]>;
   /** The argument; empty when a flag stands in its place. */
   argument: string;

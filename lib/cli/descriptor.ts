@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { openFlagsOf } from '../linux/procfs.js';
 
 /**
  * Whether a descriptor belongs to Node itself: its event loop has some in the low numbers, so that
@@ -24,6 +25,5 @@ function linkOf(fd: number): string | undefined {
 }
 
 function isReadOnly(fd: number): boolean {
-  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
-  return (Number.parseInt(flags ?? '', 8) & 0o3) === 0;
+  return (openFlagsOf(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) & 0o3) === 0;
 }

@@ -17,14 +17,14 @@ export interface Flag {
 }
 
 /** What was given, in the end. */
-export interface ParsedFlags {
+interface ParsedFlags {
   /** Booleans of flags without a value, strings of the others. */
   values: Map<string, boolean | string[]>;
   /** The other arguments. */
   rest: string[];
 }
 
-export interface ParseSettings {
+interface ParseSettings {
   /** The first argument and all behind it are the rest, as where a command stands. */
   stopAtArgument?: boolean;
   /** Flags that would have been right before the command. */

@@ -8,7 +8,7 @@ export interface Sink {
 export type LogFormat = 'text' | 'json';
 type Level = 'error' | 'warning' | 'debug';
 
-export interface LogSettings {
+interface LogSettings {
   stderr: Sink;
   /** The file of `--log`; without it, all goes to stderr. */
   file?: Sink | undefined;

@@ -6,6 +6,7 @@ import {
   cgroupMounts,
   freezerStateV1,
   freezerStateV2,
+  isInCgroupMount,
   processesIn,
   removeCgroup,
   writeControl,
@@ -94,7 +95,7 @@ function hasOwnPidNamespace(container: ContainerState): boolean {
 async function killTheRest(container: ContainerState, host: Host): Promise<void> {
   const mounts = await cgroupMounts(host);
   const isOurs = (path: string | undefined): path is string =>
-    path !== undefined && mounts.some((mount) => path.startsWith(`${mount.mountpoint}/`));
+    path !== undefined && isInCgroupMount(path, mounts);
   const unified = container.cgroupPaths.get('');
   if (isOurs(unified) && (await writtenIfThere(unified, 'cgroup.kill', '1'))) return;
   const freezer = await freezerOf(container, host);

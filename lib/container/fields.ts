@@ -1,8 +1,15 @@
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
-import { boundHierarchies, cgroupYard, type Freezer, ownHierarchies } from '../linux/cgroup.js';
+import {
+  boundHierarchies,
+  cgroupYard,
+  type Freezer,
+  hierarchyName,
+  ownHierarchies,
+} from '../linux/cgroup.js';
 import { type Host, realHost } from '../linux/host.js';
+import { exists } from '../linux/paths.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';
 import type { CriuFields } from '../native/contract.js';
 import { criuNumber } from '../options/fields.js';
@@ -10,7 +17,7 @@ import { type ContainerState, namespaceOf } from './state/container.js';
 import { freezerOf } from './state/status.js';
 
 /** What a container adds to a request. */
-export interface ContainerFields {
+interface ContainerFields {
   fields: CriuFields;
   freezer?: Freezer;
   /** The marker that runc keeps in the state directory. */
@@ -161,8 +168,8 @@ async function crunMounts(
 ): Promise<readonly ExternalMount[]> {
   const bound: string[] = [];
   if (!(await host.unified()) && container.mounts.some(({ type }) => type === 'cgroup')) {
-    for (const { controllers } of await ownHierarchies(host)) {
-      const name = controllers.join(',').replace(/^name=/, '');
+    for (const hierarchy of await ownHierarchies(host)) {
+      const name = hierarchyName(hierarchy);
       if (name !== '') bound.push(join('/sys/fs/cgroup', name));
     }
   }
@@ -198,13 +205,4 @@ async function crunMasked({
     masked.push([path, emptyDirectory]);
   }
   return masked;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -5,7 +5,7 @@ import { nativeFile, nativeTarDirectory } from '../native/addon.js';
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What of a dump's options decides on criu's environment. */
-export interface EnvironmentSettings {
+interface EnvironmentSettings {
   tar?: 'system' | 'native' | undefined;
   conntrack?: 'present' | 'always' | undefined;
 }

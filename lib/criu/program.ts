@@ -33,7 +33,7 @@ const oldestOnNewKernels = { major: 4, minor: 1 };
 const newKernel = { major: 6, minor: 13 };
 
 /** Puts a question to the program. Rejects when it is not answered. */
-export type Ask = (verb: 'version' | 'features') => Promise<StagedOutcome>;
+type Ask = (verb: 'version' | 'features') => Promise<StagedOutcome>;
 
 /** A fact that is found out when it is needed first, and anew after a failure: that may pass. */
 class Fact<T> {

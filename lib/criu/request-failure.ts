@@ -26,7 +26,7 @@ const doing: Readonly<Partial<Record<Operation, string>>> = {
 };
 
 /** What of an outcome tells why it is a failure. */
-export type FailedOutcome = Pick<
+type FailedOutcome = Pick<
   StagedOutcome,
   'failure' | 'errno' | 'stage' | 'printed' | 'message' | 'replied' | 'exitCode' | 'exitSignal'
 >;

@@ -54,7 +54,7 @@ export interface OutputDirectory {
 }
 
 /** A directory that has been looked at and not been touched. */
-export interface CheckedDirectory {
+interface CheckedDirectory {
   /** Opens it, making it (mode 0700) and its parents if need be. */
   open(): Promise<OutputDirectory>;
 }

@@ -59,7 +59,7 @@ export class Outputs {
 }
 
 /** What decides on the directories of an operation. */
-export interface OutputSettings {
+interface OutputSettings {
   imagePath: string;
   workPath?: string | undefined;
   /** What becomes of images that are there already, as for {@link checkDirectory}. */

@@ -5,7 +5,7 @@ import type { DumpResult } from '../process/dump-result.js';
 import type { Iteration, IterationResult, IterationRound, IterationStop } from './result.js';
 
 /** The options of one round: where it writes, and after which round it comes. */
-export type RoundPlace = { imagePath: string; parentPath?: string };
+type RoundPlace = { imagePath: string; parentPath?: string };
 
 /** What the loop calls to save the process or container. */
 export interface IterationOperations {
@@ -165,4 +165,4 @@ export class Loop implements Iteration {
 }
 
 /** A round that saved no more than this against the one before has reached the rate of change. */
-export const leastShrinkage = -0.1;
+const leastShrinkage = -0.1;

@@ -39,6 +39,11 @@ export async function ownHierarchies(host: Host): Promise<readonly Hierarchy[]> 
   });
 }
 
+/** The controllers of a hierarchy as one name, which is empty for cgroup v2. */
+export function hierarchyName({ controllers }: Hierarchy): string {
+  return controllers.join(',').replace(/^name=/, '');
+}
+
 /** The cgroup file systems that this process sees, in the order of their mounting. */
 export async function cgroupMounts(host: Host): Promise<readonly Mount[]> {
   return ownMounts(host.procRoot).filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
@@ -59,17 +64,14 @@ export async function cgroupYard(host: Host): Promise<string | undefined> {
 }
 
 /** Whether a hierarchy is mounted whole under its own name in a directory. */
-function isMountedIn(
-  directory: string,
-  mounts: readonly Mount[],
-  { controllers }: Hierarchy,
-): boolean {
-  const isV2 = controllers[0] === '';
-  const path = join(directory, isV2 ? 'unified' : controllers.join(',').replace(/^name=/, ''));
+function isMountedIn(directory: string, mounts: readonly Mount[], hierarchy: Hierarchy): boolean {
+  const name = hierarchyName(hierarchy);
+  const isV2 = name === '';
+  const path = join(directory, isV2 ? 'unified' : name);
   const mount = mounts.findLast(({ mountpoint }) => mountpoint === path);
   if (mount?.root !== '/' || mount.dev !== deviceOf(path)) return false;
   if (isV2) return mount.type === 'cgroup2';
-  return controllers.every((controller) => mount.options.includes(controller));
+  return hierarchy.controllers.every((controller) => mount.options.includes(controller));
 }
 
 /** The device of what a path leads to, in the form that mountinfo has. */

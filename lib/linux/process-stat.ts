@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 
 /** The fields of `/proc/PID/stat` that the package looks at. */
-export interface ProcessStat {
+interface ProcessStat {
   /** The name of the command, which can hold any bytes but a zero. */
   name: string;
   /** The kernel's letter: R, S, D, T, t, Z, X, ... */

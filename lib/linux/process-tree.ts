@@ -176,7 +176,7 @@ export function namespaceInode(link: string): string | undefined {
 }
 
 /** A line of `/proc/PID/status`, without its name; empty when there is none. */
-export function statusField(status: string, name: string): string {
+function statusField(status: string, name: string): string {
   return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, 'm').exec(status)?.[1] ?? '';
 }
 

@@ -123,7 +123,7 @@ export type NativeAsk = (
 ) => void;
 
 /** Hears of a notification of CRIU, which does not wait for it. */
-export type NativeTell = (script: string) => void;
+type NativeTell = (script: string) => void;
 
 /** What the addon takes to run a criu that serves: `page-server` or `lazy-pages`. */
 export interface NativeServeRequest {
@@ -144,7 +144,7 @@ export interface NativeServeRequest {
 }
 
 /** How that ended, as plain data. */
-export interface NativeServeOutcome {
+interface NativeServeOutcome {
   /** By `stop`. */
   stopped: boolean;
   /** Whether there was a criu at all. */

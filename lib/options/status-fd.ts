@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { invalidArgValue } from '../base/errors.js';
+import { openFlagsOf } from '../linux/procfs.js';
 
 /**
  * Looks whether a descriptor of this process is open and can be written to, without opening it.
@@ -16,8 +17,7 @@ export function checkStatusFd(fd: number): void {
     const { code } = error as NodeJS.ErrnoException;
     throw refused(code === 'ENOENT' ? 'it is not open' : `it cannot be looked at (${code})`);
   }
-  const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '', 8);
   // O_WRONLY or O_RDWR; a descriptor opened with O_PATH has neither.
-  const access = flags & 0o3;
+  const access = openFlagsOf(info) & 0o3;
   if (access !== 1 && access !== 2) throw refused('it is open for reading only');
 }

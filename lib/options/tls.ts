@@ -4,10 +4,7 @@ import { invalidArgValue } from '../base/errors.js';
 import type { TransferOptions } from './types.js';
 
 /** The options that name certificates. */
-export type TlsOptions = Pick<
-  TransferOptions,
-  'tls' | 'tlsCacert' | 'tlsCacrl' | 'tlsCert' | 'tlsKey'
->;
+type TlsOptions = Pick<TransferOptions, 'tls' | 'tlsCacert' | 'tlsCacrl' | 'tlsCert' | 'tlsKey'>;
 
 /**
  * Reads certificates and key as CRIU will, which looks at them only when a connection is made, with

@@ -272,7 +272,7 @@ function alternatives(values: readonly string[]): string {
  *
  * @throws TypeError, RangeError
  */
-export function validateHooks(
+function validateHooks(
   { scripts }: HookSet<string>,
   name: string,
   value: unknown,

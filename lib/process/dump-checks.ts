@@ -17,7 +17,7 @@ import { findSmallPipes } from '../preflight/checks/machine.js';
 import type { DumpRequest } from './request.js';
 
 /** One thing that must hold before anything is touched. */
-export interface DumpCheck {
+interface DumpCheck {
   /** The stage that is told when the dump is given up meanwhile. */
   stage: Stage;
   /** @throws what does not hold; it touches nothing. */

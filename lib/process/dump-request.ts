@@ -90,10 +90,11 @@ function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpReque
   return special.every((one) => one === undefined);
 }
 
-function networkOf(process: number | 'self'): string | undefined {
+/** The network namespace of a process; undefined when it is gone, or may not be looked at. */
+function networkOf(pid: number | 'self'): string | undefined {
   try {
-    return readlinkSync(`/proc/${process}/ns/net`);
+    return readlinkSync(`/proc/${pid}/ns/net`);
   } catch {
-    return undefined; // gone, or another user's
+    return undefined;
   }
 }

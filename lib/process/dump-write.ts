@@ -15,7 +15,7 @@ import { failure } from './failure.js';
 import type { DumpRequest } from './request.js';
 
 /** One dump that has been checked, when it is its turn. */
-export interface DumpJob {
+interface DumpJob {
   request: DumpRequest;
   installation: Installation;
   tracking: MemoryTracking | undefined;
@@ -24,7 +24,7 @@ export interface DumpJob {
 }
 
 /** What became of a dump, and where it has written. */
-export interface WrittenDump {
+interface WrittenDump {
   outputs: Outputs;
   verdict: Verdict;
 }

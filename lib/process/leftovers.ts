@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kill } from '../linux/kill.js';
-import { readProcessStat } from '../linux/process-stat.js';
+import { tryReadProcessStat } from '../linux/process-stat.js';
 import type { NativeOutcome } from '../native/contract.js';
 
 /** Ticks a second of the times in `/proc`, on every platform of Linux. */
@@ -33,7 +33,7 @@ export async function killLeftovers(
   const told = outcome.events.flatMap(({ pid = 0 }) => (pid > 0 ? pid : []));
   const startedSince = (isDead: boolean): number[] =>
     [...told, ...expected].filter((pid) => {
-      const stat = readProcessStat(pid);
+      const stat = tryReadProcessStat(pid);
       return stat !== undefined && stat.isDead === isDead && stat.startTime >= since;
     });
   // Those that had not left criu's process group have ended with it, and wait to be reaped.

@@ -14,7 +14,7 @@ import { checkDirectory, openImages } from '../images/directory.js';
 import { Outputs, removeAndClose } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
-import { readProcessStat } from '../linux/process-stat.js';
+import { tryReadProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
@@ -220,7 +220,7 @@ async function holderOf(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   for (;;) {
-    const stat = readProcessStat(pid);
+    const stat = tryReadProcessStat(pid);
     if (stat === undefined) return undefined;
     if (!stat.isDead || signal.aborted) return stat.name;
     if (performance.now() > patience) return `${stat.name}, a zombie that nobody reaps`;
@@ -250,7 +250,7 @@ function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildE
 }
 
 function isOurs(pid: number): boolean {
-  return readProcessStat(pid)?.parent === process.pid;
+  return tryReadProcessStat(pid)?.parent === process.pid;
 }
 
 async function exitOfChild(pid: number): Promise<ChildExit> {

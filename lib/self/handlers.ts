@@ -56,7 +56,7 @@ function register<T>(handlers: Set<{ handler: T }>, handler: T): () => void {
 }
 
 /** Undoes what the handlers before the checkpoint did, and calls those after a restore. */
-export type GoOn = (event: AfterCheckpoint) => Promise<void>;
+type GoOn = (event: AfterCheckpoint) => Promise<void>;
 
 /**
  * Calls the handlers before a checkpoint.

@@ -21,7 +21,7 @@ const firstDirectoryFd = 4;
 type Operation = 'startPageServer' | 'startLazyPages';
 
 /** What one kind of service says of itself; the rest of its life is the same for all. */
-export interface ServiceSettings<Result> {
+interface ServiceSettings<Result> {
   operation: Operation;
   /** Absolute path of criu. */
   binary: string;

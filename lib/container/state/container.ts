@@ -1,5 +1,5 @@
 /** The runtimes whose state is understood. */
-export type Runtime = 'runc' | 'crun';
+type Runtime = 'runc' | 'crun';
 
 /** A container's state in the words of the OCI runtimes. */
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'stopped';
@@ -12,7 +12,7 @@ export interface ContainerNamespace {
 }
 
 /** A mount of the container's configuration. */
-export interface ContainerMount {
+interface ContainerMount {
   readonly destination: string;
   /** `bind`, `cgroup` or a file system type. */
   readonly type: string;

@@ -1,5 +1,5 @@
 import { join, normalize, resolve } from 'node:path';
-import { ownHierarchies } from '../../linux/cgroup.js';
+import { hierarchyName, ownHierarchies } from '../../linux/cgroup.js';
 import type { Host } from '../../linux/host.js';
 import type { ContainerHook, ContainerNamespace, ContainerState } from './container.js';
 import { JsonValue } from './json-value.js';
@@ -114,15 +114,14 @@ async function cgroupPaths(value: JsonValue, host: Host): Promise<ReadonlyMap<st
   if (normalize(rooted) !== rooted || rooted === '/') value.fail('a plain path of a cgroup');
   if (await host.unified()) return new Map([['', host.cgroupRoot + rooted]]);
   return new Map(
-    (await ownHierarchies(host)).map(({ controllers }) => [
-      controllers.map((controller) => controller.replace(/^name=/, '')).join(','),
-      join(host.cgroupRoot, hierarchyDirectory(controllers), rooted),
-    ]),
+    (await ownHierarchies(host)).map((hierarchy) => {
+      const name = hierarchyName(hierarchy);
+      return [name, join(host.cgroupRoot, hierarchyDirectory(name), rooted)];
+    }),
   );
 }
 
-function hierarchyDirectory(controllers: readonly string[]): string {
-  const name = controllers.join(',').replace(/^name=/, '');
+function hierarchyDirectory(name: string): string {
   // The kernel lists these pairs in either order, while the directories have fixed names.
   if (name === 'cpuacct,cpu') return 'cpu,cpuacct';
   if (name === 'net_prio,net_cls') return 'net_cls,net_prio';

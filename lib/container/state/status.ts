@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { CriuError, reason } from '../../base/errors.js';
 import {
   type Freezer,
   type FreezerState,
@@ -10,7 +9,8 @@ import {
   freezerStateV2,
 } from '../../linux/cgroup.js';
 import type { Host } from '../../linux/host.js';
-import { type ProcessStat, parseProcessStat } from '../../linux/process-stat.js';
+import { exists } from '../../linux/paths.js';
+import { readProcessStat } from '../../linux/process-stat.js';
 import type { Container, ContainerState, ContainerStatus } from './container.js';
 
 /** The cgroup whose freezer stops the container as a whole. */
@@ -35,7 +35,7 @@ export async function readStatus(container: ContainerState, host: Host): Promise
 export async function initIsAlive(container: ContainerState, host: Host): Promise<boolean> {
   const { initPid, initStartTime } = container;
   if (initPid <= 0) return false;
-  const stat = processStat(initPid, host);
+  const stat = readProcessStat(initPid, host.procRoot);
   if (stat === undefined || stat.isDead) return false;
   // crun did not always record a start time; runc always does.
   if (initStartTime === 0 && container.runtime === 'crun') return true;
@@ -103,21 +103,5 @@ async function freezerState(container: ContainerState, host: Host): Promise<Free
 
 /** Whether the pipe is there at which the init process of a created container waits for the start. */
 async function hasExecFifo(container: ContainerState): Promise<boolean> {
-  try {
-    await access(join(container.stateDir, 'exec.fifo'));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Undefined when there is no such process. */
-function processStat(pid: number, host: Host): ProcessStat | undefined {
-  try {
-    return parseProcessStat(readFileSync(`${host.procRoot}/${pid}/stat`, 'utf8'));
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
-    throw error;
-  }
+  return exists(join(container.stateDir, 'exec.fifo'));
 }

@@ -78,8 +78,12 @@ function checkAnonymous({ report }: Scan, { pid }: Task, path: string): void {
     message: isUring
       ? `Process ${pid} has an io_uring mapped, which CRIU does not support: have the program ` +
         'do without (Node.js 20: UV_USE_IO_URING=0, newer: libcriu run)'
-      : `Process ${pid} has ${shownPath(path)} mapped, which CRIU does not support: unmap it`,
+      : unsupported(pid, shownPath(path)),
   });
+}
+
+function unsupported(pid: number, what: string): string {
+  return `Process ${pid} has ${what} mapped, which CRIU does not support: unmap it`;
 }
 
 function checkProbes({ report, allowed }: Scan, { pid }: Task, path: string): void {
@@ -121,7 +125,7 @@ async function checkMappedFile(scan: Scan, task: Task, { range, path }: Mapping)
       severity: 'fails',
       pid,
       subject: path,
-      message: `Process ${pid} has the device ${shownPath(path)} mapped, which CRIU does not support: unmap it`,
+      message: unsupported(pid, `the device ${shownPath(path)}`),
     });
     return;
   }
