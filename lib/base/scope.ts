@@ -2,8 +2,8 @@
 export type Release = () => unknown;
 
 /**
- * What an operation has opened and taken. Closing the scope releases all of it, in reverse order: what
- * was taken last may depend on what was taken before it.
+ * What an operation has opened and taken. Closing the scope releases all of it, in reverse order:
+ * what was taken last may depend on what was taken before it.
  */
 export class Scope {
   readonly #releases: Release[] = [];

@@ -6,7 +6,9 @@ import { goJson } from './go-json.js';
 import type { ContainerHook, ContainerState } from './state/container.js';
 
 const maxOutput = 64 * 1024;
-/** For the output of a hook that failed, which something that it left running may hold open. */
+/**
+ * How long a failed hook's output is waited for: something that it left running may hold it open.
+ */
 const outputMs = 1_000;
 
 /** The OCI state of a container that is no more, in its runtime's own form. */

@@ -56,7 +56,7 @@ export async function restoreContainer(
 async function restoreInTime(
   id: string,
   criu: Criu,
-  checked: Checked,
+  checked: Settings,
   deadline: Deadline,
 ): Promise<RestoreContainerResult> {
   const start = performance.now();
@@ -85,11 +85,12 @@ async function restoreInTime(
   };
 }
 
-type Checked = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
+/** The options of a restore, once they are validated. */
+type Settings = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
 
 async function runRuntime(
   id: string,
-  options: Checked & { workPath: string },
+  options: Settings & { workPath: string },
   criuDirectory: string,
 ): Promise<void> {
   const start = Date.now();
@@ -119,7 +120,7 @@ interface RuntimeExit {
 }
 
 async function callRuntime(
-  { runtime, stateRoot }: Checked,
+  { runtime, stateRoot }: Settings,
   args: readonly string[],
   { env = process.env, log }: RuntimeCall = {},
 ): Promise<RuntimeExit> {
@@ -127,7 +128,7 @@ async function callRuntime(
     ...(stateRoot === undefined ? [] : ['--root', stateRoot]),
     ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
   ];
-  // What it inherits it hands to the container.
+  // The runtime would hand to the container what it inherits from us.
   const child = spawn(runtime, [...globalFlags, ...args], { stdio: 'ignore', env });
   return new Promise((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
@@ -144,7 +145,7 @@ async function callRuntime(
 }
 
 /** The runtime's flags are the options' names in its spelling. */
-function flagsOf(options: Checked & { workPath: string }): string[] {
+function flagsOf(options: Settings & { workPath: string }): string[] {
   const given = options as Readonly<Record<string, unknown>>;
   return optionsOf('restoreContainer')
     .filter(({ name, source }) => source.startsWith('runc --') && name !== 'stateRoot')
@@ -159,7 +160,7 @@ function flagOf({ name }: OptionRow, value: unknown): string[] {
 }
 
 async function failure(
-  { runtime, workPath = '' }: Checked,
+  { runtime, workPath = '' }: Settings,
   { code, killedBy }: RuntimeExit,
   log: string,
   start: number,

@@ -22,8 +22,8 @@ interface Search {
 }
 
 /**
- * Which CRIU is used: program and library, or a service, and how many of its processes are kept ready
- * and run at a time. Every operation takes one as its option `criu`.
+ * Which CRIU is used: program and library, or a service, and how many of its processes are kept
+ * ready and run at a time. Every operation takes one as its option `criu`.
  *
  * @example
  * ```ts
@@ -83,9 +83,9 @@ export class Criu {
   }
 
   /**
-   * Ends the spare workers of this instance, and the guard unless others need it. Resolves when they
-   * have ended, and the criu of an operation that is over, which ends a moment after it; after 5 s at
-   * the latest. Operations go on. The workers come back with the next operation, and end by
+   * Ends the spare workers of this instance, and the guard unless others need it. Resolves when
+   * they have ended, and the criu of an operation that is over, which ends a moment after it; after
+   * 5 s at the latest. Operations go on. The workers come back with the next operation, and end by
    * themselves with the process, or when nothing refers to this instance any more.
    */
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { nativeFile, nativeTarDirectory } from '../native/addon.js';
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What of a dump's options decides on criu's environment. */
+/** The options of a dump that decide on criu's environment. */
 interface EnvironmentSettings {
   tar?: 'system' | 'native' | undefined;
   conntrack?: 'present' | 'always' | undefined;

@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { CriuError } from '../base/errors.js';
 import { isDirectory, isFile } from '../linux/paths.js';
 
-/** Which CRIU to use. Without any: `LIBCRIU_PREFIX`, the prefix that set-up built, the system's. */
+/**
+ * Which CRIU to use. Without any of its paths it is looked for in `LIBCRIU_PREFIX`, then in the
+ * prefix that set-up has built, then in the system.
+ */
 export interface CriuSettings {
   /** A directory with `sbin/criu` and `lib/libcriu.so.2`. */
   prefix?: string;
@@ -70,7 +73,7 @@ export async function locate(
   }
   return {
     binary: settings.binary
-      ? await checked(settings.binary)
+      ? await checkBinary(settings.binary)
       : await findBinary(prefix, environment),
     library: settings.library ?? (await findLibrary(prefix)),
   };
@@ -85,7 +88,7 @@ async function findBinary(
     : [...(environment['PATH'] ?? '').split(delimiter).filter(isAbsolute), ...systemDirectories];
   for (const directory of directories) {
     const path = join(directory, 'criu');
-    if (await isFile(path)) return checked(path);
+    if (await isFile(path)) return checkBinary(path);
   }
   throw new CriuError(
     'ERR_CRIU_NOT_FOUND',
@@ -96,7 +99,7 @@ async function findBinary(
 }
 
 async function findLibrary(prefix: string | undefined): Promise<string> {
-  if (!prefix) return libraryName; // the loader's own search
+  if (!prefix) return libraryName; // The loader searches the system for it.
   for (const directory of libraryDirectories) {
     const path = join(prefix, directory, libraryName);
     if (await isFile(path)) return path;
@@ -104,7 +107,7 @@ async function findLibrary(prefix: string | undefined): Promise<string> {
   throw new CriuError('ERR_CRIU_LIBRARY_NOT_FOUND', `No ${libraryName} in ${join(prefix, 'lib')}`);
 }
 
-async function checked(binary: string): Promise<string> {
+async function checkBinary(binary: string): Promise<string> {
   if (!(await isFile(binary))) {
     throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu program at ${binary}`);
   }

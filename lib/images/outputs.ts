@@ -74,8 +74,9 @@ interface OutputSettings {
 export type Bound = <T>(step: Promise<T>, undo?: (late: T) => unknown) => Promise<T>;
 
 /**
- * Opens the directories that an operation writes to, making them if need be. They are closed with the
- * scope. Both are looked at before either is touched, and after a failure neither is left behind.
+ * Opens the directories that an operation writes to, making them if need be. They are closed with
+ * the scope. Both are looked at before either is touched, and after a failure neither is left
+ * behind.
  *
  * @throws RangeError, CriuError as {@link checkDirectory} does.
  */

@@ -24,7 +24,7 @@ interface DumpCheck {
   check(request: DumpRequest, installation: Installation): void | Promise<void>;
 }
 
-/** What is told before a dump waits for its turn, in this order. */
+/** The checks before a dump waits for its turn, in this order. */
 export const checksBeforeTurn: readonly DumpCheck[] = [
   { stage: 'criu', check: checkService },
   { stage: 'process', check: checkProcess },
@@ -34,7 +34,7 @@ export const checksBeforeTurn: readonly DumpCheck[] = [
   { stage: 'process', check: checkPipes },
 ];
 
-/** What may have changed while a dump waited, and is looked at last, in this order. */
+/** The checks of what may have changed while a dump waited for its turn, in this order. */
 export const checksInTurn: readonly DumpCheck[] = [
   { stage: 'request', check: checkStatus },
   { stage: 'container', check: ({ precondition }) => precondition?.() },
@@ -107,12 +107,12 @@ async function checkPipes({ pid, options, operation }: DumpRequest): Promise<voi
   });
 }
 
-/** The descriptor was open when the options were validated. */
+/** The descriptor was open when the options were validated, but may have been closed since. */
 function checkStatus({ options: { statusFd } }: DumpRequest): void {
   if (statusFd !== undefined) checkStatusFd(statusFd);
 }
 
-/** CRIU would find out with the tasks frozen and all their memory read. */
+/** CRIU would only find out when the tasks are frozen and all their memory is read. */
 async function checkListening({ options }: DumpRequest): Promise<void> {
   const { lazyPages, pageServer } = options;
   if (lazyPages !== true || pageServer === undefined) return;

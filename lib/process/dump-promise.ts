@@ -1,14 +1,17 @@
 /** A dump under way. */
 export interface DumpPromise<T> extends Promise<T> {
   /**
-   * Resolves when the lazy pages can be fetched; of a dump without `lazyPages`, with the dump itself.
-   * Rejects with the dump's error when it does not come to that. Nobody has to listen to it.
+   * Resolves when the lazy pages can be fetched. For a dump without `lazyPages` it resolves with
+   * the dump itself. Rejects with the dump's error when the dump fails before. Nobody has to listen
+   * to it.
    */
   readonly statusReady: Promise<void>;
 }
 
 /**
- * Runs a dump, which is given what tells that its lazy pages can be fetched.
+ * Runs a dump.
+ *
+ * @param run - Gets a function to be called when the lazy pages can be fetched.
  */
 export function withStatus<T>(run: (statusReady: () => void) => Promise<T>): DumpPromise<T> {
   let ready = (): void => {};

@@ -11,8 +11,8 @@ export type Verdict =
 /**
  * Decides what is kept of a dump that CRIU was asked for.
  *
- * CRIU kills the tasks after `post-dump` and before it answers. Should it die in between, its images
- * may be all that is left of them.
+ * CRIU kills the tasks after `post-dump` and before it answers. Should it die in between, its
+ * images may be all that is left of them.
  */
 export function whatToKeep(
   { success, replied, events }: Pick<Outcome, 'success' | 'replied' | 'events'>,

@@ -42,7 +42,7 @@ export async function writeImages(job: DumpJob, scope: Scope): Promise<WrittenDu
 /** @returns undefined, with nothing touched, when more is needed than a new directory. */
 async function writeIntoNew(job: DumpJob, scope: Scope): Promise<WrittenDump | undefined> {
   const { request } = job;
-  // A directory that does not answer holds up the thread that makes it.
+  // A file system that does not answer would hold up the native thread, beyond any time limit.
   if (!needsOnlyNew(job) || request.deadline.isBounded) return undefined;
   const { imageFiles: files = [] } = request;
   const directory: FreshDirectory = { path: request.options.imagePath, files };
@@ -72,7 +72,7 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
   const { options, deadline } = job.request;
   const { imagePath, workPath, existing, logFile } = options;
   const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
-  // Without a limit it has been tried already.
+  // Without a time limit the native thread has already tried to make it.
   if (needsOnlyNew(job) && deadline.isBounded) {
     const made = openFresh({ path: imagePath, files: [] });
     const images = await bound(made, (late) => late && removeAndClose(late));

@@ -4,12 +4,12 @@ import { kill } from '../linux/kill.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import type { NativeOutcome } from '../native/contract.js';
 
-/** Ticks a second of the times in `/proc`, on every platform of Linux. */
+/** The times in `/proc` count in ticks of this many a second, on every platform of Linux. */
 const userHz = 100;
 const maxLooks = 200;
 const lookIntervalMs = 5;
 
-/** Now, as `/proc/PID/stat` counts. */
+/** The present time, in the ticks in which `/proc/PID/stat` tells start times. */
 export function nowInTicks(): number {
   const [uptime = '0'] = readFileSync('/proc/uptime', 'latin1').split(' ');
   return Math.floor(Number(uptime) * userHz);
@@ -38,7 +38,7 @@ export async function killLeftovers(
     });
   // Those that had not left criu's process group have ended with it, and wait to be reaped.
   const killed = new Set(startedSince(true));
-  // Until none is left, for they make each other.
+  // They may be starting one another, so this goes on until none is left.
   for (let look = 0; look < maxLooks; look++) {
     const found = startedSince(false);
     if (found.length === 0) break;

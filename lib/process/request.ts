@@ -31,6 +31,9 @@ export interface DumpRequest extends OperationRequest {
   imageFiles?: readonly (readonly [string, string])[];
   /** Called when lazy pages can be fetched. */
   statusReady?: () => void;
-  /** Checks of the caller that must hold before anything is touched, run before the directory is made. */
+  /**
+   * Checks of the caller that must hold before anything is touched, run before the directory is
+   * made.
+   */
   precondition?: () => Promise<void>;
 }

@@ -122,7 +122,7 @@ async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   });
 }
 
-/** What a `criu service` cannot do: its process has neither our descriptors nor us as its parent. */
+/** The process of a `criu service` neither has our descriptors nor is a child of ours. */
 function refuseWithService({ service }: Installation, options: RestoreOptions): void {
   if (service === undefined) return;
   for (const name of ['inheritFd', 'restoreSibling'] as const) {
@@ -173,8 +173,9 @@ function nativeRequest(
 }
 
 /**
- * Restores; a pid that is only taken by a process that is gone, and that nobody has reaped yet, is
- * waited for, as right after a dump. That of the root beforehand, for each request calls the hooks.
+ * Runs the restore, and waits for a pid that is taken only by a process that is gone and that
+ * nobody has reaped yet, as right after a dump. The root's pid is waited for beforehand, because
+ * each request calls the hooks.
  */
 async function restoreOnceFree(
   request: RestoreRequest,
@@ -193,7 +194,7 @@ async function restoreOnceFree(
     const since = nowInTicks();
     const outcome = await runNative(native, hooks, deadline);
     if (outcome.success) return outcome;
-    // CRIU has killed the tasks, unless it has died itself. Of the root we may be the parent.
+    // CRIU has killed the tasks, unless it has died itself. The root may be a child of ours.
     const ended = outcome.replied ? [outcome.pid] : await killLeftovers(pids, outcome, since);
     for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
     const error = await failure(request, outcome, outputs);
@@ -213,7 +214,7 @@ function takenPid(error: Error): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Who has a pid, waiting for it to be reaped if it is a zombie; undefined once it is free. */
+/** The name of the process that has a pid, or undefined once it is free. A zombie is waited for. */
 async function holderOf(
   pid: number,
   patience: number,
@@ -244,7 +245,8 @@ function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTiming
 
 function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {
   if (restoreSibling) return exitOfChild(pid);
-  // We are the init process, or what stands for it: nobody else would reap it.
+  // Without `restoreSibling` it is a child of ours if we are the init process, or stand in for it.
+  // Nobody else would reap it then.
   if (isOurs(pid)) void nativeAddon().waitForChild(pid, false);
   return undefined;
 }

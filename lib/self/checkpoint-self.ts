@@ -96,12 +96,13 @@ function startClock(): (restored: boolean) => number {
   return (restored) => (restored ? Math.max(0, Date.now() - wall) : performance.now() - monotonic);
 }
 
-type Saved = Omit<SelfCheckpoint, 'durationMs'>;
+/** What is known of a checkpoint before its end. */
+type Result = Omit<SelfCheckpoint, 'durationMs'>;
 
 /** Calls the handlers before and after, whatever comes of the checkpoint. */
-async function betweenHandlers(save: () => Promise<Saved>): Promise<Saved> {
+async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
   const goOn = await callBefore();
-  let saved: Saved | undefined;
+  let saved: Result | undefined;
   try {
     saved = await save();
     if (saved.restored) renewRandomness();
@@ -115,7 +116,7 @@ async function saveOrExplain(
   request: SelfRequest,
   installation: Installation,
   takesPath: boolean,
-): Promise<Saved> {
+): Promise<Result> {
   const { criu, options } = request;
   // What we keep ready is no part of what is looked at.
   await nativeAddon().closeAll();
@@ -128,7 +129,7 @@ async function saveOrExplain(
   }
 }
 
-/** Who has no parent cannot be left by what dumps it. */
+/** What dumps a process must not be its descendant, and that of an init process always is. */
 function requireParent(): void {
   if (process.pid !== 1) return;
   throw new CriuError(
@@ -142,7 +143,7 @@ async function save(
   request: SelfRequest,
   installation: Installation,
   takesPath: boolean,
-): Promise<Saved> {
+): Promise<Result> {
   const { imagePath, logFile: logName } = request.options;
   const logs = [logName, outputName] as const;
   return withScope(async (scope) => {
@@ -163,7 +164,7 @@ async function askCriu(
   installation: Installation,
   outputs: Outputs,
   takesPath: boolean,
-): Promise<Saved> {
+): Promise<Result> {
   const { criu, options, deadline } = request;
   const { images, logFile } = outputs;
   deadline.check('request');

@@ -11,7 +11,7 @@ export function snapshotEnvironment(directory: string): Record<string, string> {
   const preloaded = LD_PRELOAD ? [LD_PRELOAD] : [];
   return {
     [snapshotVariable]: directory,
-    // For Node.js 20; newer ones make an io_uring nevertheless.
+    // This keeps Node.js 20 from making an io_uring. Newer versions make one nevertheless.
     UV_USE_IO_URING: '0',
     LD_PRELOAD: [nativeFile('criu_no_io_uring.so'), ...preloaded].join(' '),
   };

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 
 /** How many memory pages the restored tasks have and lack. */
 export interface LazyPagesProgress {
-  /** All; 0 before a restore has begun. */
+  /** All of them; 0 before a restore has begun. */
   total: number;
   served: number;
   left: number;
@@ -11,7 +11,7 @@ export interface LazyPagesProgress {
 
 const foundPages = /Found (\d+) pages to be handled by UFFD/;
 const copiedBytes = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
-/** Of the kernel's notes for each program (getauxval), pairs of a type and a value. */
+/** The type of the note with the page size, in the kernel's notes for a program (getauxval). */
 const AT_PAGESZ = 6n;
 const pageSize = ((): number => {
   const notes = readFileSync('/proc/self/auxv');
@@ -26,7 +26,7 @@ export class LazyPagesLog {
   #offset = 0;
   #rest = '';
   #progress: LazyPagesProgress = { total: 0, served: 0, left: 0 };
-  /** One at a time. */
+  /** The reading under way; only one reads at a time. */
   #reading: Promise<unknown> = Promise.resolve();
   #isFinished = false;
 

@@ -30,25 +30,25 @@ export interface LazyPagesHandle extends AsyncDisposable {
   /** Absolute path of CRIU's log. */
   readonly logFile: string;
   /**
-   * Resolves when the restored tasks have all their memory. Rejects with a CriuError when that could
-   * not be fetched: the tasks that were restored then find zeros in the place of what is missing,
-   * and have to be ended. Rejects with an AbortError after `close` or an abort.
+   * Resolves when the restored tasks have all their memory. Rejects with a CriuError when that
+   * could not be fetched: the tasks that were restored then find zeros in the place of what is
+   * missing, and have to be ended. Rejects with an AbortError after `close` or an abort.
    */
   readonly finished: Promise<LazyPagesResult>;
-  /** How far it is. Counted from its log, so it needs the `logLevel` 4 that is the default. */
+  /** Tells how far it is. This is counted from its log, and needs the default `logLevel` of 4. */
   progress(): Promise<LazyPagesProgress>;
   /**
-   * Ends it and waits for that. When tasks that were restored depend on it, it waits until they have
-   * their memory instead; with `force` it ends it all the same, and they find zeros in the place of
-   * what is missing: end them first. Never rejects.
+   * Ends it and waits for that. When tasks that were restored depend on it, it waits until they
+   * have their memory instead; with `force` it ends it all the same, and they find zeros in the
+   * place of what is missing: end them first. Never rejects.
    */
   close(options?: { force?: boolean }): Promise<void>;
 }
 
 /**
  * Starts `criu lazy-pages`, which fetches the memory of a lazy dump from where that serves it, and
- * gives it to the tasks that `restore({ lazyPages: true })` restores from the same images: first what
- * they touch, then the rest. Resolves when a restore can begin.
+ * gives it to the tasks that `restore({ lazyPages: true })` restores from the same images: first
+ * what they touch, then the rest. Resolves when a restore can begin.
  *
  * An abort ends it like `close`.
  *
@@ -149,7 +149,7 @@ async function checkUserfaults(criu: Criu): Promise<void> {
   throw new CriuError('ERR_CRIU_FEATURE_MISSING', lacking, { operation });
 }
 
-/** Without them the daemon would end with words about a file that is missing. */
+/** Without images the daemon would end and only tell of a file that is missing. */
 async function checkImages(imagePath: string): Promise<void> {
   const inventory = await stat(join(imagePath, 'inventory.img')).catch(() => undefined);
   if (inventory) return;

@@ -30,8 +30,8 @@ export interface PageServerHandle extends AsyncDisposable {
   /** The port that it listens on. */
   readonly port: number;
   /**
-   * Resolves when a dump has sent all its memory. Rejects with a CriuError when the transfer failed,
-   * and with an AbortError after `close` or an abort; what was received is removed then.
+   * Resolves when a dump has sent all its memory. Rejects with a CriuError when the transfer
+   * failed, and with an AbortError after `close` or an abort; what was received is removed then.
    */
   readonly finished: Promise<PageServerResult>;
   /** Ends it, whatever it is doing, and waits until all is cleaned up. Never rejects. */
