@@ -29,10 +29,9 @@ export async function killLeftovers(
   outcome: NativeOutcome,
   since: number,
 ): Promise<number[]> {
-  // For a tree with a pid namespace of its own only CRIU can tell the pid; the others die with it.
-  const told = outcome.events.flatMap(({ pid = 0 }) => (pid > 0 ? pid : []));
+  const candidates = tasksOf(expected, outcome);
   const startedSince = (isDead: boolean): number[] =>
-    [...told, ...expected].filter((pid) => {
+    candidates.filter((pid) => {
       const stat = tryReadProcessStat(pid);
       return stat !== undefined && stat.isDead === isDead && stat.startTime >= since;
     });
@@ -49,4 +48,34 @@ export async function killLeftovers(
     await sleep(lookIntervalMs);
   }
   return [...killed];
+}
+
+/**
+ * Waits, for a second at most, until the tasks have ended that CRIU has killed after a failure: they
+ * may still be dying when it answers.
+ *
+ * @param expected - The pids that they were to have.
+ * @param since - When criu was asked: {@link nowInTicks}.
+ * @returns those that wait to be reaped, and those that have not ended.
+ */
+export async function untilEnded(
+  expected: readonly number[],
+  outcome: NativeOutcome,
+  since: number,
+): Promise<number[]> {
+  let left = tasksOf(expected, outcome);
+  for (let look = 0; look < maxLooks; look++) {
+    const stats = left.map((pid) => ({ pid, stat: tryReadProcessStat(pid) }));
+    const ours = stats.filter(({ stat }) => stat !== undefined && stat.startTime >= since);
+    left = ours.map(({ pid }) => pid);
+    if (ours.every(({ stat }) => stat?.isDead)) break;
+    await sleep(lookIntervalMs);
+  }
+  return left;
+}
+
+/** What a restore may have made. For a tree with a pid namespace of its own only CRIU can tell the pid. */
+function tasksOf(expected: readonly number[], { pid: root, events }: NativeOutcome): number[] {
+  const told = events.flatMap(({ pid = 0 }) => pid);
+  return [...new Set([...told, root, ...expected])].filter((pid) => pid > 0);
 }

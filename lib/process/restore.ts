@@ -22,7 +22,7 @@ import type { RestoreOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { failure } from './failure.js';
-import { killLeftovers, nowInTicks } from './leftovers.js';
+import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
 import { type ClaimedDirectory, inTurn } from './turn.js';
 
@@ -195,13 +195,22 @@ async function restoreOnceFree(
     const outcome = await runNative(native, hooks, deadline);
     if (outcome.success) return outcome;
     // CRIU has killed the tasks, unless it has died itself. The root may be a child of ours.
-    const ended = outcome.replied ? [outcome.pid] : await killLeftovers(pids, outcome, since);
-    for (const pid of ended) if (isOurs(pid)) await nativeAddon().waitForChild(pid, true);
+    if (!outcome.replied) await killLeftovers(pids, outcome, since);
+    await reap(await untilEnded(pids, outcome, since));
     const error = await failure(request, outcome, outputs);
     const pid = takenPid(error);
     if (pid === undefined) throw error;
     const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
+  }
+}
+
+/** Reaps those of which we are the parent, and waits for none that does not end. */
+async function reap(pids: readonly number[]): Promise<void> {
+  for (const pid of pids.filter(isOurs)) {
+    const isDead = tryReadProcessStat(pid)?.isDead === true;
+    const reaped = nativeAddon().waitForChild(pid, isDead);
+    if (isDead) await reaped;
   }
 }
 
