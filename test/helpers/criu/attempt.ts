@@ -49,7 +49,10 @@ export async function fieldsReceived(
   type: 'DUMP' | 'RESTORE' = 'DUMP',
 ): Promise<Fields> {
   const traced = await traceCriu(scope);
-  await operate(new Criu({ binary: traced.binary }));
+  const criu = new Criu({ binary: traced.binary });
+  await operate(criu);
+  // Whoever looks at all processes called criu is not to meet the one that is kept ready here.
+  await criu.close();
   const requests = await traced.requests();
   const request = requests.find((one) => one.type === type);
   if (request === undefined) {
