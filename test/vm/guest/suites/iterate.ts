@@ -212,7 +212,7 @@ export const suite: Suite = {
       assert.throws(() => iterate(workload.pid, { imagePath, ...options }), message);
       assert.throws(() => iterate('some', { imagePath, ...options }), message);
     }
-    assert.throws(() => iterate(0, { imagePath }), /pid/);
+    assert.throws(() => iterate(0, { imagePath }), /id of a process .* target .*received 0/);
     await assert.rejects(iterate('none', { imagePath }).next(), {
       code: 'ERR_CONTAINER_NOT_FOUND',
       directories: [],
