@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { run, sleep } from '../../helpers/exec.js';
+import { criuBinary } from '../../helpers/paths.js';
+import type { Bench } from '../bench.js';
+import type { Kind } from '../kind.js';
+import { type Performance, Subject } from '../subject.js';
+import { startTarget, type Target } from '../targets.js';
+import type { Trial } from '../trial.js';
+
+const processes = 3;
+/** With so many at once on a small machine each has to wait for its turn. */
+const limitMs = 60_000;
+
+type What = 'dump' | 'checkpoint' | 'restore' | 'check' | 'pageServer' | 'same' | 'runc';
+const mix: readonly What[] = [
+  'dump',
+  'checkpoint',
+  'check',
+  'pageServer',
+  'dump',
+  'restore',
+  'same',
+  'runc',
+];
+
+/** What one of the crowd did. */
+interface Part {
+  what: What;
+  imagePath: string;
+  said: string | undefined;
+  ok: boolean;
+}
+
+/** So many operations at once, of all kinds, from threads and processes. */
+async function crowd(
+  bench: Bench,
+  size: number,
+  subjects: Subject[],
+  targets: Target[],
+  containers: Target[],
+): Promise<Trial> {
+  const trial: Trial = {
+    fault: `${size} operations at once`,
+    losses: [],
+    leaks: [],
+    beyond: [],
+    endMs: 0,
+  };
+  const spent: Target[] = [];
+  const images: string[] = [];
+  const prepared: string[] = [];
+  // What is to be restored has to be saved before.
+  for (let number = 0; number < Math.floor(size / 8); number++) {
+    const target = await startTarget('process', 4);
+    spent.push(target);
+    const imagePath = bench.path('to-restore');
+    const settled = await subjects[0]?.call('dump', target.pid, { imagePath });
+    if (!settled?.ok) throw new Error(`nothing to restore: ${settled?.error?.message}`);
+    prepared.push(imagePath);
+  }
+  const part = async (number: number): Promise<Part> => {
+    const what = mix[Math.floor(bench.random() * mix.length)] ?? 'dump';
+    const subject = subjects[number % subjects.length] as Subject;
+    const inWorker = number % 3 === 0;
+    const imagePath = bench.path(what);
+    images.push(imagePath);
+    const container = containers[number % containers.length] as Target;
+    const target = targets[number % targets.length] as Target;
+    const of = (one: Target): Performance =>
+      subject.perform({
+        call: one.call,
+        target: one.key,
+        inWorker,
+        options: { leaveRunning: true, imagePath, ...one.options },
+      });
+    const told = async (running: Performance): Promise<Part> => {
+      const settled = await running.settled;
+      const said = settled?.error ? `${settled.error.code} ${settled.error.message}` : undefined;
+      if (settled === undefined) return { what, imagePath, said: 'no end of its own', ok: false };
+      return { what, imagePath, said, ok: settled.ok };
+    };
+    await sleep(bench.random() * 20);
+    const [toRestore] = what === 'restore' ? prepared.splice(0, 1) : [];
+    if (what === 'runc') {
+      const { code, stderr } = (await container.container?.runc(
+        '--criu',
+        criuBinary,
+        'checkpoint',
+        '--leave-running',
+        '--image-path',
+        imagePath,
+        container.container.id,
+      )) ?? { code: 0, stderr: '' };
+      return { what, imagePath, said: code === 0 ? undefined : `runc: ${stderr}`, ok: code === 0 };
+    }
+    if (what === 'check') return told(subject.perform({ call: 'check', inWorker }));
+    if (what === 'pageServer')
+      return told(subject.perform({ call: 'pageServer', target: imagePath, inWorker }));
+    if (toRestore !== undefined)
+      return told(subject.perform({ call: 'restore', target: toRestore, inWorker }));
+    // All of these go for one container.
+    if (what === 'same') return told(of(containers[0] as Target));
+    return told(of(what === 'checkpoint' ? container : target));
+  };
+  const start = performance.now();
+  const all = Promise.all(Array.from({ length: size }, (_, number) => part(number)));
+  const parts = await Promise.race([all, sleep(limitMs).then(() => undefined)]);
+  trial.endMs = performance.now() - start;
+  if (parts === undefined) trial.losses.push(`not all have settled after ${limitMs / 1000} s`);
+  for (const { what, imagePath, said, ok } of parts ?? []) {
+    // Two of one container: the second is refused, by us or by runc's criu that finds it traced.
+    const isRefusal = /^ERR_CONTAINER_BUSY|^ERR_CRIU_FAILED|^runc: /.test(said ?? '');
+    if (!ok && !(isRefusal && /^(same|runc|checkpoint|dump)$/.test(what)))
+      trial.losses.push(`${what}: ${said}`);
+    if (!ok && existsSync(`${imagePath}/inventory.img`) && what !== 'runc')
+      trial.losses.push(`${what}: images that look complete are left`);
+  }
+  for (const target of [...targets, ...containers, ...spent]) {
+    const { gone, damages } = await target.examine(1_000);
+    const isSaved = spent.includes(target);
+    if (gone && !isSaved) trial.losses.push(`a ${target.kind} is gone`);
+    trial.losses.push(...damages.map((damage) => `a ${target.kind}: ${damage}`));
+  }
+  for (const target of spent) await target.end();
+  for (const subject of subjects) {
+    trial.losses.push(...subject.strays.splice(0));
+    if (!(await subject.answers(1_000)))
+      trial.losses.push(`a process does not answer any more: ${subject.end ?? 'it lives'}`);
+  }
+  for (const path of images) await rm(path, { recursive: true, force: true });
+  return trial;
+}
+
+export const crowdKind: Kind = {
+  name: 'crowd',
+  what: '1 to 32 operations at once, mixed, from threads and processes, with runc checkpoint among them',
+  async *run(bench) {
+    const subjects = await Promise.all(Array.from({ length: processes }, () => Subject.start()));
+    const targets = await Promise.all(Array.from({ length: 6 }, () => startTarget('process', 4)));
+    const containers = await Promise.all(
+      Array.from({ length: 3 }, () => startTarget('container', 4)),
+    );
+    try {
+      for (let round = 0; round < Math.ceil(bench.rounds / 10); round++) {
+        for (const size of [1, 2, 4, 8, 16, 32])
+          yield await crowd(bench, size, subjects, targets, containers);
+      }
+      const before = await run('ps', [
+        '-o',
+        'pid,ppid,stat,comm',
+        '--ppid',
+        subjects.map(({ pid }) => pid).join(','),
+      ]);
+      const zombies = before.stdout.split('\n').filter((line) => / Z/.test(line));
+      if (zombies.length > 0)
+        yield {
+          fault: 'all of the crowds',
+          losses: [],
+          leaks: [`zombies: ${zombies.join('; ')}`],
+          beyond: [],
+          endMs: 0,
+        };
+    } finally {
+      for (const subject of subjects) await subject.stop();
+      for (const target of [...targets, ...containers]) await target.end();
+    }
+  },
+};

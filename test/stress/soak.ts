@@ -1,0 +1,220 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runOk } from '../helpers/exec.js';
+import { firewallRules } from '../helpers/leaks.js';
+import { requireNeeds } from '../helpers/needs.js';
+import { isFlat, type Slope, slopeOf } from './slope.js';
+import { Subject } from './subject.js';
+import { startTarget, type Target } from './targets.js';
+
+const help = `Usage: npm run test:soak -- [option]...
+
+Dumps a process and checkpoints a container, left running, again and again in one Node process, and
+looks whether memory, descriptors, threads, processes, mounts, cgroups or rules grow.
+
+  --dumps N         of a process (default: 10000)
+  --checkpoints N   of a container (default: 3000)
+  --every N         rounds between two looks (default: 100)
+  --env NAME=VALUE  for the Node process; may be repeated
+  --json FILE       write all samples there
+`;
+
+/** What is looked at, with the growth over all rounds that counts as none. */
+const measures = {
+  rssKiB: 1024,
+  heapKiB: 512,
+  nativeKiB: 512,
+  jsHeapKiB: 512,
+  externalKiB: 64,
+  descriptors: 0.5,
+  threads: 0.5,
+  children: 0.5,
+  zombies: 0.5,
+  mounts: 0.5,
+  cgroups: 0.5,
+  rules: 0.5,
+  shmKiB: 64,
+} as const;
+type Measure = keyof typeof measures;
+type Sample = { round: number } & Record<Measure, number>;
+
+/** Private dirty memory of the process by what it is for, in KiB. */
+function nativeMemory(pid: number): { rss: number; heap: number; anonymous: number; shm: number } {
+  const sums = { rss: 0, heap: 0, anonymous: 0, shm: 0 };
+  let name = '';
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    const head = /^[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \d+\s*(.*)$/.exec(line);
+    if (head) {
+      name = head[1] ?? '';
+      continue;
+    }
+    const [, field, value] = /^(Rss|Private_Dirty):\s+(\d+) kB$/.exec(line) ?? [];
+    if (field === 'Rss') sums.rss += Number(value);
+    if (field !== 'Private_Dirty') continue;
+    if (name === '[heap]') sums.heap += Number(value);
+    else if (name === '') sums.anonymous += Number(value);
+    else if (name.startsWith('/memfd') || name.startsWith('/dev/shm')) sums.shm += Number(value);
+  }
+  return sums;
+}
+
+function countCgroups(): number {
+  let count = 0;
+  const visit = (path: string, depth: number): void => {
+    try {
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        if (!entry.isDirectory()) continue;
+        count++;
+        if (depth > 0) visit(join(path, entry.name), depth - 1);
+      }
+    } catch {
+      // It is gone.
+    }
+  };
+  visit('/sys/fs/cgroup', 4);
+  return count;
+}
+
+async function sample(
+  subject: Subject,
+  round: number,
+  memory: NodeJS.MemoryUsage,
+): Promise<Sample> {
+  const { rss, heap, anonymous, shm } = nativeMemory(subject.pid);
+  const { descriptors, threads, children } = subject.holdings();
+  const jsHeapKiB = memory.heapTotal / 1024;
+  return {
+    round,
+    rssKiB: rss,
+    heapKiB: heap,
+    // V8's heap is anonymous memory, too.
+    nativeKiB: anonymous - jsHeapKiB,
+    jsHeapKiB: memory.heapUsed / 1024,
+    externalKiB: (memory.external + memory.arrayBuffers) / 1024,
+    descriptors: [...descriptors.values()].reduce((sum, count) => sum + count, 0),
+    threads,
+    children: children.length,
+    zombies: children.filter((name) => name.endsWith('(zombie)')).length,
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
+    cgroups: countCgroups(),
+    rules: (await firewallRules()).split('\n').filter(Boolean).length,
+    shmKiB: shm,
+  };
+}
+
+interface Soak {
+  name: string;
+  samples: Sample[];
+  rounds: number;
+  failed: number;
+  last: unknown;
+}
+
+/** One kind of call, in a Node process of its own. */
+async function soak(
+  name: string,
+  target: Target,
+  rounds: number,
+  every: number,
+  environment: Record<string, string>,
+): Promise<Soak> {
+  const directory = mkdtempSync(join(tmpdir(), 'libcriu-soak-'));
+  await runOk('mount', ['-t', 'tmpfs', '-o', 'size=256m,mode=700', 'libcriu-soak', directory]);
+  mkdirSync(join(directory, 'images'));
+  const imagePath = join(directory, 'images', 'round');
+  const options = { leaveRunning: true, imagePath, ...target.options };
+  const subject = await Subject.start(environment, ['--expose-gc']);
+  const result: Soak = { name, samples: [], rounds, failed: 0, last: undefined };
+  try {
+    for (let round = 0; round < rounds; round += every) {
+      const { failed, last, memory } = await subject.soak({
+        call: target.call,
+        target: target.key,
+        options,
+        rounds: Math.min(every, rounds - round),
+        remove: imagePath,
+      });
+      result.failed += failed;
+      result.last = last ?? result.last;
+      result.samples.push(await sample(subject, round + every, memory));
+      if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${round + every} of ${rounds} `);
+    }
+  } finally {
+    await subject.stop();
+    await runOk('umount', [directory]);
+    rmSync(directory, { recursive: true });
+  }
+  return result;
+}
+
+function tell({ name, samples, rounds, failed, last }: Soak): {
+  lines: string[];
+  rises: Measure[];
+} {
+  const rises: Measure[] = [];
+  const rows = Object.entries(measures).map(([measure, tolerated]) => {
+    const key = measure as Measure;
+    const slope: Slope = slopeOf(samples.map((one) => ({ round: one.round, value: one[key] })));
+    const flat = isFlat(slope, rounds, tolerated);
+    if (!flat) rises.push(key);
+    const per100 = (value: number): string => (value * 100).toFixed(2);
+    const first = samples[Math.floor(samples.length * 0.3)]?.[key] ?? 0;
+    const end = samples.at(-1)?.[key] ?? 0;
+    return `| ${name} | ${measure} | ${first.toFixed(0)} | ${end.toFixed(0)} | ${per100(slope.perRound)} (${per100(slope.lowest)} to ${per100(slope.highest)}) | ${flat ? 'flat' : 'RISES'} |`;
+  });
+  const lines = [
+    ...rows,
+    `| ${name} | failed | | ${failed} of ${rounds} | | ${failed === 0 ? '' : JSON.stringify(last)} |`,
+  ];
+  return { lines, rises };
+}
+
+/** The command `npm run test:soak`. */
+export async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      dumps: { type: 'string', default: '10000' },
+      checkpoints: { type: 'string', default: '3000' },
+      every: { type: 'string', default: '100' },
+      env: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc');
+  const environment = Object.fromEntries(
+    values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
+  );
+  const every = Number(values.every);
+  const parts = [
+    { name: 'dump', kind: 'process', rounds: Number(values.dumps) },
+    { name: 'checkpoint', kind: 'container', rounds: Number(values.checkpoints) },
+  ] as const;
+  const soaks: Soak[] = [];
+  for (const { name, kind, rounds } of parts) {
+    if (rounds === 0) continue;
+    const target = await startTarget(kind, 1);
+    try {
+      soaks.push(await soak(name, target, rounds, every, environment));
+    } finally {
+      await target.end();
+    }
+  }
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(soaks, null, 2));
+  const told = soaks.map(tell);
+  const head = [
+    '| what | measure | after warm-up | at the end | per 100 rounds (95 %) | |',
+    '| --- | --- | --- | --- | --- | --- |',
+  ];
+  process.stdout.write(`${[...head, ...told.flatMap(({ lines }) => lines)].join('\n')}\n`);
+  const isGood =
+    told.every(({ rises }) => rises.length === 0) && soaks.every(({ failed }) => failed === 0);
+  return isGood ? 0 : 1;
+}
