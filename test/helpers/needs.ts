@@ -30,6 +30,8 @@ const needs = {
   ip: () => isCommand('ip'),
   openssl: () => isCommand('openssl'),
   iptables: () => isCommand('iptables-restore'),
+  prlimit: () => isCommand('prlimit'),
+  nft: () => isCommand('nft'),
 } satisfies Record<string, () => boolean>;
 
 export type Need = keyof typeof needs;

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Scope } from '../helpers/cleanup.js';
-import { sleep, until } from '../helpers/exec.js';
-import { type Holdings as MachineHoldings, takeHoldings } from '../helpers/leaks.js';
-import { useLargePipes } from '../helpers/network.js';
-import { allProcesses, processState } from '../helpers/process.js';
+import { sleep, until } from '../helpers/system/exec.js';
+import { type Holdings as MachineHoldings, takeHoldings } from '../helpers/system/leaks.js';
+import { useLargePipes } from '../helpers/system/network.js';
+import { allProcesses, processState } from '../helpers/system/process.js';
 import { type Holdings, Subject, send } from './subject.js';
 import { startTarget, type Target, type TargetKind } from './targets.js';
 
@@ -71,6 +71,14 @@ export class Bench {
     }
     this.#baseline = await settled(subject);
     return subject;
+  }
+
+  /** One that has done nothing yet, and has none of the threads that others have. */
+  async coldSubject(): Promise<Subject> {
+    await this.replaceSubject();
+    this.#baseline = undefined;
+    this.#subject = await Subject.start(this.#environment);
+    return this.#subject;
   }
 
   /** A target that nothing has happened to. */

@@ -58,11 +58,11 @@ export async function main(args: string[]): Promise<number> {
         say(`  ${trial.fault}: ${bad.join('; ') || `survived, ${Math.round(trial.endMs)} ms`}`);
     });
     rows.push(row);
+    if (values.json) writeFileSync(values.json, JSON.stringify({ seed, rounds, rows }, null, 2));
     say(
       `${row.kind}: ${row.injected} faults, ${row.losses} losses, ${row.leaks} leaks, ${row.seconds.toFixed(0)} s`,
     );
   }
   for (const line of ['', ...table(rows), '', ...summary(rows)]) say(line);
-  if (values.json) writeFileSync(values.json, JSON.stringify({ seed, rounds, rows }, null, 2));
   return rows.some(({ losses, leaks }) => losses + leaks > 0) ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { sleep, until } from '../helpers/exec.js';
-import { allProcesses, type ProcessState } from '../helpers/process.js';
+import { sleep, until } from '../helpers/system/exec.js';
+import { allProcesses, type ProcessState } from '../helpers/system/process.js';
 
 /** A call that the process under stress is to make. */
 export interface Request {

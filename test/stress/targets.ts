@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Scope } from '../helpers/cleanup.js';
-import { type Container, startContainer } from '../helpers/container.js';
-import { run, sleep, until } from '../helpers/exec.js';
-import { freezerDirectory } from '../helpers/freezer.js';
-import { processState, reportIn, tracesOf, workloadBinary } from '../helpers/process.js';
+import { run, sleep, until } from '../helpers/system/exec.js';
+import { freezerDirectory } from '../helpers/system/freezer.js';
+import { processState, reportIn, tracesOf, workloadBinary } from '../helpers/system/process.js';
+import { type Container, startContainer } from '../helpers/workloads/container.js';
 import { send } from './subject.js';
 
 /**
@@ -249,7 +249,7 @@ export async function startTarget(kind: TargetKind, mebibytes: number): Promise<
       container,
       cgroup: freezerDirectory(pid).path,
       log: join(container.rootfs, 'ticks'),
-      options: { root: container.stateRoot },
+      options: { stateRoot: container.stateRoot },
     });
   }
   const directory = await scope.directory();

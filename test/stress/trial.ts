@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { sleep, until } from '../helpers/exec.js';
+import { sleep, until } from '../helpers/system/exec.js';
 import { type Bench, continueAll, livesOn, looksComplete } from './bench.js';
 import type { Performance, Request, Settled, Subject } from './subject.js';
 import type { Target, TargetKind } from './targets.js';
@@ -47,6 +47,8 @@ export interface Plan {
   mustSucceed?: boolean;
   /** Damages for which CRIU alone answers: of a criu that was killed while its code ran in the tasks. */
   isBeyond?: (damage: string) => boolean;
+  /** Where the images may be as well, when somebody has moved them. */
+  movedTo?: (imagePath: string) => string;
   /** More to be looked at when all is over. */
   afterwards?: (context: Context, settled: Settled | undefined) => Promise<string[]> | string[];
 }
@@ -172,7 +174,11 @@ function judgeOutcome(
     if (plan.mustSucceed) trial.losses.push(`was to succeed, and has not: ${code} ${message}`);
   }
   if (settled?.ok && !looksComplete(imagePath)) {
-    trial.losses.push('it has succeeded without complete images');
+    const moved = plan.movedTo !== undefined && looksComplete(plan.movedTo(imagePath));
+    if (!moved) trial.losses.push('it has succeeded without complete images');
+    else if (!settled.warnings?.length) {
+      trial.losses.push('it has succeeded, and does not say that the images are elsewhere');
+    }
   }
   if (!settled && !plan.endsSubject && plan.endsCall !== true) {
     trial.losses.push(`the process has ended by it: ${subject.end}`);
@@ -188,16 +194,16 @@ async function judgeGone(
   trial: Trial,
 ): Promise<void> {
   const said = settled?.error ? `${settled.error.code} ${settled.error.message}` : 'no error';
-  const complete = looksComplete(imagePath);
-  if (complete && target.kind === 'process') {
+  const place = [imagePath, plan.movedTo?.(imagePath) ?? imagePath].find(looksComplete);
+  if (place !== undefined && target.kind === 'process') {
     // A spare that was killed in the same moment is no criu to restore with.
     await until('what was killed is gone', () => livesOn(started).length === 0, 2_000).catch(
       () => {},
     );
-    const back = await (await bench.subject()).call('restore', imagePath);
+    const back = await (await bench.subject()).call('restore', place);
     if (!back.ok)
       trial.losses.push(`the tasks are gone, and do not come back: ${back.error?.message}`);
-  } else if (!complete) {
+  } else if (place === undefined) {
     const loss = `the tasks are gone without images (${said})`;
     (plan.isBeyond?.(loss) ? trial.beyond : trial.losses).push(loss);
   }

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sleep } from '../../helpers/exec.js';
 import { prefix } from '../../helpers/paths.js';
+import { sleep } from '../../helpers/system/exec.js';
 import { type Bench, continueAll, looksComplete } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { compile } from '../programs.js';
@@ -111,7 +111,7 @@ export const answersKind: Kind = {
   name: 'answers',
   what: 'responses truncated, of another type, doubled, with descriptors, never',
   async *run(bench) {
-    const binary = await compile('fake_criu', bench.directory);
+    const binary = await compile('fakeCriu', bench.directory);
     for (const mode of modes) {
       yield await answered(bench, binary, mode, true);
       if (!mayLast.test(mode)) yield await answered(bench, binary, mode, false);

@@ -1,4 +1,4 @@
-import { freePort } from '../../helpers/port.js';
+import { freePort } from '../../helpers/system/port.js';
 import type { Bench } from '../bench.js';
 import type { TargetKind } from '../targets.js';
 import { durationOf, inject, type Plan, type Trial } from '../trial.js';

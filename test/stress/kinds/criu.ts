@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { sleep } from '../../helpers/exec.js';
 import { criuBinary } from '../../helpers/paths.js';
+import { sleep } from '../../helpers/system/exec.js';
 import { type Bench, continueAll } from '../bench.js';
 import type { Alone, Kind } from '../kind.js';
 import { send } from '../subject.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { run, sleep } from '../../helpers/exec.js';
 import { criuBinary } from '../../helpers/paths.js';
+import { run, sleep } from '../../helpers/system/exec.js';
 import type { Bench } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { type Performance, Subject } from '../subject.js';

@@ -1,4 +1,4 @@
-import { until } from '../../helpers/exec.js';
+import { until } from '../../helpers/system/exec.js';
 import { livesOn } from '../bench.js';
 import type { Kind } from '../kind.js';
 import type { TargetKind } from '../targets.js';

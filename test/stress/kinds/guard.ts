@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { sleep, until } from '../../helpers/exec.js';
+import { sleep, until } from '../../helpers/system/exec.js';
 import { type Bench, continueAll } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { send } from '../subject.js';

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { sleep, until } from '../../helpers/exec.js';
-import { allProcesses } from '../../helpers/process.js';
+import { sleep, until } from '../../helpers/system/exec.js';
+import { allProcesses } from '../../helpers/system/process.js';
 import { type Bench, continueAll, livesOn, looksComplete } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { send } from '../subject.js';

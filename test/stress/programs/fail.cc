@@ -1,8 +1,10 @@
-// Preloaded into a Node process under stress: the n-th call of a kind fails, as on a machine that has
-// no memory or no thread left. What fails is told by a page that this process shares with whoever
-// tests it, the file FAULT_CONTROL. None of it reaches criu, which gets no LD_PRELOAD of ours.
+// Preloaded into a Node process under stress: the n-th call of a kind fails, as on a machine that
+// has no memory or no thread left. What fails is told by a page that this process shares with
+// whoever tests it, the file FAULT_CONTROL. None of it reaches criu, which gets no LD_PRELOAD of
+// ours. Where each call that failed was made is written to the file FAULT_TRACE, if that is set.
 
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
@@ -28,7 +30,8 @@ namespace {
 
 enum What : int64_t { kNothing, kThread, kMemory, kMemoryOfJavaScript };
 
-// Its numbers are 64-bit ones in the machine's order, which test/stress/shortage.ts writes and reads.
+// Its numbers are 64-bit ones in the machine's order, which test/stress/shortage.ts writes and
+// reads.
 struct Control {
   std::atomic<int64_t> what;
   std::atomic<int64_t> from;   // the number of the first call that fails, from 1 on
@@ -38,11 +41,17 @@ struct Control {
 };
 
 Control* control = nullptr;
+int trace = -1;
 
 // Set by the name that the addon gives its threads; those of Node and of V8 have others.
 __attribute__((tls_model("initial-exec"))) thread_local bool is_ours = false;
 
 __attribute__((constructor)) void Open() {
+  if (const char* file = getenv("FAULT_TRACE"); file != nullptr) {
+    trace = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    void* first = nullptr;
+    backtrace(&first, 1);  // loads what it needs, which allocates
+  }
   const char* path = getenv("FAULT_CONTROL");
   const int fd = path == nullptr ? -1 : open(path, O_RDWR | O_CLOEXEC);
   if (fd < 0) return;
@@ -57,6 +66,12 @@ bool Fails(What what) {
   const int64_t from = control->from.load();
   if (number < from || number - from >= control->count.load()) return false;
   control->failed.fetch_add(1);
+  if (trace >= 0) {
+    void* frames[24];
+    const int depth = backtrace(frames, 24);
+    [[maybe_unused]] ssize_t written = write(trace, "failed:\n", 8);
+    backtrace_symbols_fd(frames, depth, trace);
+  }
   return true;
 }
 
@@ -136,7 +151,8 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
 
 }  // extern "C"
 
-// Only what the addon's own code asks for on the JavaScript thread: what Node asks for itself ends Node.
+// Only what the addon's own code asks for on the JavaScript thread: what Node asks for itself ends
+// Node.
 void* operator new(size_t size) {
   if (control != nullptr && control->what.load(std::memory_order_relaxed) == kMemoryOfJavaScript &&
       !is_ours && IsOfAddon(__builtin_return_address(0)) && Fails(kMemoryOfJavaScript)) {

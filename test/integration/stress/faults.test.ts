@@ -1,0 +1,30 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requireNeeds } from '../../helpers/needs.js';
+import { cleanUp, kinds, runKind } from '../../stress/run.js';
+
+beforeAll(() =>
+  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc', 'prlimit'),
+);
+afterAll(cleanUp);
+
+/** A minute of what `npm run test:stress` does, with so many moments at random. */
+const short: Readonly<Record<string, number>> = {
+  'criu-killed': 1,
+  'node-killed': 1,
+  'node-killed-any': 5,
+  'no-space': 1,
+  'no-thread': 1,
+  'worker-ended': 5,
+  exit: 5,
+  'time-over': 5,
+  crowd: 1,
+};
+
+test.each(Object.entries(short))('nothing is lost or left behind: %s', async (name, rounds) => {
+  const kind = kinds.find((one) => one.name === name);
+  if (kind === undefined) throw new Error(`there is no kind ${name}`);
+  const row = await runKind(kind, { rounds, seed: 1 });
+  const bad = row.trials.filter(({ losses, leaks }) => losses.length + leaks.length > 0);
+  expect(bad).toEqual([]);
+  expect(row.injected).toBeGreaterThan(0);
+});
