@@ -14,8 +14,9 @@ namespace {
 using enum OptionKind;
 
 // Setters that are missing on purpose: `criu_local_set_timeout` never marks the field as present,
-// that of inherit_fd refuses a criu that libcriu has not started, that of join_ns leaks; and
-// libcriu 4.2 has none for rst_sibling, lazy_pages, leave_stopped and tls*.
+// that of inherit_fd refuses a criu that libcriu has not started; `criu_local_free_opts` does not
+// free what those of join_ns, config_file and cgroup_yard have copied; and libcriu 4.2 has none for
+// rst_sibling, lazy_pages, leave_stopped and tls*.
 constexpr auto kRows = std::to_array<OptionRow>({
     {"images_dir_fd", 1, kFd, "criu_local_set_images_dir_fd"},
     {"pid", 2, kInt, "criu_local_set_pid"},
@@ -57,7 +58,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"weak_sysctls", 47, kBool, "criu_local_set_weak_sysctls"},
     {"lazy_pages", 48, kBool, nullptr},
     {"orphan_pts_master", 50, kBool, "criu_local_set_orphan_pts_master"},
-    {"config_file", 51, kString, "criu_local_set_config_file"},
+    {"config_file", 51, kString, nullptr},
     {"tcp_close", 52, kBool, "criu_local_set_tcp_close"},
     {"lsm_profile", 53, kString, "criu_local_set_lsm_profile"},
     {"tls_cacert", 54, kString, nullptr},
@@ -66,7 +67,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"tls_key", 57, kString, nullptr},
     {"tls", 58, kBool, nullptr},
     {"tls_no_cn_verify", 59, kBool, nullptr},
-    {"cgroup_yard", 60, kString, "criu_local_add_cg_yard"},
+    {"cgroup_yard", 60, kString, nullptr},
     {"pre_dump_mode", 61, kInt, "criu_local_set_pre_dump_mode"},
     {"lsm_mount_context", 63, kString, "criu_local_set_lsm_mount_context"},
     {"network_lock", 64, kInt, "criu_local_set_network_lock"},
