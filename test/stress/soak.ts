@@ -25,14 +25,14 @@ looks whether memory, descriptors, threads, processes, mounts, cgroups or rules 
 /**
  * What is looked at: memory with the growth over all rounds that counts as none, and things to be
  * counted. A leak shows in what malloc has given out. What the process holds beyond that is free memory
- * in malloc's arenas and V8's, which both take more in steps; the compiler of V8 adds code for hours.
+ * in malloc's arenas and V8's, which both take more in steps.
  */
 const measures = {
   mallocKiB: 64,
   rssKiB: 8192,
   heapKiB: 1024,
   arenasKiB: 4096,
-  jsHeapKiB: 1024,
+  jsHeapKiB: 256,
   externalKiB: 1024,
   shmKiB: 64,
   descriptors: 'counted',
@@ -112,6 +112,12 @@ async function sample(
   };
 }
 
+/** Without V8's optimizing compiler, whose code and notes grow for hours, and hide what does not end. */
+const flags = ['--expose-gc', '--no-opt', '--no-sparkplug'];
+
+/** What a thread keeps for itself of what it has freed counts as given out. */
+const uncached = 'glibc.malloc.tcache_count=0';
+
 interface Soak {
   name: string;
   samples: Sample[];
@@ -137,8 +143,8 @@ async function soak(
   writeFileSync(mallocUse, Buffer.alloc(8));
   const preload = await compile('mallocUse', directory);
   const subject = await Subject.start(
-    { LD_PRELOAD: preload, MALLOC_USE: mallocUse, ...environment },
-    ['--expose-gc'],
+    { LD_PRELOAD: preload, MALLOC_USE: mallocUse, GLIBC_TUNABLES: uncached, ...environment },
+    flags,
   );
   const result: Soak = { name, samples: [], rounds, failed: 0, last: undefined };
   try {

@@ -7,17 +7,15 @@ beforeAll(() =>
 );
 afterAll(cleanUp);
 
-/** A minute of what `npm run test:stress` does, with so many moments at random. */
+/** A minute of what `npm run test:stress` does: the kinds, with so many moments at random of each. */
 const short: Readonly<Record<string, number>> = {
   'criu-killed': 1,
   'node-killed': 1,
   'node-killed-any': 5,
   'no-space': 1,
-  'no-thread': 1,
   'worker-ended': 5,
   exit: 5,
   'time-over': 5,
-  crowd: 1,
 };
 
 test.each(Object.entries(short))('nothing is lost or left behind: %s', async (name, rounds) => {
