@@ -12,6 +12,7 @@ import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import type { DumpResult } from '../process/dump-result.js';
 import { destroyContainer } from './destroy.js';
 import { containerFields } from './fields.js';
+import { requireTrustedHooks } from './poststop.js';
 import type { Container } from './state/container.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
@@ -34,7 +35,8 @@ const busy = new Set<string>();
  * @param id - The container's id.
  * @throws TypeError, RangeError for a bad id or option, before anything is touched.
  * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
- * `ERR_CONTAINER_BUSY` for what is wrong with the container, others when CRIU fails.
+ * `ERR_CONTAINER_BUSY` for what is wrong with the container, `ERR_UNTRUSTED_PATH` for state or a hook
+ * that another user can have written, others when CRIU fails.
  */
 export function checkpoint(
   id: string,
@@ -59,6 +61,9 @@ async function runCheckpoint(
   return await withDeadline('checkpoint', dumpOptions, async (deadline) => {
     const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
     await deadline.bound('container', requireCheckpointable(container, realHost));
+    if (endsContainer(dumpOptions)) {
+      await deadline.bound('container', requireTrustedHooks(container));
+    }
     const request = { container, criu, options: dumpOptions, deadline, statusReady };
     return await withScope(async (scope) => {
       scope.defer(claimContainer(container));

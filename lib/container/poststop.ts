@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reason } from '../base/errors.js';
+import { requireTrusted } from '../linux/trusted.js';
 import { goJson } from './go-json.js';
 import type { ContainerHook, ContainerState } from './state/container.js';
 
@@ -33,6 +34,15 @@ export function stoppedState(container: ContainerState): string {
         ];
   if (annotations.size > 0) members.push(['annotations', annotations]);
   return `{${members.map(([key, value]) => `${goJson(key)}:${goJson(value)}`).join(',')}}`;
+}
+
+/**
+ * Looks, before anything is touched, at the programs that will run in our name.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written one.
+ */
+export async function requireTrustedHooks({ poststopHooks }: ContainerState): Promise<void> {
+  for (const { path } of poststopHooks) await requireTrusted('the poststop hook', resolve(path));
 }
 
 /**

@@ -10,6 +10,7 @@ import { excerpt, readExcerpt } from '../criu/log.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
 import { openImages } from '../images/directory.js';
+import { requireTrusted } from '../linux/trusted.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
@@ -40,7 +41,8 @@ const logName = 'restore.log';
  * @param id - The id that the container is to have.
  * @throws TypeError, RangeError for a bad id or option, before anything is touched.
  * @throws CriuError `ERR_RUNTIME_FAILED` with the runtime's sentence and CRIU's cause,
- * `ERR_RUNTIME_NOT_FOUND`, `ERR_CRIU_IMAGES_DIR` without complete images.
+ * `ERR_RUNTIME_NOT_FOUND`, `ERR_UNTRUSTED_PATH` for a bundle or runtime that another user can have
+ * written, `ERR_CRIU_IMAGES_DIR` without complete images.
  */
 export async function restoreContainer(
   id: string,
@@ -62,9 +64,12 @@ async function restoreInTime(
   const start = performance.now();
   requireRoot('restoreContainer');
   const { imagePath, bundle, workPath = imagePath } = checked;
-  if (!existsSync(join(bundle, 'config.json'))) {
+  const config = join(bundle, 'config.json');
+  if (!existsSync(config)) {
     throw invalidArgValue('bundle', 'a directory with a config.json', bundle);
   }
+  // It names programs that the runtime runs in our name.
+  await deadline.bound('container', requireTrusted("the bundle's configuration", config));
   const images = openImages('imagePath', imagePath, checked.workPath === undefined);
   (await deadline.bound('directory', images, (directory) => directory.close())).close();
   const { binary } = await deadline.bound('criu', criu.ready());

@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { openTrusted } from '../../linux/trusted.js';
 
 /** A value in a state file that knows where it is, so that a wrong one can be named. */
 export class JsonValue {
@@ -102,24 +102,22 @@ export class JsonValue {
 
 /**
  * Reads a state file, `undefined` when there is none. A link or a pipe in its place is refused: the
- * first leads elsewhere, the second would never end.
+ * first leads elsewhere, the second would never end. What is read is what was looked at.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it.
  */
 export async function readStateFile(file: string): Promise<string | undefined> {
   try {
-    const handle = await open(
-      file,
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
+    if (!(await lstat(file)).isFile()) throw notAFile(file);
+    const report = await openTrusted('the state file', file);
     try {
-      if (!(await handle.stat()).isFile()) throw notAFile(file);
-      return await handle.readFile('utf8');
+      return await readFile(`/proc/self/fd/${report.fd}`, 'utf8');
     } finally {
-      await handle.close();
+      report.close();
     }
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    if (code === 'ELOOP' || code === 'ENXIO') throw notAFile(file);
     if (code === 'EACCES' || code === 'EPERM') {
       throw new CriuError('ERR_CRIU_PERMISSION', `${file} cannot be read: ${reason(error)}`, {
         cause: error,

@@ -1,0 +1,58 @@
+import { CriuError, errnoOf } from '../base/errors.js';
+import { inspectOwnership, type OwnershipOptions, type OwnershipReport } from './ownership.js';
+import { shownPath } from './paths.js';
+
+/**
+ * Opens what a path leads to, if nobody but root and this user can have chosen or written it. By the
+ * descriptor it is the same object from then on.
+ *
+ * @param what - What it is, for the sentence: `the criu program`.
+ * @throws CriuError `ERR_UNTRUSTED_PATH` that names the path and why.
+ * @throws Error with the `code` of the failed system call, `ENOENT` when there is nothing.
+ */
+export async function openTrusted(
+  what: string,
+  path: string,
+  options?: OwnershipOptions,
+): Promise<OwnershipReport> {
+  const report = await inspectOwnership(path, options);
+  if (report.reason === undefined) return report;
+  report.close();
+  throw new CriuError(
+    'ERR_UNTRUSTED_PATH',
+    `Refused to use ${what} ${shownPath(path)}, which another user may have made or changed: ` +
+      report.reason,
+  );
+}
+
+/**
+ * Refuses a path that another user can have chosen or written. A trusted one may be used by its name
+ * afterwards, for nobody but root and this user can make it lead elsewhere. A path that leads to
+ * nothing is left to whoever uses it, unless another user can put something there.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH`
+ */
+export async function requireTrusted(what: string, path: string): Promise<void> {
+  try {
+    (await openTrusted(what, path, { mayBeMissing: true })).close();
+  } catch (error) {
+    // It cannot be used either, and its user tells why.
+    if (error instanceof CriuError || !isUnusable(error)) throw error;
+  }
+}
+
+/** Whether a directory is there that nobody but root and this user can put something into. */
+export async function isTrustedDirectory(path: string): Promise<boolean> {
+  try {
+    const report = await inspectOwnership(path);
+    report.close();
+    return report.reason === undefined && report.stats.isDirectory();
+  } catch (error) {
+    if (isUnusable(error)) return false;
+    throw error;
+  }
+}
+
+function isUnusable(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '');
+}
