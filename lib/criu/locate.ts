@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { CriuError } from '../base/errors.js';
+import { packageRoot } from '../base/package-root.js';
 import { isDirectory, isFile } from '../linux/paths.js';
 
 /**
@@ -43,8 +43,6 @@ export interface Installation {
   service?: string;
 }
 
-/** Where `npm run setup` puts the CRIU that it builds. */
-const packagePrefix: string = fileURLToPath(new URL('../../.criu', import.meta.url));
 const libraryName = 'libcriu.so.2';
 const libraryDirectories = [
   'lib',
@@ -63,7 +61,7 @@ export async function locate(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Installation> {
   const asked = settings.prefix ?? (environment['LIBCRIU_PREFIX'] || undefined);
-  const prefix = asked ?? ((await isDirectory(packagePrefix)) ? packagePrefix : undefined);
+  const prefix = asked ?? (await packagePrefix());
   if (settings.service !== undefined) {
     return {
       binary: '',
@@ -77,6 +75,13 @@ export async function locate(
       : await findBinary(prefix, environment),
     library: settings.library ?? (await findLibrary(prefix)),
   };
+}
+
+/** Where `npm run setup` puts the CRIU that it builds, if it has built one. */
+async function packagePrefix(): Promise<string | undefined> {
+  const root = packageRoot();
+  const prefix = root === undefined ? undefined : join(root, '.criu');
+  return prefix !== undefined && (await isDirectory(prefix)) ? prefix : undefined;
 }
 
 async function findBinary(

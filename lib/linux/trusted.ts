@@ -53,6 +53,9 @@ export async function isTrustedDirectory(path: string): Promise<boolean> {
   }
 }
 
+/** Whether the path leads to nothing that can be used; that there is no `/proc` does not tell so. */
 function isUnusable(error: unknown): boolean {
+  const { path } = error as { path?: unknown };
+  if (path === '/proc/self/fd') return false;
   return ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '');
 }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { CriuError } from '../base/errors.js';
+import { CriuError, reason } from '../base/errors.js';
+import { packageRoot } from '../base/package-root.js';
 import type { NativeAddon } from './contract.js';
 
 /** `bindings` adds where it found the addon. */
@@ -43,20 +43,36 @@ export function nativeTarDirectory(): string {
   return dirname(nativeFile('tar-first/tar'));
 }
 
+/**
+ * Whatever is wrong is told here: an import must not fail where the addon is not used. In a bundle
+ * neither the package's directory nor the module `bindings` need be there.
+ */
 function load(): NativeAddon {
-  const root = fileURLToPath(new URL('../..', import.meta.url));
-  const require = createRequire(import.meta.url);
+  const root = packageRoot();
   const override = process.env['LIBCRIU_ADDON'];
   try {
+    const require = createRequire(join(root ?? process.cwd(), 'package.json'));
     if (override) return require(resolve(override)) as NativeAddon;
+    if (root === undefined) throw new Error('the package has been bundled');
     const bindings = require('bindings') as typeof import('bindings');
     return bindings({ bindings: 'criu_native', module_root: root }) as NativeAddon;
   } catch (cause) {
-    const built = existsSync(`${root}build`) ? 'could not be loaded' : 'has not been built';
-    throw new CriuError(
-      'ERR_CRIU_ADDON_NOT_FOUND',
-      `The native addon ${built}; run "npm run build" in ${root}`,
-      { cause },
-    );
+    throw new CriuError('ERR_CRIU_ADDON_NOT_FOUND', failedLoad(root, override, cause), { cause });
   }
+}
+
+function failedLoad(
+  root: string | undefined,
+  override: string | undefined,
+  cause: unknown,
+): string {
+  const why = reason(cause).split('\n', 1)[0]?.replace(/\.$/, '');
+  if (override) return `The native addon of LIBCRIU_ADDON could not be loaded: ${why}`;
+  if (root === undefined || !existsSync(join(root, 'package.json'))) {
+    return `The native addon was not found (${why}): set LIBCRIU_ADDON to its path`;
+  }
+  if (!existsSync(join(root, 'build'))) {
+    return `The native addon has not been built; run "npm run build" in ${root}`;
+  }
+  return `The native addon could not be loaded: ${why}; run "npm run build" in ${root}`;
 }

@@ -13,16 +13,19 @@ const foundPages = /Found (\d+) pages to be handled by UFFD/;
 const copiedBytes = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
 /** The type of the note with the page size, in the kernel's notes for a program (getauxval). */
 const AT_PAGESZ = 6n;
-const pageSize = ((): number => {
+
+/** The size of the kernel's pages in bytes. */
+function pageSize(): number {
   const notes = readFileSync('/proc/self/auxv');
   const pairs = Array.from({ length: notes.length / 16 }, (_, index) => index * 16);
   const at = pairs.find((offset) => notes.readBigUInt64LE(offset) === AT_PAGESZ);
   return at === undefined ? 4096 : Number(notes.readBigUInt64LE(at + 8));
-})();
+}
 
 /** Counts in the growing log of a lazy-pages daemon, which tells its progress nowhere else. */
 export class LazyPagesLog {
   readonly #path: string;
+  readonly #pageSize: number = pageSize();
   #offset = 0;
   #rest = '';
   #progress: LazyPagesProgress = { total: 0, served: 0, left: 0 };
@@ -71,7 +74,7 @@ export class LazyPagesLog {
     let { total, served } = this.#progress;
     for (const line of lines) {
       total += Number(foundPages.exec(line)?.[1] ?? 0);
-      served += Number(copiedBytes.exec(line)?.[1] ?? 0) / pageSize;
+      served += Number(copiedBytes.exec(line)?.[1] ?? 0) / this.#pageSize;
     }
     this.#progress = { total, served, left: Math.max(0, total - served) };
   }
