@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { availableParallelism, release } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { archives, candidateVersion, download, install, notInstalled } from './packages.mjs';
 import { root } from './paths.mjs';
 import { capture, findCommand, run, StepError } from './process.mjs';
@@ -21,7 +21,10 @@ import { capture, findCommand, run, StepError } from './process.mjs';
 /** Where the CRIU that we build ourselves is put; lib/criu/locate.ts looks there. */
 export const prefix = join(root, '.criu');
 
-/** CRIU's cache of what it found out about the kernel lies here, and is used on a tmpfs only. */
+/**
+ * Each CRIU that we build has a directory in here for its cache of what it found out about the kernel,
+ * which it uses on a tmpfs only.
+ */
 const runDirectory = '/run/criu';
 
 // The first that the archive still has is built.
@@ -110,7 +113,8 @@ export async function findCriu() {
     // may be gone, or a newer release may be pinned.
     const version = await versionOf(join(prefix, 'sbin/criu'));
     const known = releases.some((pinned) => pinned.version === version);
-    return known && existsSync(join(prefix, 'lib/libcriu.so.2')) ? 'built' : undefined;
+    const complete = known && existsSync(join(prefix, 'lib/libcriu.so.2'));
+    return complete && hasOwnKernelDataDirectory() ? 'built' : undefined;
   }
   return (await systemCriuIsGood()) ? 'system' : undefined;
 }
@@ -168,7 +172,7 @@ export async function buildCriu(workDirectory, logFile) {
       `CRIU's makefiles cannot install into ${prefix}: use a path without spaces`,
     );
   }
-  const { version, archive } = await fetchSource(workDirectory, logFile);
+  const { version, sha256, archive } = await fetchSource(workDirectory, logFile);
 
   const source = join(workDirectory, 'source');
   const tree = join(workDirectory, 'tree');
@@ -179,7 +183,7 @@ export async function buildCriu(workDirectory, logFile) {
   const variables = [
     `PREFIX=${prefix}`,
     `LIBDIR=${prefix}/lib`,
-    `RUNDIR=${runDirectory}`,
+    `RUNDIR=${newKernelDataDirectory({ version, sha256, prefix, builtAt: new Date() })}`,
     'SKIP_PIP_INSTALL=1',
   ];
   const env = buildEnvironment();
@@ -233,7 +237,7 @@ async function fetchSource(workDirectory, logFile) {
       }
       const actual = createHash('sha256').update(readFileSync(archive)).digest('hex');
       if (actual === sha256) {
-        return { version, archive };
+        return { version, sha256, archive };
       }
       seen.push(`${name} has SHA-256 ${actual}, not ${sha256}`);
       rmSync(archive);
@@ -249,6 +253,42 @@ async function fetchSource(workDirectory, logFile) {
 
 const tmpfsMagic = 0x01021994;
 
+/**
+ * The directory for the cache of a CRIU that is about to be built. CRIU replaces the cache of any
+ * other build, and probes the kernel again when another build has replaced its own: so no two builds
+ * share one.
+ *
+ * @param {{version: string, sha256: string, prefix: string, builtAt: Date}} build
+ */
+export function newKernelDataDirectory({ version, sha256, prefix, builtAt }) {
+  const identity = JSON.stringify([sha256, prefix, builtAt.toISOString()]);
+  const hash = createHash('sha256').update(identity).digest('hex').slice(0, 12);
+  return join(runDirectory, `${version}-${hash}`);
+}
+
+/**
+ * The directory of a criu program's cache, which is compiled into it.
+ *
+ * @param {string} binary
+ * @returns {string | undefined} undefined when the program names none
+ */
+export function kernelDataDirectory(binary) {
+  const program = readFileSync(binary);
+  const end = program.indexOf('/criu.kdat\0');
+  return end < 0
+    ? undefined
+    : program.subarray(program.lastIndexOf(0, end) + 1, end).toString('utf8');
+}
+
+/** The directory of the cache of the CRIU in {@link prefix}. */
+function ownKernelDataDirectory() {
+  return kernelDataDirectory(join(prefix, 'sbin/criu')) ?? runDirectory;
+}
+
+function hasOwnKernelDataDirectory() {
+  return dirname(ownKernelDataDirectory()) === runDirectory;
+}
+
 /** @param {string} path */
 function isOnTmpfs(path) {
   return existsSync(path) && statfsSync(path).type === tmpfsMagic;
@@ -256,11 +296,13 @@ function isOnTmpfs(path) {
 
 /** Whether the CRIU that we built finds its cache directory, closed to everyone but root. */
 export function runDirectoryIsReady() {
-  if (!isOnTmpfs(runDirectory)) {
-    return false;
-  }
-  const { mode, uid } = statSync(runDirectory);
-  return uid === 0 && (mode & 0o022) === 0;
+  return [runDirectory, ownKernelDataDirectory()].every((directory) => {
+    if (!isOnTmpfs(directory)) {
+      return false;
+    }
+    const { mode, uid } = statSync(directory);
+    return uid === 0 && (mode & 0o022) === 0;
+  });
 }
 
 /** @param {string} logFile */
@@ -268,11 +310,17 @@ export async function prepareRunDirectory(logFile) {
   if (process.geteuid?.() !== 0) {
     throw new StepError(`not root. Run set-up as root: it mounts a tmpfs at ${runDirectory}`);
   }
-  mkdirSync(runDirectory, { mode: 0o700, recursive: true });
-  chownSync(runDirectory, 0, 0);
-  chmodSync(runDirectory, 0o700);
+  makePrivate(runDirectory);
   if (!isOnTmpfs(runDirectory)) {
     const options = 'mode=0700,size=1m,nosuid,nodev,noexec';
     await run('mount', ['-t', 'tmpfs', '-o', options, 'criu', runDirectory], { logFile });
   }
+  makePrivate(ownKernelDataDirectory());
+}
+
+/** @param {string} directory */
+function makePrivate(directory) {
+  mkdirSync(directory, { mode: 0o700, recursive: true });
+  chownSync(directory, 0, 0);
+  chmodSync(directory, 0o700);
 }
