@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { patientMs } from './patience.js';
 
 export interface Outcome {
   code: number | null;
@@ -8,7 +9,7 @@ export interface Outcome {
 }
 
 export interface RunOptions extends Pick<SpawnOptions, 'cwd' | 'env' | 'stdio' | 'uid' | 'gid'> {
-  /** The command is killed and the call rejects after this time. */
+  /** The command is killed and the call rejects after this time, or a longer one on a busy machine. */
   timeoutMs?: number;
 }
 
@@ -28,18 +29,18 @@ export async function run(
     stderr += text;
   });
   return await new Promise<Outcome>((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const cancel = afterPatience(timeoutMs, () => {
       child.kill('SIGKILL');
       reject(
         new Error(`${command} ${args.join(' ')} did not end within ${timeoutMs} ms: ${stderr}`),
       );
-    }, timeoutMs);
+    });
     child.once('error', (error) => {
-      clearTimeout(timer);
+      cancel();
       reject(error);
     });
     child.once('close', (code, signal) => {
-      clearTimeout(timer);
+      cancel();
       resolve({ code, signal, stdout, stderr });
     });
   });
@@ -66,8 +67,18 @@ export function sleep(ms: number): Promise<void> {
 /** A promise that never settles, as of a hook that waits for something. */
 export const never = (): Promise<never> => new Promise(() => {});
 
-// A machine that is emulated needs more time for everything.
-const patience = Number(process.env['LIBCRIU_TEST_PATIENCE'] ?? 1);
+/** Calls back when a limit is over on a machine as busy as it is then; gives what cancels it. */
+function afterPatience(timeoutMs: number, act: () => void): () => void {
+  const start = performance.now();
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    const leftMs = start + patientMs(timeoutMs) - performance.now();
+    if (leftMs <= 0) act();
+    else timer = setTimeout(look, Math.ceil(leftMs));
+  };
+  timer = setTimeout(look, timeoutMs);
+  return () => clearTimeout(timer);
+}
 
 /** Polls until `probe` gives a value; the last error or nothing ends in a failure naming `what`. */
 export async function until<T>(
@@ -75,12 +86,14 @@ export async function until<T>(
   probe: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 10_000,
 ): Promise<T> {
-  const limitMs = timeoutMs * patience;
-  const deadline = Date.now() + limitMs;
+  const start = performance.now();
   for (;;) {
     const value = await probe();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`);
+    const tookMs = performance.now() - start;
+    if (tookMs > timeoutMs && tookMs > patientMs(timeoutMs)) {
+      throw new Error(`${what}: not within ${Math.round(tookMs)} ms`);
+    }
     await sleep(5);
   }
 }

@@ -23,6 +23,7 @@ import {
   hasSpare,
   settledHoldings,
 } from '../../helpers/system/leaks.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { freePort } from '../../helpers/system/port.js';
 import {
   processState,
@@ -251,7 +252,7 @@ describe('timeoutMs ends a checkpoint', () => {
   test('while a tmpfs is archived', async () => {
     const container = await startContainer(scope);
     const directory = await scope.directory();
-    const slow = 'for i in $(seq 200); do echo x || exit 1; sleep 0.05; done';
+    const slow = 'for i in $(seq 4000); do echo x || exit 1; sleep 0.05; done';
     await writeFile(join(directory, 'tar'), `#!/bin/sh\n${slow}\n`, { mode: 0o755 });
     const path = process.env['PATH'];
     process.env['PATH'] = `${directory}:${path}`;
@@ -260,13 +261,18 @@ describe('timeoutMs ends a checkpoint', () => {
       const { stateRoot } = container;
       const imagePath = container.path('images');
       await expect(
-        checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true, timeoutMs: 2_000 }),
+        checkpoint(container.id, {
+          stateRoot,
+          imagePath,
+          leaveRunning: true,
+          timeoutMs: patientMs(2_000),
+        }),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'queryExtFiles' });
     } finally {
       process.env['PATH'] = path;
     }
-    // The archive itself takes ten seconds.
-    expect(performance.now() - begun).toBeLessThan(8_000);
+    // The archive itself takes minutes.
+    expect(performance.now() - begun).toBeLessThan(patientMs(8_000));
     await expectUnlocked(container);
   });
 });
@@ -342,7 +348,7 @@ describe('an abort ends a dump that waits for a page server', () => {
       dump(pid, {
         imagePath: join(await scope.directory(), 'images'),
         pageServer: `127.0.0.1:${report}`,
-        timeoutMs: 1_000,
+        timeoutMs: patientMs(1_000),
       }),
     ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'preDump' });
     await reachesState(pid, 'S');
@@ -361,7 +367,11 @@ test('an abort ends a dump of which nobody reads the status fd', async () => {
   scope.defer(() => closeSync(statusFd));
   const container = await startContainer(scope);
   await expect(
-    checkpoint(container.id, { ...(await lazily(container)), statusFd, timeoutMs: 2_000 }),
+    checkpoint(container.id, {
+      ...(await lazily(container)),
+      statusFd,
+      timeoutMs: patientMs(2_000),
+    }),
   ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'statusReady' });
   await expectUnlocked(container);
 });
@@ -383,7 +393,7 @@ test('an abort ends a dump whose tasks do not freeze', async () => {
     code: 'ABORT_ERR',
     stage: 'preDump',
   });
-  expect(performance.now() - begun).toBeLessThan(5_000);
+  expect(performance.now() - begun).toBeLessThan(9_000);
   await reachesState(pid, 'D');
   expect(tracesOf(pid).tracer).toBe(0);
 });

@@ -8,6 +8,7 @@ import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { isAlive, processState } from '../../helpers/system/process.js';
 import { brokenTicks, gapsMs, startContainer } from '../../helpers/workloads/container.js';
 
@@ -37,9 +38,9 @@ test('20 checkpoints in a row leave the container counting and nothing behind', 
   });
   // A tick of 20 ms, a clock of 10 ms, two cores that criu and the counter's programs share. Each of
   // the dumps makes a gap; a machine that stands still makes some of its own.
-  const limitMs = Math.max(...frozenMs) + 130;
+  const limitMs = Math.max(...frozenMs) + patientMs(130);
   expect(gapsMs(ticks).filter((ms) => ms >= limitMs).length).toBeLessThan(5);
-  expect(Math.max(...gapsMs(ticks))).toBeLessThan(limitMs + 2_000);
+  expect(Math.max(...gapsMs(ticks))).toBeLessThan(limitMs + patientMs(2_000));
   expect(brokenTicks(ticks)).toEqual([]);
   expect(await container.status()).toBe('running');
   const members = readFileSync(join(container.freezerPath, 'cgroup.procs'), 'utf8')

@@ -10,6 +10,7 @@ import { Scope, useScope } from '../../helpers/scope.js';
 import { never, runOk, sleep, until } from '../../helpers/system/exec.js';
 import { freezerState } from '../../helpers/system/freezer.js';
 import { firewallRules } from '../../helpers/system/leaks.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { isAlive } from '../../helpers/system/process.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
 import {
@@ -91,7 +92,10 @@ const endings: [what: string, end: (container: Container) => Promise<void>][] = 
     'timeoutMs',
     async (container) => {
       await expect(
-        checkpoint(container.id, into(container, { hooks: waitsAtTheEnd, timeoutMs: 2_000 })),
+        checkpoint(
+          container.id,
+          into(container, { hooks: waitsAtTheEnd, timeoutMs: patientMs(2_000) }),
+        ),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'postDump' });
     },
   ],

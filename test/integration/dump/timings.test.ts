@@ -5,6 +5,7 @@ import { Criu, checkpoint, type DumpResult, type DumpTimings, dump } from '../..
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { startWorkload } from '../../helpers/system/process.js';
 import { type Container, gapsMs, startContainer } from '../../helpers/workloads/container.js';
 import { startHeavyContainer } from '../../helpers/workloads/heavy-container.js';
@@ -37,7 +38,7 @@ function expectPlausible({ timings, stats, durationMs }: DumpResult): void {
   const parts = queuedMs + workerReadyMs + freezeMs + criuMs + thawMs + destroyMs;
   expect(parts).toBeLessThanOrEqual(durationMs);
   // What is between the parts is our own work, and the files'.
-  expect(durationMs - parts).toBeLessThan(2_000);
+  expect(durationMs - parts).toBeLessThan(patientMs(2_000));
   // CRIU's own figures lie within what we saw of CRIU.
   if (stats === undefined) throw new Error('no statistics');
   expect((stats.freezingTimeUs + stats.frozenTimeUs) / 1000).toBeLessThanOrEqual(criuMs + 1);
@@ -67,8 +68,8 @@ describe('the timings of a dump add up for', () => {
       seen.push(result.timings);
     }
     // Far from the 100 ms of CRIU's own step, but for a moment at which the machine stood still.
-    expect(Math.min(...seen.map(({ freezeMs }) => freezeMs))).toBeLessThan(50);
-    expect(Math.min(...seen.map(({ workerReadyMs }) => workerReadyMs))).toBeLessThan(50);
+    expect(Math.min(...seen.map(({ freezeMs }) => freezeMs))).toBeLessThan(patientMs(50));
+    expect(Math.min(...seen.map(({ workerReadyMs }) => workerReadyMs))).toBeLessThan(patientMs(50));
   });
 
   test('a container that ends', async () => {

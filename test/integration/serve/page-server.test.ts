@@ -25,6 +25,7 @@ import {
   settledHoldings,
 } from '../../helpers/system/leaks.js';
 import { allListeners, listeners } from '../../helpers/system/network.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { freePort } from '../../helpers/system/port.js';
 import { goesOn, isAlive, startWorkload, type Workload } from '../../helpers/system/process.js';
 
@@ -312,7 +313,7 @@ describe('a transfer to a page server fails', () => {
 
   test('by timeoutMs when the receiver hangs, in the middle of a write', async () => {
     const workload = await memoryWorkload(64);
-    const { criu, sent } = await transfer(workload, { timeoutMs: 2_000 });
+    const { criu, sent } = await transfer(workload, { timeoutMs: patientMs(2_000) });
     process.kill(criu, 'SIGSTOP');
     await expect(sent).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT' });
     await goesOn(workload);
@@ -325,7 +326,7 @@ describe('a transfer to a page server fails', () => {
       inNetwork: host.inNetwork.bind(host),
     }));
     await inNetwork('ip', 'link', 'set', 'far', 'down');
-    const signal = AbortSignal.timeout(500);
+    const signal = AbortSignal.timeout(patientMs(500));
     const pageServer = { address, port: 27 };
     await expect(send(workload, 27, { pageServer, signal })).rejects.toMatchObject({
       code: 'ABORT_ERR',
