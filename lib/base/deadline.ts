@@ -9,12 +9,19 @@ export interface Bounds {
   timeoutMs?: number | undefined;
 }
 
+/** What was begun is over so long after an operation is given up. */
+const settlesMs = 2_000;
+/** How much of that is kept for what comes after an explanation. */
+const reserveMs = 200;
+
 /** A caller's signal and time limit in one, with which an operation is given up at every stage. */
 export class Deadline {
   readonly #operation: Operation;
   readonly #bounds: Bounds;
   /** Made when somebody wants it: it would be a large part of what a small dump costs. */
   #controller: AbortController | undefined;
+  /** When the operation was given up: `performance.now()`. */
+  #givenUpAt: number | undefined;
 
   /** Use {@link withDeadline}. */
   constructor(operation: Operation, bounds: Bounds) {
@@ -33,12 +40,19 @@ export class Deadline {
     return this.#control().signal;
   }
 
+  /** How long what only explains a failure may take; no limit before the operation is given up. */
+  get leftToSettleMs(): number {
+    if (this.#givenUpAt === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#givenUpAt + settlesMs - reserveMs - performance.now());
+  }
+
   #control(): AbortController {
     this.#controller ??= new AbortController();
     return this.#controller;
   }
 
   #giveUp(reason: unknown): void {
+    this.#givenUpAt ??= performance.now();
     this.#control().abort(reason);
   }
 

@@ -64,6 +64,10 @@ export interface NativeOutcome {
   cancelled: boolean;
   /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
   imagesFd?: number;
+  /** criu did not let the tasks go, or did not end, and was killed. */
+  killed: boolean;
+  /** criu was killed, and has not ended by that either: the kernel holds it up. */
+  left: boolean;
   /** CRIU was handed a cgroup that we had frozen. */
   froze: boolean;
   /** `directory`, `spawn`, `request`, `freeze`, or the last notification. */

@@ -13,12 +13,15 @@ const toldInMessage = 3;
  * Gives the error of a dump that CRIU refused with what {@link inspect} finds: as `findings`, and
  * with the cures in its message. Gives the error itself when there is nothing to add; never throws,
  * and takes at most 1.5 s.
+ *
+ * @param leftMs - How long the caller can wait, if that is less.
  */
 export async function enrich<E>(
   error: E,
   inspection: Inspection,
-  ms: number = patienceMs,
+  leftMs: number = patienceMs,
 ): Promise<E | CriuError> {
+  const ms = Math.min(leftMs, patienceMs);
   if (!(error instanceof CriuError) || !isCrius(error)) return error;
   const findings = await within(ms, inspect(inspection, new Budget(ms)));
   const causes = findings?.filter(({ severity }) => severity !== 'notice') ?? [];

@@ -101,7 +101,8 @@ async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): 
   const keep = whatToKeep(outcome, request.pid);
   if (keep === 'images') return { keep, outcome };
   if (keep === 'log') {
-    return { keep, error: await enrich(await failure(request, outcome, outputs), request) };
+    const error = await failure(request, outcome, outputs);
+    return { keep, error: await enrich(error, request, request.deadline.leftToSettleMs) };
   }
   const where = readlinkSync(`/proc/self/fd/${outputs.images.fd}`);
   const note = `The tree is gone; its images are kept in ${where}`;

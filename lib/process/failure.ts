@@ -3,10 +3,19 @@ import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import type { Outcome } from '../criu/run.js';
 import type { Outputs } from '../images/outputs.js';
+import { withAftermath } from './aftermath.js';
 import type { OperationRequest } from './request.js';
 
 /** The error of a request that CRIU did not fulfil, with what its log tells. */
 export async function failure(
+  request: OperationRequest & { pid?: number },
+  outcome: Outcome,
+  outputs: Outputs,
+): Promise<AbortError | CriuError> {
+  return await withAftermath(await errorOf(request, outcome, outputs), outcome, request.pid);
+}
+
+async function errorOf(
   { operation, deadline }: OperationRequest,
   outcome: Outcome,
   outputs: Outputs,

@@ -89,6 +89,8 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   object["success"] = outcome.success;
   if (outcome.images) object["imagesFd"] = outcome.images->get();
   object["cancelled"] = outcome.cancelled;
+  object["killed"] = outcome.killed;
+  object["left"] = outcome.left;
   object["froze"] = outcome.froze;
   object["warning"] = outcome.warning;
   object["stats"] = Napi::Buffer<char>::Copy(env, outcome.stats.data(), outcome.stats.size());

@@ -6,8 +6,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "base/failure.h"
@@ -17,6 +19,8 @@ namespace criu_node {
 
 namespace {
 
+using std::chrono::steady_clock;
+
 // How many answers are sent ahead when they are known: one for each notification of a dump, and
 // some more.
 constexpr int kAnswersAhead = 8;
@@ -24,31 +28,69 @@ constexpr int kAnswersAhead = 8;
 // How long CRIU is given to notify after a cancel, and between interrupts. What it does between two
 // notifications takes a few milliseconds, but for the freezing, the memory and the archives of
 // tmpfs mounts.
-constexpr int kGraceMs = 20;
-constexpr int kRepeatMs = 100;
+constexpr std::chrono::milliseconds kGrace{20};
+constexpr std::chrono::milliseconds kRepeat{100};
+// How long what CRIU says can put an interrupt off.
+constexpr std::chrono::milliseconds kMostGrace{300};
+// How often criu is looked at while nothing is wrong.
+constexpr std::chrono::seconds kLook{1};
 
+// What CRIU says is a few hundred bytes long; a socket takes no more than this of us.
+constexpr ssize_t kMaxMessage = 128L * 1024;
+
+// Never waits: whoever reads what it is sent leaves room for the next message.
 bool Send(int socket, std::span<const uint8_t> message) {
   ssize_t result = 0;
   do {
-    result = send(socket, message.data(), message.size(), MSG_NOSIGNAL);
+    result = send(socket, message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (result < 0 && errno == EINTR);
   return result == static_cast<ssize_t>(message.size());
 }
+
+// When criu is looked at next.
+class LookTime {
+ public:
+  [[nodiscard]] int WaitMs() const {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_ - steady_clock::now());
+    return static_cast<int>(std::max<int64_t>(left.count(), 0));
+  }
+  [[nodiscard]] bool IsDue() const { return steady_clock::now() >= next_; }
+
+  void AfterLook(bool is_cancelled) { Set(is_cancelled ? kRepeat : kLook); }
+  void AfterCancel() { Set(kGrace); }
+  // CRIU has said something, and been refused what it was about to do.
+  void AfterRefusal() { next_ = std::min(latest_, std::max(next_, steady_clock::now() + kGrace)); }
+
+ private:
+  void Set(steady_clock::duration wait) {
+    const auto now = steady_clock::now();
+    next_ = now + wait;
+    latest_ = now + std::max<steady_clock::duration>(wait, kMostGrace);
+  }
+
+  steady_clock::time_point next_ = steady_clock::now() + kLook;
+  steady_clock::time_point latest_ = next_;
+};
 
 // Whether receiving is to be tried again. ECONNRESET is told once, ahead of what came before it:
 // the other side has gone without reading all of ours.
 bool MeansAgain(int error) { return error == EINTR || error == ECONNRESET; }
 
-// The descriptor that came with a message, if any.
+// The descriptor that came with a message, if any. There is room for more than one, and all that
+// came are ours to close.
 UniqueFd PassedDescriptor(msghdr* header) {
   const cmsghdr* control = CMSG_FIRSTHDR(header);
-  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
-      control->cmsg_len != CMSG_LEN(sizeof(int))) {
+  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
     return {};
   }
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(control), sizeof(fd));
-  return UniqueFd(fd);
+  UniqueFd first;
+  for (size_t at = CMSG_LEN(0); at + sizeof(int) <= control->cmsg_len; at += sizeof(int)) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(control) + (at - CMSG_LEN(0)), sizeof(fd));
+    UniqueFd passed(fd);
+    if (!first.valid()) first = std::move(passed);
+  }
+  return first;
 }
 
 struct Response {
@@ -175,6 +217,7 @@ CancelSwitch::CancelSwitch() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 }
 
 void CancelSwitch::Set(Level level) {
+  if (level_.load() == Level::kNone) since_.store(steady_clock::now());
   if (level_.load() < level) level_.store(level);
   eventfd_write(event_.get(), 1);
 }
@@ -191,7 +234,7 @@ std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
   do {
     length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
   } while (length < 0 && MeansAgain(errno));
-  if (length <= 0) return std::nullopt;
+  if (length <= 0 || length > kMaxMessage) return std::nullopt;
   wire::Bytes message(static_cast<size_t>(length));
   iovec data{.iov_base = message.data(), .iov_len = message.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -222,7 +265,7 @@ bool Channel::ForwardRequest(const wire::Bytes& extra) {
   return Send(criu_, *request);
 }
 
-bool Channel::Answer(const Verdict& verdict) {
+void Channel::Answer(const Verdict& verdict) {
   wire::Bytes message;
   wire::AppendInt(&message, rpc::criu_req::kType, rpc::criu_req_type::kNotify);
   wire::AppendInt(&message, rpc::criu_req::kNotifySuccess, verdict.go_on ? 1 : 0);
@@ -234,7 +277,10 @@ bool Channel::Answer(const Verdict& verdict) {
       wire::AppendString(&opts, rpc::criu_opts::kExternal, key);
     wire::AppendBytes(&message, rpc::criu_req::kOpts, opts);
   }
-  return Send(criu_, message);
+  // One that has gone is told by its socket.
+  if (Send(criu_, message) || errno != EAGAIN) return;
+  FinishWithFailure();
+  throw Failure("request", EPROTO, "criu does not read what it is answered");
 }
 
 void Channel::Finish(wire::Bytes message) { Send(library_.get(), message); }
@@ -247,26 +293,30 @@ void Channel::FinishWithFailure() {
 }
 
 Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
-                   const std::function<void()>& interrupt) {
+                   const Attend& attend) {
   if (!ForwardRequest(extra)) {
     FinishWithFailure();
     return {};
   }
   int answered_ahead = 0;
   if (goes_on) {
-    while (answered_ahead < kAnswersAhead && Answer({})) ++answered_ahead;
+    for (; answered_ahead < kAnswersAhead; ++answered_ahead) Answer({});
   }
   std::array<pollfd, 4> fds{
       {{criu_, POLLIN, 0}, {cancel_.fd(), POLLIN, 0}, {output_, POLLIN, 0}, {ended_, POLLIN, 0}}};
-  int patience_ms = -1;  // -1 until it is cancelled
+  LookTime look;
   for (;;) {
-    const int ready = poll(fds.data(), fds.size(), patience_ms);
+    const int ready = poll(fds.data(), fds.size(), look.WaitMs());
     if (ready < 0) continue;  // EINTR
-    if (ready == 0) {
-      interrupt();
-      patience_ms = kRepeatMs;
-      continue;
+    // Whatever it says meanwhile, or prints: it may never stop.
+    if (look.IsDue()) {
+      if (!attend()) {
+        FinishWithFailure();
+        return {};
+      }
+      look.AfterLook(IsCancelled());
     }
+    if (ready == 0) continue;
     if (fds[2].revents != 0) {
       DrainOutput();
       if ((fds[2].revents & POLLHUP) != 0) fds[2].fd = -1;
@@ -274,12 +324,12 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
     if (fds[1].revents != 0) {
       cancel_.Drain();
       if (cancel_.level() == CancelSwitch::Level::kAbandon) {
-        interrupt();
+        attend();
         shutdown(criu_, SHUT_RDWR);
         FinishWithFailure();
         return {};
       }
-      if (cancel_.level() != CancelSwitch::Level::kNone) patience_ms = kGraceMs;
+      if (IsCancelled()) look.AfterCancel();
     }
     // What it said before its end may have come after poll() had looked at its socket.
     const bool has_ended = fds[3].revents != 0 && poll(fds.data(), 1, 0) == 0;
@@ -295,13 +345,13 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
       if (passed.valid()) {
         response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
       }
-      const bool may_ask = cancel_.level() == CancelSwitch::Level::kNone;
-      const Verdict verdict = may_ask ? notify(response->notification) : Verdict::Veto();
+      const Verdict verdict = IsCancelled() ? Verdict::Veto() : notify(response->notification);
       if (answered_ahead > 0) {
         --answered_ahead;
       } else {
         Answer(verdict);
       }
+      if (IsCancelled()) look.AfterRefusal();
       continue;
     }
     // libcriu looks into `dump` without asking whether it is there.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -71,10 +72,13 @@ class CancelSwitch {
   CancelSwitch();
   void Set(Level level);
   [[nodiscard]] Level level() const { return level_.load(); }
+  // When it was first set; only for one that is.
+  [[nodiscard]] std::chrono::steady_clock::time_point since() const { return since_.load(); }
   [[nodiscard]] int fd() const { return event_.get(); }
   void Drain() const;
 
  private:
+  std::atomic<std::chrono::steady_clock::time_point> since_{};
   std::atomic<Level> level_{Level::kNone};
   UniqueFd event_;
 };
@@ -98,13 +102,17 @@ class Channel {
         library_(std::move(library)),
         cancel_(cancel) {}
 
+  // Looks after criu while it says nothing. False when there is no use in waiting for it any
+  // longer.
+  using Attend = std::function<bool()>;
+
   // `extra` is appended to the request's options, `notify` called for each notification.
-  // `interrupt` is called when the request is cancelled meanwhile and CRIU has sent nothing that
-  // could be refused for a while, and then again and again; at once when it is abandoned.
-  // With `goes_on` the answer to a notification is known beforehand, and criu finds it without
-  // waiting for this thread; what `notify` says is of no interest then.
-  Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
-            const std::function<void()>& interrupt);
+  // `attend` is called every second. When the request is cancelled meanwhile it is called as soon
+  // as CRIU has sent nothing that could be refused for a while, and then again and again; at once
+  // when it is abandoned. Throws Failure when criu does not read what it is told. With `goes_on`
+  // the answer to a notification is known beforehand, and criu finds it without waiting for this
+  // thread; what `notify` says is of no interest then.
+  Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify, const Attend& attend);
 
   // What criu printed so far, the last 64 KiB of it.
   [[nodiscard]] const std::string& printed() const { return printed_.text(); }
@@ -115,9 +123,10 @@ class Channel {
  private:
   static std::optional<wire::Bytes> Receive(int socket, UniqueFd* passed = nullptr);
   bool ForwardRequest(const wire::Bytes& extra);
-  bool Answer(const Verdict& verdict);
+  void Answer(const Verdict& verdict);
   void Finish(wire::Bytes message);
   void FinishWithFailure();
+  [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
 
   int criu_;
   int ended_;

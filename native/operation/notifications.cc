@@ -88,7 +88,7 @@ bool Notifications::MakePostDumpFile() {
   if (path.empty()) return true;
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
   const UniqueFd file(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
+      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
   if (file.valid()) return true;
   outcome_.failure = Failure::System(std::string(scripts::kPostDump), "cannot make " + path);
   return false;

@@ -31,6 +31,23 @@ constexpr std::chrono::seconds kEndLimit{5};
 // How often a dump that waits for others to end looks whether it is given up.
 constexpr std::chrono::milliseconds kCancelLookInterval{20};
 
+// How long a request that is given up is waited for before criu is killed: long after it should
+// have let the tasks go (docs/abort.md), and early enough that the call settles within two seconds.
+// One that is at work gets the longer time, as it may be in the middle of that.
+constexpr std::chrono::milliseconds kPatience{1200};
+constexpr std::chrono::milliseconds kPatienceAtWork{1500};
+// How long a criu may take to end that has said its last word, or that we have hung up on.
+constexpr std::chrono::seconds kEndingLimit{2};
+// How long one that has been killed may take to die.
+constexpr std::chrono::milliseconds kDeathLimit{200};
+// How often a criu that is to end is looked at.
+constexpr std::chrono::milliseconds kEndingLook{50};
+// How long criu may stay stopped by a signal when nothing else bounds the operation: tasks stand
+// still as long.
+constexpr std::chrono::seconds kStoppedLimit{10};
+// How long the network's unlocking may take when the operation is given up; it goes on beyond that.
+constexpr std::chrono::milliseconds kUnlockLimit{1700};
+
 // How often a cancelled request is interrupted before more is tried; they take a second or so.
 constexpr int kPatientInterrupts = 10;
 
@@ -158,9 +175,9 @@ void Operation::Run() {
   }
   // A criu that has answered takes half a millisecond to end, for which nobody needs to wait;
   // unless it has the sockets and locks of tasks that are gone, and that may be restored next.
-  if (worker_ && (!outcome_.success || request_.EndsTasks())) worker_->Reap();
+  if (worker_ && (!outcome_.success || request_.EndsTasks())) End(worker_.get());
   relay_.reset();
-  outcome_.cancelled = !outcome_.success && IsCancelled();
+  outcome_.cancelled = !outcome_.success && IsCancelled() && !was_stopped_;
   outcome_.timeline.ended = Now();
 }
 
@@ -196,7 +213,7 @@ void Operation::RunRequest(Worker* worker) {
 
   // CRIU restores the frozen state that it found, so thawing comes after its last word; and when
   // there was none, after its end.
-  if (!outcome_.reply.received) outcome_.exit = worker->Reap();
+  if (!outcome_.reply.received) End(worker);
   if (freezer) {
     outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
     outcome_.timeline.thawed = Now();
@@ -204,7 +221,7 @@ void Operation::RunRequest(Worker* worker) {
   // CRIU has unlocked the network itself, unless it was killed or failed in serving lazy pages.
   if (!outcome_.reply.success &&
       (!outcome_.reply.received || outcome_.stage == scripts::kStatusReady)) {
-    notifications_.network().Remove();
+    Unlock();
   }
   channel.DrainOutput();
   outcome_.printed = channel.printed();
@@ -212,7 +229,7 @@ void Operation::RunRequest(Worker* worker) {
   // is left.
   outcome_.success = outcome_.reply.success;
   if (!outcome_.success) {
-    outcome_.exit = worker->Reap();
+    End(worker);
     return;
   }
   if (relay_) relay_->Finish();
@@ -231,7 +248,7 @@ void Operation::Converse(Channel* channel, Worker* worker) {
   try {
     outcome_.timeline.sent = Now();
     outcome_.reply = channel->Run(options_->extra(), request_.goes_on, notify,
-                                  [this, worker] { Interrupt(*worker); });
+                                  [this, worker] { return Attend(*worker); });
   } catch (const Failure& failure) {
     outcome_.failure = failure;
   } catch (const std::exception& error) {
@@ -296,11 +313,85 @@ void Operation::CallLibrary(criu_opts* opts) const {
   }
 }
 
+// False when all that could be done to have CRIU give the operation up has been done in vain.
+bool Operation::Attend(const Worker& worker) {
+  if (!IsCancelled()) {
+    WatchForStop(worker);
+    return true;
+  }
+  if (IsLastResortDue(worker)) return false;
+  Interrupt(worker);
+  return true;
+}
+
+// Somebody has stopped criu, and seems to have forgotten it.
+void Operation::WatchForStop(const Worker& worker) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!worker.IsStopped()) return stopped_since_.reset();
+  if (!stopped_since_) stopped_since_ = now;
+  if (now - *stopped_since_ < kStoppedLimit) return;
+  outcome_.failure = Failure(outcome_.stage, 0,
+                             "criu was stopped by a signal, and did not go on for " +
+                                 std::to_string(kStoppedLimit.count()) + " seconds");
+  was_stopped_ = true;
+  Cancel();
+}
+
+bool Operation::IsLastResortDue(const Worker& worker) const {
+  if (!IsCancelled()) return false;
+  const auto elapsed = std::chrono::steady_clock::now() - cancel_.since();
+  if (elapsed < kPatience) return false;
+  return elapsed >= kPatienceAtWork || worker.pid() <= 0 || !IsAtWork(worker.pid());
+}
+
+// Waits for the end of a criu that has no more to say to us. One that goes on for too long is
+// killed, after everything that makes it fail by itself: that would have let the tasks go in order.
+void Operation::End(Worker* worker) {
+  using std::chrono::steady_clock;
+  worker->HangUp();
+  const auto limit = steady_clock::now() + kEndingLimit;
+  while (!worker->HasEnded(steady_clock::now() + kEndingLook)) {
+    if (steady_clock::now() < limit && !IsLastResortDue(*worker)) {
+      // Without a last word the tasks may still be in its hands.
+      outcome_.reply.received ? worker->Continue() : Interrupt(*worker);
+      continue;
+    }
+    worker->Kill();
+    outcome_.killed = true;
+    if (worker->HasEnded(steady_clock::now() + kDeathLimit)) break;
+    outcome_.left = true;
+    return worker->Leave();
+  }
+  // What it has begun is over; in a restore those may be the tasks, which are not ours to judge
+  // here.
+  if (!outcome_.reply.received && request_.IsDump()) worker->KillGroup();
+  outcome_.exit = worker->Reap();
+}
+
+// An iptables waits for a lock that somebody else may hold.
+void Operation::Unlock() {
+  std::future<void> unlocking;
+  try {
+    unlocking = ThreadPool::Get().RunAndTell(
+        "criu-network", [self = shared_from_this()] { self->notifications_.network().Remove(); });
+  } catch (const Failure&) {
+    notifications_.network().Remove();
+    return;
+  }
+  while (unlocking.wait_for(kCancelLookInterval) != std::future_status::ready) {
+    if (IsCancelled() && std::chrono::steady_clock::now() - cancel_.since() > kUnlockLimit) return;
+  }
+}
+
 // Has CRIU fail where it does not notify for a long time. From `post-dump` on it is too late: it
 // kills the tasks, or has let them go.
 void Operation::Interrupt(const Worker& worker) {
+  if (worker.pid() <= 0) return;
+  // Who is stopped can neither be refused anything nor fail.
+  worker.Continue();
   // What criu starts in a restore are the tasks, whose writes must not fail.
-  if (!request_.IsDump() || worker.pid() <= 0) return;
+  if (!request_.IsDump()) return;
+  ContinueFamily(worker.pid());
   if (IsIn(Stage::kRequest)) {
     // criu may be writing its cache of kernel data, and a file that is left half-written would keep
     // it from ever doing so again. The first notification is close.

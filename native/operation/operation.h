@@ -64,6 +64,11 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void RunRequest(Worker* worker);
   void Converse(Channel* channel, Worker* worker);
   void CallLibrary(criu_opts* opts) const;
+  bool Attend(const Worker& worker);
+  void WatchForStop(const Worker& worker);
+  [[nodiscard]] bool IsLastResortDue(const Worker& worker) const;
+  void End(Worker* worker);
+  void Unlock();
   void Interrupt(const Worker& worker);
   void InterruptDump(const Worker& worker);
   void ReadResults();
@@ -76,7 +81,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Notifications notifications_{&request_, cancel_, &outcome_};
   uint64_t term_ = 0;  // what is closed later is not started again by this operation
   std::unique_ptr<Worker> worker_;
+  std::optional<std::chrono::steady_clock::time_point> stopped_since_;  // criu, when last seen
   int interrupts_ = 0;
+  bool was_stopped_ = false;  // criu, by somebody, for too long
   bool ended_freezing_ = false;
   bool ended_wait_ = false;
   std::unique_ptr<PageRelay> relay_;  // of a dump that serves its pages

@@ -38,6 +38,8 @@ struct Outcome {
   std::string stage;               // where the operation stood last
   std::optional<Failure> failure;  // ours; without one see `reply`
   bool cancelled = false;          // ended by Operation::Cancel()
+  bool killed = false;             // criu did not end, and was killed
+  bool left = false;               // criu did not even end by that
   bool froze = false;              // CRIU was handed a cgroup that we had frozen
   Reply reply;
   ExitStatus exit;

@@ -42,6 +42,16 @@ std::vector<pid_t> ChildrenOf(pid_t pid) {
   return children;
 }
 
+// R, S, D, T ... of /proc/PID/stat; X of a process that is gone.
+char StateOf(pid_t pid) {
+  std::ifstream file(ProcPath(pid, "stat"));
+  std::string text;
+  std::getline(file, text);
+  // The name before it may have spaces and parentheses.
+  const size_t end = text.rfind(')');
+  return end == std::string::npos || end + 2 >= text.size() ? 'X' : text[end + 2];
+}
+
 // The descriptor at which a process waits in a system call for a socket; -1 when it does not.
 int AwaitedDescriptor(pid_t pid) {
   std::ifstream file(ProcPath(pid, "syscall"));
@@ -107,6 +117,21 @@ void FailWrites(pid_t criu) {
     // This comes after the limit, which a child inherits.
     for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
   }
+}
+
+void ContinueFamily(pid_t criu) {
+  std::vector<pid_t> family{criu};
+  while (!family.empty()) {
+    const pid_t pid = family.back();
+    family.pop_back();
+    if (StateOf(pid) == 'T') kill(pid, SIGCONT);
+    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
+  }
+}
+
+bool IsAtWork(pid_t criu) {
+  const char state = StateOf(criu);
+  return state == 'R' || state == 'D';
 }
 
 void FailWritesOfPreDump(pid_t criu) {

@@ -17,6 +17,13 @@ void FailWrites(pid_t criu);
 // about to freeze the tasks.
 void FailWritesOfPreDump(pid_t criu);
 
+// Lets criu, and what it has started, go on where a signal has stopped them. Not for a restore, in
+// which criu has started the tasks.
+void ContinueFamily(pid_t criu);
+
+// Whether criu runs or waits for a disk, and so may be about to end what it does.
+bool IsAtWork(pid_t criu);
+
 // Cuts criu's freezing of tasks short, as its own timeout does. Does nothing when it has no handler
 // for that, before it freezes anything.
 void EndFreezing(pid_t criu);

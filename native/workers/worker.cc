@@ -37,13 +37,13 @@ Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
 void Worker::StartDetached(const WorkerSettings& settings) {
   SocketPair pair = MakeSocketPair("spawn");
   const std::string program = BesideAddon("criu_detach");
-  const pid_t starter =
-      Spawn({.stage = "spawn",
-             .program = program,
-             .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
-             .environment = settings.environment,
-             .descriptors = {{pair.theirs.get(), kSocketInChild}}});
-  WaitFor(starter);
+  // It ends at once, and is waited for when this scope ends.
+  const Child starter(
+      {.stage = "spawn",
+       .program = program,
+       .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
+       .environment = settings.environment,
+       .descriptors = {{pair.theirs.get(), kSocketInChild}}});
   socket_ = std::move(pair.ours);
 }
 
@@ -97,11 +97,6 @@ void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   child_ = Child(spawn);
   socket_ = std::move(pair.ours);
   output_ = std::move(output);
-}
-
-ExitStatus Worker::Reap() {
-  socket_.Reset();
-  return child_.Reap();
 }
 
 }  // namespace criu_node

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,7 @@ class Worker {
 
   // Throws Failure (stage "spawn"). A criu with descriptors of ours is always started anew.
   explicit Worker(const WorkerSettings& settings, const WorkerExtras& extras = {});
-  ~Worker() { Reap(); }
+  ~Worker() = default;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   Worker(Worker&&) = delete;
@@ -53,11 +54,21 @@ class Worker {
   // What criu prints to its stdout and stderr; never blocks.
   [[nodiscard]] const UniqueFd& output() const { return output_; }
 
-  // Ends a worker that has no request and so nothing to lose.
+  // Ends a worker that has nothing to lose: one without a request, or one that is given up.
   void Kill() const { child_.Kill(); }
+  void KillGroup() const { child_.KillGroup(); }
+  // See Child.
+  [[nodiscard]] bool IsStopped() const { return child_.IsStopped(); }
+  void Continue() const { child_.Continue(); }
+  [[nodiscard]] bool HasEnded(std::chrono::steady_clock::time_point until) const {
+    return child_.HasEnded(until);
+  }
+  void Leave() noexcept { child_.Leave(); }
 
-  // Closes the socket, waits for the process to end, and reaps it. Later calls tell the same.
-  ExitStatus Reap();
+  // Closes the socket, on which criu ends by itself.
+  void HangUp() { socket_.Reset(); }
+  // Reaps the process, which has ended. Later calls tell the same.
+  ExitStatus Reap() { return child_.Reap(); }
 
  private:
   void Start(const WorkerSettings& settings, const WorkerExtras& extras);
@@ -65,7 +76,7 @@ class Worker {
   void Connect(const std::string& service);
 
   Child child_;
-  UniqueFd socket_;
+  UniqueFd socket_;  // closed before the child is waited for
   UniqueFd output_;
 };
 

@@ -32,10 +32,10 @@ std::string Kind(const WorkerSettings& settings) {
   return kind;
 }
 
-// An idle criu says nothing; it can only have gone away.
-bool IsAlive(const Worker& worker) {
+// An idle criu says nothing; it can only have gone away, or have been stopped.
+bool IsUsable(const Worker& worker) {
   pollfd fd{worker.socket().get(), POLLIN, 0};
-  return poll(&fd, 1, 0) == 0;
+  return poll(&fd, 1, 0) == 0 && !worker.IsStopped();
 }
 
 }  // namespace
@@ -51,7 +51,8 @@ std::unique_ptr<Worker> WorkerPool::Take(const WorkerSettings& settings) {
       if (fitting == spares_.end()) break;
       Spare spare = std::move(*fitting);
       spares_.erase(fitting);
-      if (IsAlive(*spare.worker)) return std::move(spare.worker);
+      if (IsUsable(*spare.worker)) return std::move(spare.worker);
+      spare.worker->Kill();
       dead.push_back(std::move(spare));
     }
   }
@@ -71,7 +72,7 @@ void WorkerPool::Refill(const WorkerSettings& settings, size_t count, uint64_t t
     const std::lock_guard lock(mutex_);
     if (term != term_) return;
     const auto others = std::partition(spares_.begin(), spares_.end(), [&](const Spare& spare) {
-      return spare.kind == kind && IsAlive(*spare.worker);
+      return spare.kind == kind && IsUsable(*spare.worker);
     });
     std::move(others, spares_.end(), std::back_inserter(*surplus));
     spares_.erase(others, spares_.end());

@@ -1,0 +1,163 @@
+import { copyFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Criu, type CriuError, checkpoint, dump, type Hooks } from '../../helpers/api.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { prefix } from '../../helpers/paths.js';
+import { useScope } from '../../helpers/scope.js';
+import { sleep, until } from '../../helpers/system/exec.js';
+import { isRunning } from '../../helpers/system/freezer.js';
+import { assertNoLeak, settledHoldings } from '../../helpers/system/leaks.js';
+import { allProcesses, startWorkload, workloadBinary } from '../../helpers/system/process.js';
+import { startContainer } from '../../helpers/workloads/container.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
+
+const timeoutMs = 400;
+const settlesMs = 2_000;
+
+interface Ended {
+  error: CriuError | undefined;
+  /** After the time limit. */
+  lateMs: number;
+}
+
+/** Waits for a dump with a time limit, which has to be over soon after that. */
+async function inTime(dumping: Promise<unknown>): Promise<Ended> {
+  const start = performance.now();
+  const ended = dumping.then(
+    () => undefined,
+    (error: CriuError) => error,
+  );
+  const late = sleep(timeoutMs + settlesMs + 5_000).then(() => {
+    throw new Error('the dump is pending');
+  });
+  const error = await Promise.race([ended, late]);
+  return { error, lateMs: performance.now() - start - timeoutMs };
+}
+
+async function falseCriu(mode: string, workers = 0): Promise<Criu> {
+  const binary = join(await scope.directory(), 'criu');
+  await copyFile(await workloadBinary('false-criu'), binary);
+  await writeFile(`${binary}.mode`, mode);
+  return new Criu({ binary, library: join(prefix, 'lib/libcriu.so.2'), workers });
+}
+
+function criuChildren(): number[] {
+  return [...allProcesses()]
+    .filter(({ name, parent }) => name === 'criu' && parent === process.pid)
+    .map(({ pid }) => pid);
+}
+
+describe('a dump with a time limit is over within two seconds of it when criu', () => {
+  test.each([
+    'stays silent',
+    'refuses and stays',
+    'refuses, closes and stays',
+    'closes and stays',
+    'notifies and stays',
+    'stops itself',
+    'notifies for ever and reads nothing',
+    'notifies for ever',
+    'prints for ever',
+    'leaves its socket to a child that stays',
+  ])(
+    '%s',
+    async (mode) => {
+      const { pid } = await startWorkload(scope, ['idle']);
+      const criu = await falseCriu(mode);
+      const imagePath = join(await scope.directory(), 'images');
+      const held = await settledHoldings([pid]);
+      const { error, lateMs } = await inTime(
+        dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
+      );
+      expect(lateMs).toBeLessThan(settlesMs);
+      expect(error?.code).toMatch(/^ERR_CRIU_(TIMEOUT|DIED|FAILED)$/);
+      expect(isRunning(pid)).toBe(true);
+      await criu.close();
+      await assertNoLeak(held, [pid]);
+    },
+    30_000,
+  );
+});
+
+test('a criu that stays after its success holds nobody up, and is ended', async () => {
+  const { pid } = await startWorkload(scope, ['idle']);
+  const criu = await falseCriu('succeeds and stays');
+  const imagePath = join(await scope.directory(), 'images');
+  const { lateMs } = await inTime(dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }));
+  expect(lateMs).toBeLessThan(0);
+  await until('it is gone', () => criuChildren().length === 0);
+});
+
+/** What is done to criu at a hook, and undone afterwards. */
+interface Mischief {
+  name: string;
+  begin: (criu: number) => () => void;
+  /** Whether it can still be had to let the tasks go in order. */
+  isCurable: boolean;
+}
+
+const mischiefs: readonly Mischief[] = [
+  {
+    name: 'stopped',
+    begin: (criu) => {
+      process.kill(criu, 'SIGSTOP');
+      return () => {};
+    },
+    isCurable: true,
+  },
+  {
+    name: 'stopped again and again',
+    begin: (criu) => {
+      const stop = (): void => {
+        if (criuChildren().includes(criu)) process.kill(criu, 'SIGSTOP');
+      };
+      stop();
+      const timer = setInterval(stop, 1);
+      return () => clearInterval(timer);
+    },
+    isCurable: false,
+  },
+];
+
+describe.each(mischiefs)('criu is $name', ({ begin, isCurable }) => {
+  test.each(['preDump', 'networkLock', 'queryExtFiles', 'postDump'] as const)(
+    'at %s: the dump of a container is over in time, which goes on thawed',
+    async (hook) => {
+      const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+      const { pid } = container;
+      const held = await settledHoldings([pid]);
+      let end = (): void => {};
+      const hooks: Hooks = {
+        [hook]: () => {
+          const [working] = criuChildren();
+          if (working !== undefined) end = begin(working);
+        },
+      };
+      // Without spares the only child is the one that works.
+      const criu = new Criu({ workers: 0 });
+      const { stateRoot } = container;
+      const imagePath = container.path('images');
+      const { error, lateMs } = await inTime(
+        checkpoint(container.id, {
+          criu,
+          stateRoot,
+          imagePath,
+          leaveRunning: true,
+          timeoutMs,
+          hooks,
+        }),
+      );
+      end();
+      expect(lateMs).toBeLessThan(settlesMs);
+      if (hook !== 'postDump') expect(error?.code).toBe('ERR_CRIU_TIMEOUT');
+      if (isCurable) expect(error?.message ?? '').not.toContain('killed');
+      await until('it is thawed', () => isRunning(pid));
+      await criu.close();
+      await assertNoLeak(held, [pid]);
+    },
+    30_000,
+  );
+});
