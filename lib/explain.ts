@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { CriuError, inOperation } from './base/errors.js';
-import type { Finding } from './base/finding.js';
+import { type Finding, sortFindings } from './base/finding.js';
 import { checkPid } from './base/numbers.js';
 import { sentence, toApi } from './base/sentence.js';
 import { containerFields } from './container/fields.js';
@@ -11,6 +11,7 @@ import { realHost } from './linux/host.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
 import { inspect } from './preflight/inspect.js';
+import { findLeftOut } from './preflight/left-out.js';
 
 /**
  * Tells what would make CRIU fail to dump a process and its children, or needs an option that is
@@ -65,7 +66,7 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
   const container = await findContainer(id, { root: stateRoot });
   await requireCheckpointable(container, realHost);
   const preDump = checked.preDump === true;
-  const { fields } = await containerFields(container, { preDump });
+  const { fields, freezer } = await containerFields(container, { preDump });
   const { external: added = [] } = fields;
   const found = await inspect({
     criu,
@@ -75,7 +76,10 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
     fields,
   });
-  if (found) return found;
+  if (found) {
+    const leftOut = freezer && !preDump ? await findLeftOut(freezer.path, container.initPid) : [];
+    return sortFindings([...found, ...leftOut]);
+  }
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container ${JSON.stringify(id)} ended while it was looked at`,

@@ -95,6 +95,7 @@ const decided: readonly string[] = ['workPath', 'parentPath', 'preDump', 'existi
 const finalOnly: readonly string[] = [
   'leaveRunning',
   'leaveStopped',
+  'allowUnrestorable',
   'lazyPages',
   'pageServer',
   'statusFd',

@@ -6,8 +6,11 @@ import {
   textOf,
 } from './sentence.js';
 
-/** How bad it is: CRIU fails whatever is asked, fails without an option, or does not fail at all. */
-export type Severity = 'fails' | 'needs-option' | 'notice';
+/**
+ * How bad it is: CRIU fails whatever is asked, fails without an option, saves what it cannot bring
+ * back, or does not fail at all.
+ */
+export type Severity = 'fails' | 'needs-option' | 'not-restorable' | 'notice';
 
 /**
  * Stable codes of a {@link Finding}. The list grows: a new version may add codes, so go by the
@@ -24,17 +27,21 @@ export const findingCodes = [
   'io-uring',
   'kernel-data-cache',
   'lazy-pages-pipe',
+  'mount-deleted',
   'mount-external',
   'mount-unsupported',
   'namespace-init',
   'namespace-nested',
   'no-space',
   'posix-mqueue',
+  'proc-file',
+  'scheduling-policy',
   'self',
   'session',
   'socket-multipath',
   'socket-unknown',
   'sysv-shm',
+  'task-left-out',
   'task-traced',
   'task-uninterruptible',
   'tcp-established',
@@ -89,7 +96,7 @@ export function makeFinding({ message, ...rest }: FindingDraft): Finding {
   }) as Finding;
 }
 
-const order: readonly Severity[] = ['fails', 'needs-option', 'notice'];
+const order: readonly Severity[] = ['fails', 'needs-option', 'not-restorable', 'notice'];
 
 /** The worst first, then by process and descriptor. */
 export function sortFindings(findings: readonly Finding[]): Finding[] {

@@ -7,6 +7,7 @@ import { type Host, realHost } from '../linux/host.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { findLeftOut } from '../preflight/left-out.js';
 import { runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import type { DumpResult } from '../process/dump-result.js';
@@ -16,7 +17,7 @@ import { requireTrustedHooks } from './poststop.js';
 import type { Container } from './state/container.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
-import { readStatus, requireCheckpointable, untilStarted } from './state/status.js';
+import { freezerOf, readStatus, requireCheckpointable, untilStarted } from './state/status.js';
 
 /** What a checkpoint has to tell. */
 export interface CheckpointResult extends DumpResult {
@@ -107,7 +108,8 @@ async function dumpContainer(request: ContainerRequest, host: Host): Promise<Dum
     'container',
     containerFields(container, { preDump }, host),
   );
-  return runDump({
+  let leftOut: readonly string[] = [];
+  const result = await runDump({
     operation: 'checkpoint',
     criu,
     pid: container.initPid,
@@ -124,8 +126,18 @@ async function dumpContainer(request: ContainerRequest, host: Host): Promise<Dum
       const status = await readStatus(container, host);
       await requireCheckpointable({ ...container, status }, host);
       await untilStarted(container, host);
+      if (!preDump) leftOut = await leftOutOf(container, host);
     },
   });
+  return { ...result, warnings: [...leftOut, ...result.warnings] };
+}
+
+/** The container's processes that the dump leaves out, a sentence each. */
+async function leftOutOf(container: Container, host: Host): Promise<readonly string[]> {
+  const freezer = await freezerOf(container, host);
+  if (freezer === undefined) return [];
+  const findings = await findLeftOut(freezer.path, container.initPid);
+  return findings.map(({ message }) => message);
 }
 
 /** Takes the container away if its tasks have ended with the dump, and adds that to the result. */

@@ -9,6 +9,8 @@ export interface Mount {
   readonly dev: string;
   /** The directory of the file system that is mounted. */
   readonly root: string;
+  /** Whether that directory, or file, has lost the name under which it was mounted. */
+  readonly isDeleted: boolean;
   readonly mountpoint: string;
   /** The number of the peer group that the mount shares its events with; 0 when there is none. */
   readonly shared: number;
@@ -45,6 +47,7 @@ export function parseMountinfo(text: string): Mount[] {
         parent: Number(parent),
         dev,
         root: unescapeOctal(root).replace(/\/\/deleted$/, ''),
+        isDeleted: root.endsWith('//deleted'),
         mountpoint: unescapeOctal(mountpoint),
         shared: group('shared'),
         master: group('master'),

@@ -17,6 +17,8 @@ interface ProcessStat {
   flags: number;
   /** The time of its start, in clock ticks after boot. */
   startTime: number;
+  /** The number of the scheduling policy: 0 for SCHED_OTHER. */
+  policy: number;
 }
 
 /** Parses the text of a stat file. */
@@ -34,6 +36,7 @@ export function parseProcessStat(text: string): ProcessStat {
     terminal: Number(fields[4]),
     flags: Number(fields[6]),
     startTime: Number(fields[19]),
+    policy: Number(fields[38]),
   };
 }
 

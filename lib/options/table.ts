@@ -506,6 +506,15 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU --leave-stopped',
   },
   {
+    name: 'allowUnrestorable',
+    type: 'boolean',
+    calls: dumping,
+    flag: 'allow-unrestorable',
+    help: 'end tasks of which is known that CRIU cannot restore them, instead of refusing',
+    details: 'Without effect where the tasks are not ended. See [preflight](preflight.md).',
+    source: 'libcriu',
+  },
+  {
     name: 'timeoutMs',
     type: 'integer',
     calls: every,

@@ -444,6 +444,14 @@ export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
    */
   leaveStopped?: boolean | undefined;
   /**
+   * End tasks of which is known that CRIU cannot restore them, instead of refusing. Without effect
+   * where the tasks are not ended. See [preflight](preflight.md).
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  allowUnrestorable?: boolean | undefined;
+  /**
    * What archives tmpfs mounts for CRIU: the system's tar and gzip, or our own writer. A restore
    * reads both with the same tar. Ours takes a third of the time.
    *

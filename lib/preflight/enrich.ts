@@ -1,11 +1,13 @@
 import { CriuError } from '../base/errors.js';
-import type { Finding } from '../base/finding.js';
+import type { Finding, Severity } from '../base/finding.js';
 import { type Sentence, sentence } from '../base/sentence.js';
 import { Budget } from '../linux/procfs.js';
 import { type Inspection, inspect } from './inspect.js';
 
 /** A failure waits no longer than this for its explanation. */
 const patienceMs = 1_500;
+/** What CRIU fails for, as opposed to what it saves. */
+const refusals: ReadonlySet<Severity> = new Set(['fails', 'needs-option']);
 /** The message has to stay readable. */
 const toldInMessage = 3;
 
@@ -24,7 +26,7 @@ export async function enrich<E>(
   const ms = Math.min(leftMs, patienceMs);
   if (!(error instanceof CriuError) || !isCrius(error)) return error;
   const findings = await within(ms, inspect(inspection, new Budget(ms)));
-  const causes = findings?.filter(({ severity }) => severity !== 'notice') ?? [];
+  const causes = findings?.filter(({ severity }) => refusals.has(severity)) ?? [];
   if (findings === undefined || causes.length === 0) return error;
   return error.with({ findings }, withCauses(error.sentence, causes));
 }

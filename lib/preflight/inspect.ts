@@ -13,6 +13,7 @@ import { checkSockets } from './checks/sockets.js';
 import { checkTasks } from './checks/tasks.js';
 import { checkTerminals } from './checks/terminals.js';
 import { startScan } from './scan.js';
+import { findUnrestorable } from './unrestorable.js';
 
 /** The dump that an inspection foresees. */
 export interface Inspection {
@@ -58,5 +59,8 @@ export async function inspect(
   checkTerminals(scan, gathered.terminals);
   await checkMounts(scan);
   await checkSockets(scan, gathered.sockets);
+  if (options.allowUnrestorable !== true) {
+    findings.push(...(await findUnrestorable(pid, async () => allowed, proc.root)));
+  }
   return sortFindings(findings);
 }

@@ -13,7 +13,9 @@ import { Budget, Procfs } from '../linux/procfs.js';
 import { parsePageServer } from '../options/address.js';
 import { checkStatusFd } from '../options/status-fd.js';
 import { checkTls } from '../options/tls.js';
+import { allowedBy } from '../preflight/allowed.js';
 import { findSmallPipes } from '../preflight/checks/machine.js';
+import { findUnrestorable } from '../preflight/unrestorable.js';
 import type { DumpRequest } from './request.js';
 
 /** One thing that must hold before anything is touched. */
@@ -38,6 +40,7 @@ export const checksBeforeTurn: readonly DumpCheck[] = [
 export const checksInTurn: readonly DumpCheck[] = [
   { stage: 'request', check: checkStatus },
   { stage: 'container', check: ({ precondition }) => precondition?.() },
+  { stage: 'process', check: checkRestorable },
   { stage: 'listen', check: checkListening },
 ];
 
@@ -110,6 +113,23 @@ async function checkPipes({ pid, options, operation }: DumpRequest): Promise<voi
 /** The descriptor was open when the options were validated, but may have been closed since. */
 function checkStatus({ options: { statusFd } }: DumpRequest): void {
   if (statusFd !== undefined) checkStatusFd(statusFd);
+}
+
+/** Tasks that end with the dump are lost if CRIU cannot bring them back. */
+async function checkRestorable(request: DumpRequest): Promise<void> {
+  const { pid, preDump, options, fields, operation } = request;
+  const { leaveRunning, leaveStopped, allowUnrestorable } = options;
+  if (preDump || leaveRunning || leaveStopped || allowUnrestorable) return;
+  const findings = await findUnrestorable(pid, () => allowedBy(options, fields));
+  const [first] = findings;
+  if (first === undefined) return;
+  const more = findings.length > 1 ? `. And ${findings.length - 1} more findings` : '';
+  throw new CriuError(
+    'ERR_NOT_RESTORABLE',
+    sentence`CRIU could not restore the processes, so they are not ended. ${first.sentence}${more}. To
+      end them nevertheless, pass ${option('allowUnrestorable', true)}`,
+    { operation, stage: 'process', findings },
+  );
 }
 
 /** CRIU would only find out when the tasks are frozen and all their memory is read. */

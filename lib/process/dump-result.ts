@@ -11,8 +11,8 @@ export interface DumpResult extends OperationResult {
   /** Where the time went. */
   timings: DumpTimings;
   /**
-   * What went wrong after CRIU had succeeded, a sentence each: a cgroup of the container that could
-   * not be removed, a poststop hook that failed.
+   * What CRIU's success does not tell, a sentence each: a process of the container that was left out,
+   * a cgroup that could not be removed, a poststop hook that failed.
    */
   warnings: readonly string[];
 }

@@ -62,13 +62,9 @@ export function mountProblems(
 ): MountProblem[] {
   const all = mountsOfTree(namespaces, allowed, ownsCgroups);
   const hostByDevice = groupBy(host, ({ dev }) => dev);
-  const isExternal = ({ mount, namespace }: MountOfTree): boolean => {
-    if (isRoot(mount)) return false;
-    const isRootTasks = namespace.inode === rootNamespace;
-    if (isRootTasks && allowed.externalMounts.has(mount.mountpoint)) return true;
-    return isFoundExternal(mount, hostByDevice.get(mount.dev) ?? [], allowed);
-  };
-  const external = new Set(all.filter(isExternal).map(({ mount }) => mount));
+  const isFound = ({ mount, namespace }: MountOfTree): boolean =>
+    isExternal(mount, namespace.inode === rootNamespace, hostByDevice, allowed);
+  const external = new Set(all.filter(isFound).map(({ mount }) => mount));
   const mounts = all.map(({ mount }) => mount);
   const peers = new Set(mounts.map(({ shared }) => shared));
   const byDevice = groupBy(mounts, ({ dev }) => dev);
@@ -122,6 +118,23 @@ function problemOf(
   const isEnabled = allowed.fileSystems.has(type) || allowed.fileSystems.has('all');
   const isDevice = allowed.externals.has(`dev[${dev.replace(':', '/')}]`);
   return knownTypes.has(type) || isEnabled || isDevice ? undefined : 'file-system';
+}
+
+/**
+ * Whether a mount is external: CRIU does not save it, and is given another one at restore.
+ *
+ * @param isRootTasks - Whether it is in the mount namespace of the root task.
+ * @param hostByDevice - The mounts where CRIU runs, by their devices.
+ */
+export function isExternal(
+  mount: Mount,
+  isRootTasks: boolean,
+  hostByDevice: ReadonlyMap<string, readonly Mount[]>,
+  allowed: Allowed,
+): boolean {
+  if (isRoot(mount)) return false;
+  if (isRootTasks && allowed.externalMounts.has(mount.mountpoint)) return true;
+  return isFoundExternal(mount, hostByDevice.get(mount.dev) ?? [], allowed);
 }
 
 /** Whether `autoExtMnt` takes a mount for external. */

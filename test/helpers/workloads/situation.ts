@@ -8,20 +8,24 @@ import { workloadBinary } from '../system/process.js';
 /** The static binary of `preflight.c`. */
 export const preflightBinary = (): Promise<string> => workloadBinary('preflight');
 
+/** A workload that has situations. */
+type Program = 'preflight' | 'unrestorable';
+
 export interface Situation {
   pid: number;
   /** The numbers that it reported. */
   numbers: number[];
 }
 
-/** Starts `preflight MODE ARGUMENT...` in a session of its own and waits until it is there. */
+/** Starts `PROGRAM READY-FILE MODE ARGUMENT...` in a session of its own and waits until it is there. */
 export async function startSituation(
   scope: Scope,
   args: readonly (string | number)[],
   stdout: 'ignore' | 'pipe' = 'ignore',
+  program: Program = 'preflight',
 ): Promise<Situation> {
   const readyFile = resolve(await scope.directory(), 'ready');
-  const child = spawn(await preflightBinary(), [readyFile, ...args.map(String)], {
+  const child = spawn(await workloadBinary(program), [readyFile, ...args.map(String)], {
     detached: true,
     stdio: ['ignore', stdout, 'ignore'],
     cwd: '/',
@@ -31,9 +35,9 @@ export async function startSituation(
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await gone;
   });
-  const report = await until(`preflight ${args.join(' ')} is ready`, async () => {
+  const report = await until(`${program} ${args.join(' ')} is ready`, async () => {
     if (child.exitCode !== null)
-      throw new Error(`preflight ${args.join(' ')} ended: ${child.exitCode}`);
+      throw new Error(`${program} ${args.join(' ')} ended: ${child.exitCode}`);
     const text = await readFile(readyFile, 'utf8').catch(() => '');
     return text.endsWith('\n') ? text.trim() : undefined;
   });

@@ -18,6 +18,7 @@ import { useScope } from '../../helpers/scope.js';
 import { runOk, until } from '../../helpers/system/exec.js';
 import { mountTmpfs } from '../../helpers/system/mounts.js';
 import { isAlive, reachesState, startWorkload } from '../../helpers/system/process.js';
+import { startSituation } from '../../helpers/workloads/situation.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'rpc.proto', 'gcc', 'strace', 'protoc'));
@@ -155,6 +156,16 @@ optionTest('leaveStopped', 'leaves the process stopped, to go on at SIGCONT', as
   await reachesState(pid, 'T');
   process.kill(pid, 'SIGCONT');
   await reachesState(pid, 'S');
+});
+
+optionTest('allowUnrestorable', 'ends a process that CRIU cannot restore', async () => {
+  const args = ['own-directory'];
+  const { pid } = await startSituation(scope, args, 'ignore', 'unrestorable');
+  const refused = await dumpFails(scope, pid, { leaveRunning: false });
+  expect(refused).toMatchObject({ code: 'ERR_NOT_RESTORABLE' });
+  expect(isAlive(pid)).toBe(true);
+  await dumpOk(scope, pid, { leaveRunning: false, allowUnrestorable: true });
+  await until('the process has ended', () => !isAlive(pid));
 });
 
 optionTest('logLevel', 'says less at a lower level', async () => {

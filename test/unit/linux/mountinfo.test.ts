@@ -11,8 +11,16 @@ describe('mountinfo', () => {
     ].join('\n');
     expect(parseMountinfo(text)).toMatchObject([
       { id: 21, parent: 28, dev: '0:20', root: '/', mountpoint: '/proc', shared: 12, master: 0 },
-      { root: '/a b', mountpoint: '/x\\y', shared: 8, master: 7, type: 'fuse', source: 'host:/ ' },
-      { root: '/gone', mountpoint: '/z', type: 'ext4', source: '/dev/sda1' },
+      {
+        root: '/a b',
+        isDeleted: false,
+        mountpoint: '/x\\y',
+        shared: 8,
+        master: 7,
+        type: 'fuse',
+        source: 'host:/ ',
+      },
+      { root: '/gone', isDeleted: true, mountpoint: '/z', type: 'ext4', source: '/dev/sda1' },
     ]);
   });
 

@@ -7,7 +7,8 @@ import { readProcessStat, tryReadProcessStat } from '../../../lib/linux/process-
 const proc = mkdtempSync(join(tmpdir(), 'libcriu-proc-'));
 afterAll(() => rmSync(proc, { recursive: true, force: true }));
 
-const fields = 'S 1 7 7 34816 7 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2';
+const fields =
+  'S 1 7 7 34816 7 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 3';
 
 function writeStat(pid: number, name: Buffer): void {
   mkdirSync(join(proc, String(pid)));
@@ -26,6 +27,7 @@ test('readProcessStat counts the fields behind a name of blanks, parentheses and
     terminal: 34816,
     flags: 4194560,
     startTime: 4711,
+    policy: 3,
   });
 });
 

@@ -1,0 +1,44 @@
+import { type Finding, makeFinding } from '../base/finding.js';
+import { processesIn } from '../linux/cgroup.js';
+import { shownPath } from '../linux/paths.js';
+import { tryReadProcessStat } from '../linux/process-stat.js';
+
+/**
+ * Finds the processes of a container that are not below its init process, as `runc exec` starts them:
+ * CRIU saves a tree, so that they are not in the images, and they end with the container.
+ *
+ * @param cgroup - The directory of the container's cgroup.
+ * @param init - The root of the tree.
+ */
+export async function findLeftOut(cgroup: string, init: number): Promise<Finding[]> {
+  // A cgroup that is gone, or may not be read, has no processes that could be named.
+  const pids = await processesIn(cgroup).catch((): number[] => []);
+  return pids.filter((pid) => pid !== init && isLeftOut(pid, init)).map(describe);
+}
+
+function describe(pid: number): Finding {
+  const name = shownPath(tryReadProcessStat(pid)?.name ?? '');
+  return makeFinding({
+    code: 'task-left-out',
+    severity: 'notice',
+    pid,
+    subject: name,
+    message:
+      `Process ${pid} (${name}) is of the container but not below its init process, as "runc exec" ` +
+      'starts it: it is not saved, and ends when the container does',
+  });
+}
+
+/** Whether a process lives and none of its ancestors is the init process. */
+function isLeftOut(pid: number, init: number): boolean {
+  const seen = new Set<number>();
+  for (let at = pid; at !== init; ) {
+    const stat = tryReadProcessStat(at);
+    if (stat === undefined || (at === pid && stat.isDead)) return false; // gone meanwhile
+    // The parent of what comes from another pid namespace is 0.
+    if (stat.parent <= 1 || seen.has(at)) return true;
+    seen.add(at);
+    at = stat.parent;
+  }
+  return false;
+}

@@ -1,0 +1,148 @@
+/*
+ * Processes that CRIU saves, with something that it may not be able to bring back, one a mode.
+ *
+ * usage: unrestorable READY-FILE MODE
+ */
+#include "common.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+static pid_t tid;
+static pthread_barrier_t started;
+static pthread_barrier_t ending;
+
+static void *thread(void *forever)
+{
+	tid = syscall(SYS_gettid);
+	pthread_barrier_wait(&started);
+	if (forever)
+		sleep_forever();
+	pthread_barrier_wait(&ending);
+	return NULL;
+}
+
+static void check(const char *what, int result)
+{
+	if (result < 0)
+		fail(what);
+}
+
+static void open_of(const char *format, int a, int b)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), format, a, b);
+	check(path, open(path, O_RDONLY));
+}
+
+/* The policy has no room in sched_setscheduler(). */
+static void use_deadline(void)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attributes = { sizeof(attributes), 6, 0, 0, 0, 1000000, 10000000, 10000000 };
+
+	check("SCHED_DEADLINE", syscall(SYS_sched_setattr, 0, &attributes, 0));
+}
+
+static void *deadline_thread(void *unused)
+{
+	use_deadline();
+	return thread("");
+}
+
+static pid_t child(void)
+{
+	pid_t pid = fork();
+
+	check("fork", pid);
+	if (pid == 0)
+		sleep_forever();
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argument(argc, argv, 2);
+	char path[100];
+	pthread_t running;
+	pid_t other;
+	int fd;
+
+	begin(argv[1]);
+	pthread_barrier_init(&started, NULL, 2);
+	pthread_barrier_init(&ending, NULL, 2);
+	if (!strcmp(mode, "deadline")) {
+		use_deadline();
+	} else if (!strcmp(mode, "deadline-thread")) {
+		pthread_create(&running, NULL, deadline_thread, NULL);
+		pthread_barrier_wait(&started);
+	} else if (!strcmp(mode, "batch")) {
+		struct sched_param none = { 0 };
+
+		check(mode, sched_setscheduler(0, SCHED_BATCH, &none));
+	} else if (!strcmp(mode, "own-directory")) {
+		check(mode, chdir("/proc/self"));
+	} else if (!strcmp(mode, "childs-directory")) {
+		snprintf(path, sizeof(path), "/proc/%d", child());
+		check(mode, chdir(path));
+	} else if (!strcmp(mode, "dead-ones-directory")) {
+		other = child();
+		snprintf(path, sizeof(path), "/proc/%d", other);
+		check(mode, chdir(path));
+		end(other);
+	} else if (!strcmp(mode, "task-directory")) {
+		check(mode, chdir("/proc/self/task"));
+	} else if (!strcmp(mode, "own-status")) {
+		open_of("/proc/self/status", 0, 0);
+		open_of("/proc/self", 0, 0);
+		open_of("/proc/self/task/%d/comm", getpid(), 0);
+	} else if (!strcmp(mode, "dead-ones-status")) {
+		other = child();
+		open_of("/proc/%d/status", other, 0);
+		end(other);
+	} else if (!strcmp(mode, "threads-file") || !strcmp(mode, "dead-threads-file")) {
+		int is_dead = mode[0] == 'd';
+
+		pthread_create(&running, NULL, thread, is_dead ? NULL : "");
+		pthread_barrier_wait(&started);
+		open_of("/proc/%d/task/%d/comm", getpid(), tid);
+		if (is_dead) {
+			pthread_barrier_wait(&ending);
+			pthread_join(running, NULL);
+		}
+	} else if (!strcmp(mode, "lower-descriptors-file")) {
+		open_of("/proc/self/fdinfo/0", 0, 0);
+	} else if (!strcmp(mode, "higher-descriptors-file")) {
+		fd = open("/dev/zero", O_RDONLY);
+		check(mode, dup2(fd, 90));
+		close(fd);
+		open_of("/proc/self/fdinfo/90", 0, 0);
+	} else if (!strcmp(mode, "duplicates-file")) {
+		check(mode, dup2(0, 90));
+		open_of("/proc/self/fdinfo/90", 0, 0);
+	} else if (!strcmp(mode, "closed-descriptors-file")) {
+		fd = open("/dev/null", O_RDONLY);
+		open_of("/proc/self/fdinfo/%d", fd, 0);
+		close(fd);
+	} else {
+		fprintf(stderr, "unrestorable: unknown mode %s\n", mode);
+		return 2;
+	}
+	ready("ready\n");
+	sleep_forever();
+}
