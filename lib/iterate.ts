@@ -132,6 +132,7 @@ function processOperations(pid: unknown, options: IterateOptions): IterationOper
   const final = validateOptions('dump', without(rest, settingNames));
   const round = validateOptions('preDump', { ...optionsFor('preDump', rest), preDumpMode });
   return {
+    wait: final.wait,
     signal: final.signal,
     preDump: (place) => preDump(pid, { ...round, ...place }),
     dump: (place) => dump(pid, { ...final, ...place }),
@@ -148,6 +149,7 @@ function containerOperations(id: string, options: IterateContainerOptions): Iter
     preDump: true,
   });
   return {
+    wait: dump.wait,
     signal: dump.signal,
     preDump: (place) => checkpoint(id, { ...preDump, ...place }),
     dump: (place) => checkpoint(id, { ...dump, ...place }),

@@ -1,9 +1,11 @@
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
-import { type Release, withScope } from '../base/scope.js';
+import { type Scope, withScope } from '../base/scope.js';
+import { option, sentence } from '../base/sentence.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
+import { takeNamedLock } from '../locks/named-lock.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
@@ -11,6 +13,7 @@ import { findLeftOut } from '../preflight/left-out.js';
 import { runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import type { DumpResult } from '../process/dump-result.js';
+import { lockOf } from '../process/turn.js';
 import { destroyContainer } from './destroy.js';
 import { containerFields } from './fields.js';
 import { requireTrustedHooks } from './poststop.js';
@@ -24,9 +27,6 @@ export interface CheckpointResult extends DumpResult {
   /** The id that was asked for. */
   containerId: string;
 }
-
-/** State directories of the containers that this thread is checkpointing. */
-const busy = new Set<string>();
 
 /**
  * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does. The
@@ -61,13 +61,13 @@ async function runCheckpoint(
   requireRoot('checkpoint');
   return await withDeadline('checkpoint', dumpOptions, async (deadline) => {
     const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
-    await deadline.bound('container', requireCheckpointable(container, realHost));
-    if (endsContainer(dumpOptions)) {
-      await deadline.bound('container', requireTrustedHooks(container));
-    }
     const request = { container, criu, options: dumpOptions, deadline, statusReady };
     return await withScope(async (scope) => {
-      scope.defer(claimContainer(container));
+      await lockContainer(scope, request);
+      await deadline.bound('container', requireCheckpointable(container, realHost));
+      if (endsContainer(dumpOptions)) {
+        await deadline.bound('container', requireTrustedHooks(container));
+      }
       const result = await dumpContainer(request, realHost);
       return { ...(await endContainer(request, result)), durationMs: performance.now() - start };
     });
@@ -86,19 +86,19 @@ interface ContainerRequest {
 /**
  * Takes a container for one checkpoint, until its runtime's state of it is gone, too.
  *
- * @returns what gives it back.
- * @throws CriuError `ERR_CONTAINER_BUSY` when another checkpoint of this thread has it.
+ * @throws CriuError `ERR_CONTAINER_BUSY` when another checkpoint has it.
  */
-function claimContainer({ id, stateDir }: Container): Release {
-  if (busy.has(stateDir)) {
+async function lockContainer(scope: Scope, request: ContainerRequest): Promise<void> {
+  const { id, stateDir } = request.container;
+  const release = await takeNamedLock('container', stateDir, lockOf(request));
+  if (release === undefined) {
     throw new CriuError(
       'ERR_CONTAINER_BUSY',
-      `Container ${JSON.stringify(id)} is being checkpointed already`,
-      { operation: 'checkpoint' },
+      sentence`Container ${JSON.stringify(id)} is being checkpointed already; ${option('wait', true)}
+        waits for it`,
     );
   }
-  busy.add(stateDir);
-  return () => busy.delete(stateDir);
+  scope.defer(release);
 }
 
 async function dumpContainer(request: ContainerRequest, host: Host): Promise<DumpResult> {

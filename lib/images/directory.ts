@@ -1,9 +1,10 @@
 import { closeSync, constants, open, readlinkSync } from 'node:fs';
-import { access, lstat, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { access, lstat, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { option as named, sentence } from '../base/sentence.js';
+import { type LockSettings, lockFile } from '../locks/lock.js';
 import { nativeAddon } from '../native/addon.js';
 import type { FreshDirectory } from '../native/contract.js';
 import {
@@ -17,8 +18,6 @@ import {
 /** The names of the files that CRIU and we write into an images directory, besides the logs. */
 const writtenNames =
   /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
-/** The images directories that operations of this thread are writing to. */
-const inUse = new Set<string>();
 /** Opens a bare descriptor, which can be closed without a turn of libuv's pool. */
 const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
 
@@ -46,65 +45,81 @@ export interface OutputDirectory {
    */
   keep(): Promise<void>;
   /**
-   * Removes what was added since the directory was opened, but for the named logs. It is called after
-   * a failure.
+   * Removes what CRIU and we have added since the directory was opened. It is called after a failure.
+   *
+   * @param kept - Names of logs that stay.
+   * @param logs - Names of all logs that the operation may have written.
    */
-  discard(logs: readonly string[]): Promise<void>;
+  discard(kept: readonly string[], logs?: readonly string[]): Promise<void>;
   close(): void;
 }
 
-/** A directory that has been looked at and not been touched. */
-interface CheckedDirectory {
+/** A directory that has been looked at and not been touched. It is locked, if it is there. */
+export interface CheckedDirectory {
   /** Opens it, making it (mode 0700) and its parents if need be. */
   open(): Promise<OutputDirectory>;
+  /** Gives it back, when it is not to be opened after all. */
+  close(): void;
+  /** Whether an option names the same directory. */
+  leadsTo(other: DirectoryPath): boolean;
+}
+
+/** How a directory is looked at. */
+export interface DirectorySettings {
+  /**
+   * What becomes of one that holds something: the caller's option, or undefined where the call has no
+   * such option and it is refused.
+   */
+  existing: ExistingImages | undefined;
+  /** Names that a former, failed try may have left and that do not count as content. */
+  logs: readonly string[];
+  lock?: LockSettings | undefined;
 }
 
 /**
- * Looks at the directory that an option names, without touching anything.
+ * Looks at the directory that an option names, without touching anything. From before the look on it
+ * is locked, so that what was seen stays as it is until the operation is over.
  *
  * @param option - The option's name, for errors.
- * @param existing - What becomes of one that holds something: the caller's option, or undefined where
- * the call has no such option and it is refused.
- * @param logs - Names that a former, failed try may have left and that do not count as content.
- * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file, a dangling or another user's symbolic link.
- * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it cannot be written, or has content and may not.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file or a dangling symbolic link.
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it cannot be written, has content and may not, or
+ * another operation has it; `ERR_UNTRUSTED_PATH` when another user could have had a hand in it.
  */
 export async function checkDirectory(
   option: string,
   path: string,
-  existing: ExistingImages | undefined,
-  logs: readonly string[],
+  settings: DirectorySettings,
 ): Promise<CheckedDirectory> {
   const place = await resolveDirectory(option, path);
-  const before = place.isThere ? await checkedListing(option, path, place) : undefined;
-  // Whether a missing one can be written shows when it is made, and then nothing is left behind.
-  if (place.isThere) await checkWritable(option, path, place);
-  const content = [...(before?.keys() ?? [])].filter((name) => !logs.includes(name));
-  if (content.length > 0 && (existing === undefined || existing === 'refuse')) {
-    const choice = existing === undefined ? '' : sentence`, or ${named('existing', 'replace')}`;
-    throw new CriuError(
-      'ERR_CRIU_IMAGES_DIR',
-      sentence`The directory of ${named(option)} ${path} is not empty; give a fresh one${choice}`,
-    );
+  const leadsTo = ({ real }: DirectoryPath): boolean => real === place.real;
+  if (!place.isThere) {
+    return { open: () => openMissing(option, place, settings), close: () => {}, leadsTo };
   }
-  if (content.length > 0 && existing === 'replace') {
-    await checkReplaceable(option, path, place);
-    return { open: () => openReplacement(option, place) };
-  }
-  return { open: () => openInPlace(option, place, before) };
+  const fd = await openLocked(option, place, settings.lock);
+  return await closedOnFailure(fd, async () => {
+    await checkWritable(option, path, fd);
+    const before = await checkedContent(option, path, fd, settings);
+    const open =
+      settings.existing === 'replace' && before.size > 0
+        ? await replacing(option, path, place, fd, before, settings)
+        : async () => inPlace(place, fd, before, undefined);
+    return { open, close: () => closeSync(fd), leadsTo };
+  });
 }
 
 /**
- * Opens a directory of complete images to read them.
+ * Opens a directory of complete images to read them. Others may read them at the same time.
  *
  * @param isWritten - Whether CRIU writes its log into it.
- * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file or another user's symbolic link.
- * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it is missing, holds no images or cannot be written.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file.
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it is missing, holds no images, cannot be written or is
+ * being written; `ERR_UNTRUSTED_PATH` when another user could have had a hand in it.
  */
 export async function openImages(
   option: string,
   path: string,
   isWritten: boolean,
+  lock?: LockSettings,
 ): Promise<OutputDirectory> {
   const place = await resolveDirectory(option, path);
   if (!place.isThere) {
@@ -113,55 +128,57 @@ export async function openImages(
       sentence`The directory of ${named(option)} ${path} does not exist`,
     );
   }
-  const before = await checkedListing(option, path, place);
-  // CRIU writes the inventory last.
-  if (!before.has('inventory.img')) {
-    throw new CriuError(
-      'ERR_CRIU_IMAGES_DIR',
-      sentence`The directory of ${named(option)} ${path} holds no complete images: it has no
-        inventory.img`,
-    );
-  }
-  if (isWritten) await checkWritable(option, path, place);
-  return openInPlace(option, place, before);
-}
-
-/**
- * Takes an images directory for one operation, because two operations that find it empty would mix
- * their images.
- *
- * @returns a function that gives it back.
- * @throws CriuError `ERR_CRIU_IMAGES_DIR` when another operation of this thread has it.
- */
-export function claimDirectory(option: string, path: string): () => void {
-  const absolute = resolve(path);
-  if (inUse.has(absolute)) {
-    throw new CriuError(
-      'ERR_CRIU_IMAGES_DIR',
-      sentence`Another operation is writing to the directory of ${named(option)} ${path}`,
-    );
-  }
-  inUse.add(absolute);
-  return () => inUse.delete(absolute);
+  const fd = await openLocked(option, place, { ...lock, shared: true });
+  return await closedOnFailure(fd, async () => {
+    const before = await listing(pathOf(fd));
+    // CRIU writes the inventory last.
+    if (!before.has('inventory.img')) {
+      throw new CriuError(
+        'ERR_CRIU_IMAGES_DIR',
+        sentence`The directory of ${named(option)} ${path} holds no complete images: it has no
+          inventory.img`,
+      );
+    }
+    if (isWritten) await checkWritable(option, path, fd);
+    return inPlace(place, fd, before, undefined);
+  });
 }
 
 /** The names in a directory, each with what changes when the file is written again. */
 type Listing = Map<string, string>;
 
-/** Lists a directory, or refuses what is not one. */
-async function checkedListing(
+/** Lists a directory, and refuses one that holds something and may not. */
+async function checkedContent(
   option: string,
   path: string,
-  { real }: DirectoryPath,
+  fd: number,
+  { existing, logs }: DirectorySettings,
 ): Promise<Listing> {
-  return listing(real).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOTDIR' ? 'it is not a directory' : error.message;
-    throw invalidArgValue(option, 'the path of a directory', path, reason);
-  });
+  const before = await listing(pathOf(fd));
+  const isFull = [...before.keys()].some((name) => !logs.includes(name));
+  if (!isFull || existing === 'replace' || existing === 'reuse') return before;
+  const choice = existing === undefined ? '' : sentence`, or ${named('existing', 'replace')}`;
+  throw new CriuError(
+    'ERR_CRIU_IMAGES_DIR',
+    sentence`The directory of ${named(option)} ${path} is not empty; give a fresh one${choice}`,
+  );
 }
 
-async function checkWritable(option: string, path: string, { real }: DirectoryPath): Promise<void> {
-  await access(real, constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
+async function checkWritable(option: string, path: string, fd: number): Promise<void> {
+  await access(pathOf(fd), constants.W_OK | constants.X_OK).catch(cannotWrite(option, path));
+}
+
+function pathOf(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+async function closedOnFailure<T>(fd: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 async function listing(path: string): Promise<Listing> {
@@ -184,34 +201,39 @@ export async function openFresh(directory: FreshDirectory): Promise<OutputDirect
   return fd === undefined ? undefined : adoptFresh(directory, fd);
 }
 
-/** Takes over a directory that the addon has made and opened. */
+/** Takes over a directory that the addon has made, opened and locked. */
 export function adoptFresh({ path }: FreshDirectory, fd: number): OutputDirectory {
   // In a worker thread Node.js warns of descriptors that it closes and has not opened.
   const close = (): void => nativeAddon().closeDescriptor(fd);
-  return inPlace({ absolute: path, real: path }, fd, undefined, path, close);
+  return inPlace({ absolute: path, real: path }, fd, new Map(), path, close);
 }
 
-async function openInPlace(
+/** Makes and opens a directory that was not there. By then another operation may have made it. */
+async function openMissing(
   option: string,
   place: DirectoryPath,
-  before: Listing | undefined,
+  settings: DirectorySettings,
 ): Promise<OutputDirectory> {
-  const made = before
-    ? undefined
-    : await makeDirectories(place).catch(cannotWrite(option, place.absolute));
-  return inPlace(place, await openDirectory(option, place.real), before, made);
+  const made = await makeDirectories(place).catch(cannotWrite(option, place.absolute));
+  const fd = await openLocked(option, place, settings.lock);
+  return await closedOnFailure(fd, async () => {
+    // What another operation has made meanwhile is not there to be replaced.
+    const existing = settings.existing === 'replace' ? 'refuse' : settings.existing;
+    const before = await checkedContent(option, place.absolute, fd, { ...settings, existing });
+    return inPlace(place, fd, before, made);
+  });
 }
 
 /**
  * A directory that is written to in its final place.
  *
- * @param before - What was in it; undefined when it was made.
+ * @param before - What was in it.
  * @param made - The outermost directory that had to be made, which a failure removes again.
  */
 function inPlace(
   { absolute, real }: Pick<DirectoryPath, 'absolute' | 'real'>,
   fd: number,
-  before: Listing | undefined,
+  before: Listing,
   made: string | undefined,
   closeFd?: () => void,
 ): OutputDirectory {
@@ -220,19 +242,22 @@ function inPlace(
     ...directory,
     keepsLogs: true,
     keep: async () => {},
-    discard: async (logs) => {
-      await removeAdded(directory.file(''), before ?? new Map(), logs);
+    discard: async (kept, logs = []) => {
+      const isOurs = (name: string): boolean => writtenNames.test(name) || logs.includes(name);
+      await removeAdded(directory.file(''), before, (name) => isOurs(name) && !kept.includes(name));
       if (made !== undefined) await removeEmpty(real, made);
     },
   };
 }
 
-/** Removes what was added to a directory, but for the named logs. */
-async function removeAdded(path: string, before: Listing, logs: readonly string[]): Promise<void> {
+/** Removes what was added to a directory. A hook, or another program, may have added files as well. */
+async function removeAdded(
+  path: string,
+  before: Listing,
+  isToGo: (name: string) => boolean,
+): Promise<void> {
   for (const [name, state] of await listing(path)) {
-    if (logs.includes(name) || before.get(name) === state) continue;
-    // Somebody else may be using the directory as well, and may have added other files.
-    if (before.size > 0 && !writtenNames.test(name)) continue;
+    if (!isToGo(name) || before.get(name) === state) continue;
     await rm(join(path, name), { recursive: true, force: true });
   }
 }
@@ -250,22 +275,43 @@ async function removeEmpty(path: string, outermost: string): Promise<void> {
 }
 
 /**
- * Opens a directory beside the one that is to be replaced, so that the old images stay whole until the
- * new ones are.
+ * Prepares to write beside the directory that is to be replaced, so that the old images stay whole
+ * until the new ones are. The old directory stays locked until then.
  */
+async function replacing(
+  option: string,
+  path: string,
+  place: DirectoryPath,
+  oldFd: number,
+  before: Listing,
+  { logs }: DirectorySettings,
+): Promise<() => Promise<OutputDirectory>> {
+  if ([...before.keys()].every((name) => logs.includes(name))) {
+    return async () => inPlace(place, oldFd, before, undefined);
+  }
+  await checkReplaceable(option, path, place);
+  return async () => await closedOnFailure(oldFd, () => openReplacement(option, place, oldFd));
+}
+
 async function openReplacement(
   option: string,
   { absolute, real: target }: DirectoryPath,
+  oldFd: number,
 ): Promise<OutputDirectory> {
   const unique = `${process.pid}.${process.hrtime.bigint().toString(36)}`;
   const fresh = join(dirname(target), `.${basename(target)}.new.${unique}`);
-  await mkdir(fresh, { mode: 0o700 }).catch(cannotWrite(option, absolute));
-  const fd = await openDirectory(option, fresh).catch(async (error: unknown) => {
+  const place = { absolute: fresh, real: fresh, isThere: false, existing: dirname(fresh) };
+  await makeDirectories(place).catch(cannotWrite(option, absolute));
+  const fd = await openLocked(option, place, undefined).catch(async (error: unknown) => {
     await rmdir(fresh).catch(() => {});
     throw error;
   });
+  const close = (): void => {
+    closeSync(fd);
+    closeSync(oldFd);
+  };
   return {
-    ...output(absolute, fresh, fd),
+    ...output(absolute, fresh, fd, close),
     keepsLogs: false,
     keep: async () => {
       try {
@@ -306,20 +352,39 @@ function output(
     },
     // Nothing is left to be written to a directory, so that closing it waits for nobody.
     close: () => {
-      if (isOpen) closeFd();
+      if (!isOpen) return;
       isOpen = false;
+      // A copy that criu or the addon still has would keep the lock.
+      nativeAddon().unlock(fd);
+      closeFd();
     },
   };
 }
 
-/** Opens a directory, and refuses what has been put in its place since it was looked at. */
-async function openDirectory(option: string, real: string): Promise<number> {
+/**
+ * Opens a directory and takes its lock, and refuses what has been put in its place since it was looked
+ * at, also while the lock was waited for.
+ */
+async function openLocked(
+  option: string,
+  { real, absolute }: DirectoryPath,
+  lock: LockSettings = {},
+): Promise<number> {
   const moved = (): Error => invalidArgValue(option, 'a directory that stays where it is', real);
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
   const fd = await openFd(real, flags).catch((cause: NodeJS.ErrnoException) => {
-    throw cause.code === 'ELOOP' || cause.code === 'ENOTDIR' ? moved() : cause;
+    const isOther = cause.code === 'ELOOP' || cause.code === 'ENOTDIR' || cause.code === 'ENOENT';
+    throw isOther ? moved() : cause;
   });
-  if (readlinkSync(`/proc/self/fd/${fd}`) === real) return fd;
-  closeSync(fd);
-  throw moved();
+  return await closedOnFailure(fd, async () => {
+    if (!(await lockFile(fd, lock))) {
+      throw new CriuError(
+        'ERR_CRIU_IMAGES_DIR',
+        sentence`Another operation is using the directory of ${named(option)} ${absolute}; give
+          another one, or ${named('wait', true)}`,
+      );
+    }
+    if (readlinkSync(pathOf(fd)) !== real) throw moved();
+    return fd;
+  });
 }

@@ -1,6 +1,17 @@
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { CriuError } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
-import { checkDirectory, type ExistingImages, type OutputDirectory } from './directory.js';
+import { option as named, sentence } from '../base/sentence.js';
+import type { LockSettings } from '../locks/lock.js';
+import { takeNamedLock } from '../locks/named-lock.js';
+import {
+  type CheckedDirectory,
+  checkDirectory,
+  type ExistingImages,
+  type OutputDirectory,
+} from './directory.js';
+import { resolveDirectory } from './place.js';
 
 /**
  * What becomes of what an operation has written.
@@ -52,9 +63,10 @@ export class Outputs {
       await this.images.keep();
       return;
     }
-    const logs = keep === 'log' ? this.#logs : [];
+    const logs = this.#logs;
+    const kept = keep === 'log' ? logs : [];
     // What cannot be removed is no reason to hide why it was to be.
-    await Promise.allSettled([this.images.discard(logs), this.work?.discard(logs)]);
+    await Promise.allSettled([this.images.discard(kept, logs), this.work?.discard(kept, logs)]);
   }
 }
 
@@ -66,6 +78,8 @@ interface OutputSettings {
   existing: ExistingImages | undefined;
   /** As for {@link Outputs}. */
   logs: readonly [string, ...string[]];
+  /** How the directories are locked. */
+  lock?: LockSettings | undefined;
   /** Bounds each step in time. */
   bound?: Bound;
 }
@@ -81,13 +95,19 @@ export type Bound = <T>(step: Promise<T>, undo?: (late: T) => unknown) => Promis
  * @throws RangeError, CriuError as {@link checkDirectory} does.
  */
 export async function openOutputs(scope: Scope, settings: OutputSettings): Promise<Outputs> {
-  const { imagePath, workPath, existing, logs, bound = (step) => step } = settings;
-  const checkedImages = await bound(checkDirectory('imagePath', imagePath, existing, logs));
-  const checkedWork =
-    workPath === undefined
-      ? undefined
-      : await bound(checkDirectory('workPath', workPath, 'reuse', logs));
-  const images = scope.use(await bound(checkedImages.open(), removeAndClose));
+  const { imagePath, existing, logs, lock, bound = (step) => step } = settings;
+  const close = (checked: CheckedDirectory): void => checked.close();
+  const look = checkDirectory('imagePath', imagePath, { existing, logs, lock });
+  const checkedImages = await bound(look, close);
+  const checkedWork = await checkWork(checkedImages, settings, bound).catch((error: unknown) => {
+    checkedImages.close();
+    throw error;
+  });
+  const images = await bound(checkedImages.open(), removeAndClose).catch((error: unknown) => {
+    checkedWork?.close();
+    throw error;
+  });
+  scope.use(images);
   if (checkedWork === undefined) return new Outputs(images, undefined, logs);
   try {
     const work = scope.use(await bound(checkedWork.open(), removeAndClose));
@@ -96,6 +116,61 @@ export async function openOutputs(scope: Scope, settings: OutputSettings): Promi
     await new Outputs(images, undefined, logs).settle('nothing');
     throw error;
   }
+}
+
+/** @returns undefined when the log goes into the directory of the images. */
+async function checkWork(
+  images: CheckedDirectory,
+  { workPath, logs, lock }: OutputSettings,
+  bound: Bound,
+): Promise<CheckedDirectory | undefined> {
+  if (workPath === undefined) return undefined;
+  const place = await bound(resolveDirectory('workPath', workPath));
+  if (images.leadsTo(place)) return undefined;
+  const look = checkDirectory('workPath', workPath, { existing: 'reuse', logs, lock });
+  return await bound(look, (checked) => checked.close());
+}
+
+/**
+ * Opens the directory that a restore, or what serves it, writes its log to. Several of them may use
+ * it at the same time, but for the same log.
+ */
+export async function openLogDirectory(
+  scope: Scope,
+  path: string,
+  logFile: string,
+  lock: LockSettings,
+  bound: Bound = (step) => step,
+): Promise<OutputDirectory> {
+  const settings = { existing: 'reuse', logs: [logFile], lock: { ...lock, shared: true } } as const;
+  const checked = await bound(checkDirectory('workPath', path, settings), (late) => late.close());
+  const work = scope.use(await bound(checked.open(), removeAndClose));
+  await lockLog(scope, 'workPath', work, logFile, lock);
+  return work;
+}
+
+/**
+ * Takes the log of an operation, in a directory that others may be using.
+ *
+ * @throws CriuError `ERR_CRIU_IMAGES_DIR` when another operation writes to it.
+ */
+export async function lockLog(
+  scope: Scope,
+  option: string,
+  directory: OutputDirectory,
+  logFile: string,
+  lock: LockSettings,
+): Promise<void> {
+  const { dev, ino } = fstatSync(directory.fd);
+  const release = await takeNamedLock('log', `${dev}:${ino}:${logFile}`, lock);
+  if (release === undefined) {
+    throw new CriuError(
+      'ERR_CRIU_IMAGES_DIR',
+      sentence`Another operation is writing ${logFile} in the directory of ${named(option)}
+        ${directory.path}; give another one, or ${named('wait', true)}`,
+    );
+  }
+  scope.defer(release);
 }
 
 /** Undoes the opening of a directory that nobody waits for any more. */

@@ -1,13 +1,11 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, readlink, realpath, rmdir, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { access, chmod, lstat, mkdir, rmdir } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { CriuError, errnoOf, invalidArgValue } from '../base/errors.js';
 import { option as named, sentence } from '../base/sentence.js';
 import { ownMounts } from '../linux/mountinfo.js';
+import { inspectOwnership } from '../linux/ownership.js';
 import { exists } from '../linux/paths.js';
-
-/** Linux follows as many symbolic links in one path. */
-const maxLinks = 40;
 
 /** The directory that an option names, with where its path leads. */
 export interface DirectoryPath {
@@ -21,53 +19,75 @@ export interface DirectoryPath {
 }
 
 /**
- * Finds where the path of a directory leads.
+ * Finds where the path of a directory leads, and refuses one that another user could have chosen or
+ * could change: root would write where that user likes, or restore what that user has written.
  *
  * @param option - The option that names it, for errors.
- * @throws RangeError `ERR_INVALID_ARG_VALUE` for a path that no directory can have, or that leads
- * through a symbolic link of another user.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a path that no directory can have.
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user could have had a hand in it.
  */
 export async function resolveDirectory(option: string, path: string): Promise<DirectoryPath> {
   const absolute = resolve(path);
-  const unlessMissing = (error: NodeJS.ErrnoException): undefined => {
-    if (error.code === 'ENOENT') return undefined;
-    throw invalidArgValue(option, 'the path of a directory', path, error.code ?? error.message);
+  const refuse = (reason: string): never => {
+    throw invalidArgValue(option, 'the path of a directory', path, reason);
   };
-  const real = await realpath(absolute).catch(unlessMissing);
-  if (real !== undefined) {
-    if (real !== absolute) await refuseForeignLinks(option, absolute, path);
-    return { absolute, real, isThere: true, existing: real };
+  const report = await inspectOwnership(absolute, { mayBeMissing: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      const isNoDirectory = error.code === 'ENOTDIR';
+      return refuse(isNoDirectory ? 'it leads through a file' : (error.code ?? error.message));
+    },
+  );
+  try {
+    const { real, missing, reason, stats } = report;
+    if (reason !== undefined) {
+      const whose = sentence`the directory of ${named(option)} ${path}`;
+      throw new CriuError('ERR_UNTRUSTED_PATH', sentence`Cannot trust ${whose}: ${reason}`);
+    }
+    if (!stats.isDirectory()) refuse('it is not a directory');
+    const dangling = missing.length > 0 ? await danglingLink(absolute) : undefined;
+    if (dangling !== undefined) refuse(`${dangling} is a symbolic link to nothing`);
+    const isThere = missing.length === 0;
+    return { absolute, real: join(real, ...missing), isThere, existing: real };
+  } finally {
+    report.close();
   }
-  for (let above = absolute; ; ) {
-    const [entry, parent] = await Promise.all([
-      lstat(above).catch(unlessMissing),
-      realpath(dirname(above)).catch(unlessMissing),
-    ]);
-    // What is there although its real path is missing is a link to nothing.
-    if (entry) await refuseForeignLinks(option, above, path);
-    above = dirname(above);
-    if (parent === undefined) continue;
-    if (parent !== above) await refuseForeignLinks(option, above, path);
-    const missing = relative(above, absolute);
-    return { absolute, real: join(parent, missing), isThere: false, existing: parent };
+}
+
+/** The symbolic link to nothing in which a path ends that leads nowhere. */
+async function danglingLink(absolute: string): Promise<string | undefined> {
+  for (let path = absolute; path !== '/'; path = dirname(path)) {
+    const entry = await lstat(path).catch(() => undefined);
+    if (entry) return entry.isSymbolicLink() && !(await exists(path)) ? path : undefined;
   }
+  return undefined;
 }
 
 /**
  * Looks at the directory of the previous images.
  *
  * @throws RangeError `ERR_INVALID_ARG_VALUE` when it is absolute, missing or not a directory.
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user could have written its images.
  */
 export async function checkParentPath(imagePath: string, parentPath: string): Promise<void> {
   const expected = sentence`the path of a directory relative to ${named('imagePath')}`;
   if (isAbsolute(parentPath)) {
     throw invalidArgValue('parentPath', expected, parentPath, 'it must be relative');
   }
-  const found = await stat(join(resolve(imagePath), parentPath)).catch(() => undefined);
-  if (!found)
+  const report = await inspectOwnership(join(resolve(imagePath), parentPath)).catch(
+    () => undefined,
+  );
+  if (report === undefined) {
     throw invalidArgValue('parentPath', expected, parentPath, 'there is no such directory');
-  if (!found.isDirectory()) {
-    throw invalidArgValue('parentPath', expected, parentPath, 'it is not a directory');
+  }
+  try {
+    if (!report.stats.isDirectory()) {
+      throw invalidArgValue('parentPath', expected, parentPath, 'it is not a directory');
+    }
+    if (report.reason === undefined) return;
+    const whose = sentence`the directory of ${named('parentPath')} ${parentPath}`;
+    throw new CriuError('ERR_UNTRUSTED_PATH', sentence`Cannot trust ${whose}: ${report.reason}`);
+  } finally {
+    report.close();
   }
 }
 
@@ -104,43 +124,11 @@ export function cannotWrite(option: string, path: string): (cause: NodeJS.ErrnoE
 }
 
 /**
- * Refuses a path that leads through symbolic links of other users: a link that somebody planted, in
- * /tmp for instance, would have root write where that user likes.
- */
-async function refuseForeignLinks(option: string, absolute: string, given: string): Promise<void> {
-  const us = process.geteuid?.();
-  let path = '/';
-  let rest = absolute.split('/');
-  for (let links = 0; rest.length > 0; ) {
-    const [part = '', ...tail] = rest;
-    rest = tail;
-    const next = join(path, part);
-    const link = await lstat(next).catch(() => undefined);
-    if (!link?.isSymbolicLink()) {
-      path = next;
-      continue;
-    }
-    if (link.uid !== 0 && link.uid !== us) {
-      const reason = `${next} is a symbolic link made by user ${link.uid}`;
-      throw invalidArgValue(option, 'a path without links of other users', given, reason);
-    }
-    links += 1;
-    if (links > maxLinks || !(await exists(next))) {
-      const reason = `${next} is a symbolic link to nothing`;
-      throw invalidArgValue(option, 'the path of a directory', given, reason);
-    }
-    // The links that this one leads through are looked at as well.
-    const target = await readlink(next);
-    if (target.startsWith('/')) path = '/';
-    rest = [...target.split('/'), ...rest];
-  }
-}
-
-/**
- * Makes a directory and its parents, all with mode 0700. Node's own recursive mkdir never ends where a
+ * Makes a directory and its parents, all with mode 0700 whatever the umask is. One that another
+ * operation makes at the same time is taken as it is. Node's own recursive mkdir never ends where a
  * file system answers ENOENT for a new name, as /proc does.
  *
- * @returns the outermost directory that was made.
+ * @returns the outermost directory that was made; undefined when all of them were there.
  */
 export async function makeDirectories({
   real,
@@ -150,11 +138,7 @@ export async function makeDirectories({
   for (let path = real; path !== existing; path = dirname(path)) missing.unshift(path);
   const made: string[] = [];
   try {
-    for (const path of missing) {
-      // Another operation may be making the same parents.
-      const mayExist = path !== real;
-      if (await makeDirectory(path, mayExist)) made.unshift(path);
-    }
+    for (const path of missing) if (await makeDirectory(path)) made.unshift(path);
   } catch (error) {
     for (const path of made) await rmdir(path).catch(() => {});
     throw error;
@@ -163,12 +147,14 @@ export async function makeDirectories({
 }
 
 /** @returns whether the directory was made, and was not there already. */
-async function makeDirectory(path: string, mayExist: boolean): Promise<boolean> {
+async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 });
-    return true;
   } catch (error) {
-    if (mayExist && errnoOf(error) === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return false;
     throw error;
   }
+  // The umask may have taken away what we need ourselves.
+  await chmod(path, 0o700);
+  return true;
 }

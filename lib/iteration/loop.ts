@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AbortError, CriuError, withNote } from '../base/errors.js';
 import { checkDirectory } from '../images/directory.js';
+import type { LockSettings } from '../locks/lock.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Iteration, IterationResult, IterationRound, IterationStop } from './result.js';
 
@@ -8,8 +9,7 @@ import type { Iteration, IterationResult, IterationRound, IterationStop } from '
 type RoundPlace = { imagePath: string; parentPath?: string };
 
 /** What the loop calls to save the process or container. */
-export interface IterationOperations {
-  signal: AbortSignal | undefined;
+export interface IterationOperations extends Pick<LockSettings, 'wait' | 'signal'> {
   preDump(place: RoundPlace): Promise<DumpResult>;
   dump(place: RoundPlace): Promise<DumpResult>;
 }
@@ -78,7 +78,19 @@ export class Loop implements Iteration {
 
   async *#run(): AsyncGenerator<IterationRound, IterationResult, undefined> {
     const { imagePath, maxIterations } = this.#settings;
-    await checkDirectory('imagePath', imagePath, undefined, []);
+    const lock = this.#operations;
+    const look = checkDirectory('imagePath', imagePath, { existing: undefined, logs: [], lock });
+    // Nobody else writes below it until the iteration is over.
+    const base = await (await look).open();
+    try {
+      return yield* this.#loop(maxIterations);
+    } finally {
+      if (this.#directories.length === 0) await base.discard([]);
+      base.close();
+    }
+  }
+
+  async *#loop(maxIterations: number): AsyncGenerator<IterationRound, IterationResult, undefined> {
     for (let iteration = 1; ; iteration += 1) {
       const round = await this.#round(iteration);
       yield round;

@@ -66,7 +66,7 @@ const readLink = promisify(readlink) as (path: Buffer, encoding: 'latin1') => Pr
  * - a directory or file belongs to a user who is neither root nor `euid`;
  * - group or others may write to it. A sticky directory on the way is the exception: nobody else can
  *   take away an entry of root or `euid` there, and the entry is judged in its turn;
- * - a symbolic link of another user stands in a directory that others may write to;
+ * - a symbolic link belongs to another user;
  * - a file in such a directory has other names, because others can make hard links there;
  * - it lies on a FUSE file system that another user mounted and whose owners that user makes up.
  *
@@ -183,7 +183,7 @@ class PathWalk {
     closeSync(link.fd);
     this.#links += 1;
     if (this.#links > maxLinks) throw systemError('ELOOP', link.path);
-    if (this.#isShared && !this.#isTrusted(link.stats.uid)) {
+    if (!this.#isTrusted(link.stats.uid)) {
       this.#distrust(`the symbolic link ${shown(link)} is owned by user ${link.stats.uid}`);
     }
     const target = await readLink(inDirectory(directory, link.path), 'latin1').catch(

@@ -222,6 +222,14 @@ export interface NativeAddon {
    * a link is on the way, or a file cannot be written.
    */
   makeDirectory(directory: FreshDirectory): Promise<number | undefined>;
+  /**
+   * Takes the advisory lock (`flock`) of an open file or directory, without waiting.
+   *
+   * @returns whether it was taken; false when another open file has it.
+   */
+  lock(fd: number, shared: boolean): boolean;
+  /** Gives it back at once, whatever copies of the descriptor there are. */
+  unlock(fd: number): void;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
   /** Swaps two paths in one step. */

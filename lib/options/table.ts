@@ -788,6 +788,15 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU action scripts',
   },
   {
+    name: 'wait',
+    type: 'boolean',
+    calls: [...every, ...serving],
+    flag: 'wait',
+    help: 'wait for a container, cgroup or directory that another operation has, instead of failing',
+    details: 'As long as `signal` and `timeoutMs` allow.',
+    source: 'libcriu',
+  },
+  {
     name: 'signal',
     type: 'signal',
     calls: [...every, ...serving],

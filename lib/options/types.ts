@@ -16,6 +16,14 @@ export interface CallOptions {
    */
   criu?: Criu | undefined;
   /**
+   * Wait for a container, cgroup or directory that another operation has, instead of failing. As
+   * long as `signal` and `timeoutMs` allow.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  wait?: boolean | undefined;
+  /**
    * Gives the operation up when it is aborted; CRIU rolls back and the tasks run on.
    *
    * @defaultValue none

@@ -57,6 +57,12 @@ export async function nativeRequest(
   };
 }
 
+/** The cgroup that is frozen for a dump, by us or by CRIU. */
+export function frozenCgroup({ options, freezer, preDump }: DumpRequest): string | undefined {
+  if (preDump || options.freezer === 'ptrace') return undefined;
+  return freezer?.path ?? options.freezeCgroup;
+}
+
 async function detectFreezer(
   path: string | undefined,
 ): Promise<{ path: string; version: 1 | 2 } | undefined> {

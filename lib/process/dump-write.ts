@@ -13,6 +13,7 @@ import { nativeRequest } from './dump-request.js';
 import { type Verdict, whatToKeep } from './dump-verdict.js';
 import { failure } from './failure.js';
 import type { DumpRequest } from './request.js';
+import { lockOf } from './turn.js';
 
 /** One dump that has been checked, when it is its turn. */
 interface DumpJob {
@@ -78,7 +79,14 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
     const images = await bound(made, (late) => late && removeAndClose(late));
     if (images) return new Outputs(scope.use(images), undefined, [logFile]);
   }
-  return openOutputs(scope, { imagePath, workPath, existing, logs: [logFile], bound });
+  return openOutputs(scope, {
+    imagePath,
+    workPath,
+    existing,
+    logs: [logFile],
+    lock: lockOf(job.request),
+    bound,
+  });
 }
 
 /** Whether an images directory is all that is needed, if it does not exist yet. */

@@ -10,11 +10,12 @@ import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
+import { frozenCgroup } from './dump-request.js';
 import { type DumpResult, timingsOf } from './dump-result.js';
 import { settle } from './dump-verdict.js';
 import { writeImages } from './dump-write.js';
 import type { DumpRequest } from './request.js';
-import { inTurn } from './turn.js';
+import { inTurn, lockCgroup } from './turn.js';
 
 /**
  * Dumps a process and its children.
@@ -75,8 +76,10 @@ export async function runDump(request: DumpRequest): Promise<DumpResult> {
   requireRoot(operation);
   const installation = await deadline.bound('criu', criu.ready());
   await runChecks(checksBeforeTurn, request, installation);
-  return await inTurn(request, { option: 'imagePath', path: options.imagePath }, async (scope) => {
+  return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
+    const cgroup = frozenCgroup(request);
+    if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     await runChecks(checksInTurn, request, installation);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
     const job = { request, installation, tracking, start };

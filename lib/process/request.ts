@@ -12,7 +12,7 @@ export interface OperationRequest {
   /** Bounds all of it. */
   deadline: Deadline;
   /** Validated by `validateOptions`. */
-  options: { logFile: string };
+  options: { logFile: string; wait?: boolean | undefined };
 }
 
 /** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */

@@ -10,8 +10,8 @@ import type { Installation } from '../criu/locate.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type OperationResult, warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
-import { checkDirectory, openImages } from '../images/directory.js';
-import { Outputs, removeAndClose } from '../images/outputs.js';
+import { openImages } from '../images/directory.js';
+import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
@@ -24,7 +24,7 @@ import type { ValidatedOptions } from '../options/validated.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
-import { type ClaimedDirectory, inTurn } from './turn.js';
+import { inTurn, lockOf } from './turn.js';
 
 /** What a restore has to tell. */
 export interface RestoreResult extends OperationResult {
@@ -102,7 +102,7 @@ async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
   requireRoot(operation);
   const installation = await deadline.bound('criu', criu.ready());
   refuseWithService(installation, options);
-  return await inTurn(request, writtenBy(request), async (scope) => {
+  return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);
     const native = nativeRequest(request, installation, outputs);
@@ -132,23 +132,19 @@ function refuseWithService({ service }: Installation, options: RestoreOptions): 
   }
 }
 
-/** The directory that gets CRIU's log; the images are only read. */
-function writtenBy({ imagePath, options: { workPath } }: RestoreRequest): ClaimedDirectory {
-  return workPath === undefined
-    ? { option: 'imagePath', path: imagePath }
-    : { option: 'workPath', path: workPath };
-}
-
 async function openDirectories(request: RestoreRequest, scope: Scope): Promise<Outputs> {
   const { options, imagePath, deadline } = request;
   const { workPath, logFile } = options;
+  const lock = lockOf(request);
+  const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
   const getsLog = workPath === undefined;
-  const opened = openImages('imagePath', imagePath, getsLog);
-  const images = scope.use(await deadline.bound('directory', opened, (late) => late.close()));
-  if (getsLog) return new Outputs(images, undefined, [logFile]);
-  const checking = checkDirectory('workPath', workPath, 'reuse', [logFile]);
-  const checked = await deadline.bound('directory', checking);
-  const work = scope.use(await deadline.bound('directory', checked.open(), removeAndClose));
+  const opened = openImages('imagePath', imagePath, getsLog, lock);
+  const images = scope.use(await bound(opened, (late) => late.close()));
+  if (getsLog) {
+    await lockLog(scope, 'imagePath', images, logFile, lock);
+    return new Outputs(images, undefined, [logFile]);
+  }
+  const work = await openLogDirectory(scope, workPath, logFile, lock, bound);
   return new Outputs(images, work, [logFile]);
 }
 

@@ -1,30 +1,60 @@
+import { stat } from 'node:fs/promises';
+import { CriuError } from '../base/errors.js';
 import { type Scope, withScope } from '../base/scope.js';
-import { claimDirectory } from '../images/directory.js';
+import { option, sentence } from '../base/sentence.js';
+import type { LockSettings } from '../locks/lock.js';
+import { takeNamedLock } from '../locks/named-lock.js';
 import type { OperationRequest } from './request.js';
 
-/** A directory that an operation writes to, by the option that names it. */
-export interface ClaimedDirectory {
-  option: 'imagePath' | 'workPath';
-  path: string;
-}
-
 /**
- * Runs an operation when it is its turn. This is where it takes all that it must have for itself
- * alone, before it looks at what is there and changes it; all of it is given back in reverse order
- * when the operation is over.
+ * Runs an operation when it is its turn. What it must have for itself alone, such as the lock of a
+ * directory, it takes before it looks at what is there, and adds to the scope; all of it is given back
+ * in reverse order when the operation is over.
  *
- * @param run - The operation. What it opens it adds to the scope.
- * @throws CriuError `ERR_CRIU_IMAGES_DIR` when another operation of this thread has the directory,
- * and that the operation was given up while it waited.
+ * @throws that the operation was given up while it waited.
  */
 export async function inTurn<T>(
   { criu, deadline }: OperationRequest,
-  { option, path }: ClaimedDirectory,
   run: (scope: Scope) => Promise<T>,
 ): Promise<T> {
   return await withScope(async (scope) => {
     scope.defer(await deadline.enter(criu.queue));
-    scope.defer(claimDirectory(option, path));
     return await run(scope);
   });
+}
+
+/** How an operation takes the locks of what others may have. */
+export function lockOf({
+  deadline,
+  options: { wait },
+}: Pick<OperationRequest, 'deadline'> & {
+  options: { wait?: boolean | undefined };
+}): LockSettings {
+  return wait === true ? { wait, signal: deadline.signal } : {};
+}
+
+/**
+ * Takes the cgroup that a dump freezes. Another operation would take our frozen state for the one that
+ * it found, and leave it so.
+ *
+ * @throws CriuError `ERR_CONTAINER_BUSY` when another operation has it.
+ */
+export async function lockCgroup(
+  scope: Scope,
+  path: string,
+  request: OperationRequest,
+): Promise<void> {
+  const cgroup = await stat(path).catch(() => undefined);
+  // Freezing it will tell what is wrong with a path that leads nowhere.
+  if (cgroup === undefined) return;
+  const key = `${cgroup.dev}:${cgroup.ino}`;
+  const release = await takeNamedLock('cgroup', key, lockOf(request));
+  if (release === undefined) {
+    throw new CriuError(
+      'ERR_CONTAINER_BUSY',
+      sentence`Another operation is freezing the cgroup ${path}; ${option('wait', true)} waits for it`,
+      { stage: 'freeze' },
+    );
+  }
+  scope.defer(release);
 }

@@ -22,7 +22,7 @@ import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { failure } from '../process/failure.js';
 import type { OperationRequest } from '../process/request.js';
-import { inTurn } from '../process/turn.js';
+import { inTurn, lockOf } from '../process/turn.js';
 import { callBefore } from './handlers.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
@@ -79,12 +79,12 @@ interface SelfRequest extends OperationRequest {
 
 async function checkpointInTime(request: SelfRequest): Promise<SelfCheckpoint> {
   const clock = startClock();
-  const { criu, options, deadline } = request;
+  const { criu, deadline } = request;
   requireRoot(request.operation);
   requireParent();
   const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
   const takesPath = !isOlder(await deadline.bound('criu', criu.version()), byPath);
-  return await inTurn(request, { option: 'imagePath', path: options.imagePath }, async () => {
+  return await inTurn(request, async () => {
     const saved = await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
     return { ...saved, durationMs: clock(saved.restored) };
   });
@@ -147,7 +147,12 @@ async function save(
   const { imagePath, logFile: logName } = request.options;
   const logs = [logName, outputName] as const;
   return withScope(async (scope) => {
-    const outputs = await openOutputs(scope, { imagePath, existing: undefined, logs });
+    const outputs = await openOutputs(scope, {
+      imagePath,
+      existing: undefined,
+      logs,
+      lock: lockOf(request),
+    });
     // A descriptor of ours would be in the images, and has no need to be.
     if (takesPath) outputs.images.close();
     try {

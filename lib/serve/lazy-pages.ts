@@ -1,11 +1,11 @@
-import { constants } from 'node:fs';
-import { open, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, inOperation } from '../base/errors.js';
 import { type Scope, startScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import type { OperationResult } from '../criu/result.js';
-import { checkDirectory } from '../images/directory.js';
+import { openImages } from '../images/directory.js';
+import { openLogDirectory } from '../images/outputs.js';
 import { checkTls } from '../options/tls.js';
 import type { LazyPagesOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
@@ -73,7 +73,6 @@ async function start(options: LazyPagesOptions): Promise<LazyPagesHandle> {
   const { binary } = await checkCanServe(operation, criu, signal);
   await checkTls(checked);
   await checkUserfaults(criu);
-  await checkImages(checked.imagePath);
   return await startScope((scope) => startService(scope, checked, binary, since));
 }
 
@@ -84,10 +83,18 @@ async function startService(
   binary: string,
   since: number,
 ): Promise<LazyPagesHandle> {
-  const { imagePath, workPath = imagePath, logFile: logName, address, port } = options;
-  const checkedWork = await checkDirectory('workPath', workPath, 'reuse', [logName]);
-  const work = scope.use(await checkedWork.open());
-  const images = scope.use(await open(imagePath, constants.O_RDONLY | constants.O_DIRECTORY));
+  const {
+    imagePath,
+    workPath = imagePath,
+    logFile: logName,
+    address,
+    port,
+    wait,
+    signal,
+  } = options;
+  const lock = { wait, signal };
+  const images = scope.use(await openImages('imagePath', imagePath, false, lock));
+  const work = await openLogDirectory(scope, workPath, logName, lock);
   const logFile = join(work.path, logName);
   const socket = work.file('lazy-pages.socket');
   // What an earlier run has left would be taken for this one's.
@@ -147,13 +154,4 @@ async function checkUserfaults(criu: Criu): Promise<void> {
   if ((await criu.features()).lazyPages) return;
   const lacking = 'CRIU and this kernel lack userfaultfd, which startLazyPages needs';
   throw new CriuError('ERR_CRIU_FEATURE_MISSING', lacking, { operation });
-}
-
-/** Without images the daemon would end and only tell of a file that is missing. */
-async function checkImages(imagePath: string): Promise<void> {
-  const inventory = await stat(join(imagePath, 'inventory.img')).catch(() => undefined);
-  if (inventory) return;
-  throw new CriuError('ERR_CRIU_IMAGES_DIR', `There are no images in imagePath ${imagePath}`, {
-    operation,
-  });
 }

@@ -4,7 +4,6 @@ import { inOperation } from '../base/errors.js';
 import { type Scope, startScope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
 import type { OperationResult } from '../criu/result.js';
-import { claimDirectory } from '../images/directory.js';
 import { openOutputs } from '../images/outputs.js';
 import { checkParentPath } from '../images/place.js';
 import { checkTls } from '../options/tls.js';
@@ -80,10 +79,15 @@ async function startService(
   binary: string,
   since: number,
 ): Promise<Service<PageServerResult>> {
-  const { imagePath, workPath, existing, address, port } = options;
-  scope.defer(claimDirectory('imagePath', imagePath));
+  const { imagePath, workPath, existing, address, port, wait, signal } = options;
   const logs = [options.logFile] as const;
-  const outputs = await openOutputs(scope, { imagePath, workPath, existing, logs });
+  const outputs = await openOutputs(scope, {
+    imagePath,
+    workPath,
+    existing,
+    logs,
+    lock: { wait, signal },
+  });
   const { images, logDirectory, logFile } = outputs;
   let sender: { peer: string; since: number } | undefined;
   const result = async (): Promise<PageServerResult> => {

@@ -15,6 +15,7 @@
 #include "base/unique_fd.h"
 #include "linux/exchange.h"
 #include "linux/fresh_directory.h"
+#include "linux/lock.h"
 #include "linux/nftables.h"
 #include "linux/resolve.h"
 #include "operation/operation.h"
@@ -61,6 +62,8 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
                              InstanceMethod("makeDirectory", &Addon::MakeDirectory),
                              InstanceMethod("closeDescriptor", &Addon::CloseDescriptor),
+                             InstanceMethod("lock", &Addon::Lock),
+                             InstanceMethod("unlock", &Addon::Unlock),
                          });
     // Runs before Node's own hook of the mailbox's thread-safe function: last in, first out.
     env.AddCleanupHook([this] { TearDown(); });
@@ -97,6 +100,22 @@ class Addon : public Napi::Addon<Addon> {
     auto names = Napi::Array::New(info.Env(), rows.size());
     for (uint32_t i = 0; i < rows.size(); ++i) names[i] = std::string(rows[i].name);
     return names;
+  }
+
+  void Unlock(const Napi::CallbackInfo& info) {
+    criu_node::Unlock(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
+  }
+
+  Napi::Value Lock(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    try {
+      const int fd = static_cast<int>(ReadValue<int64_t>(info[0], "fd"));
+      const auto mode =
+          ReadValue<bool>(info[1], "shared") ? LockMode::kShared : LockMode::kExclusive;
+      return Napi::Boolean::New(env, TryLock(fd, mode));
+    } catch (const Failure& failure) {
+      throw ToError(env, failure);
+    }
   }
 
   Napi::Value Start(const Napi::CallbackInfo& info) {

@@ -1,30 +1,90 @@
 #include "linux/fresh_directory.h"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/failure.h"
+#include "linux/lock.h"
 
 namespace criu_node {
 
 namespace {
 
-UniqueFd OpenDirectory(int parent, const char* path, uint64_t flags) {
-  open_how how{};
-  how.flags = flags | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_NO_SYMLINKS;
-  return UniqueFd(static_cast<int>(syscall(SYS_openat2, parent, path, &how, sizeof(how))));
+constexpr mode_t kDirectoryMode = 0700;
+constexpr mode_t kFileMode = 0600;
+
+UniqueFd Open(int parent, const char* name, int flags) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): openat() is what there is
+  return UniqueFd(openat(parent, name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+// Whether nobody but root and we can take away or swap an entry of ours in this directory.
+bool IsTrusted(int directory) {
+  struct stat info {};
+  if (fstat(directory, &info) != 0) return false;
+  if (info.st_uid != 0 && info.st_uid != geteuid()) return false;
+  const bool others_write = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  return !others_write || (info.st_mode & S_ISVTX) != 0;
+}
+
+// Opens a directory by an absolute path, each part of it below the descriptor of the one before.
+// Invalid when there is a symbolic link on the way, or a directory that another user may change.
+UniqueFd OpenTrusted(std::string_view path) {
+  UniqueFd at = Open(AT_FDCWD, "/", O_PATH);
+  while (at.valid() && IsTrusted(at.get())) {
+    path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+    if (path.empty()) return at;
+    const std::string name(path.substr(0, path.find('/')));
+    path.remove_prefix(name.size());
+    if (name == "..") return {};
+    at = Open(at.get(), name.c_str(), O_PATH);
+  }
+  return {};
 }
 
 bool WriteFile(int directory, const std::string& name, const std::string& content) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): openat() is what there is
-  const UniqueFd file(
-      openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  return file.valid() &&
-         write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size());
+  const UniqueFd file(openat(directory, name.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kFileMode));
+  if (!file.valid()) return false;
+  // The umask may have taken away what we need ourselves.
+  if (fchmod(file.get(), kFileMode) == 0 &&
+      write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size())) {
+    return true;
+  }
+  unlinkat(directory, name.c_str(), 0);
+  return false;
+}
+
+bool IsEmpty(int directory) {
+  UniqueFd opened = Open(directory, ".", O_RDONLY);
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(fdopendir(opened.get()), closedir);
+  if (!entries) return false;
+  (void)opened.Release();  // The stream closes it.
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else has this stream
+  while (const dirent* entry = readdir(entries.get())) {
+    const std::string_view name(static_cast<const char*>(entry->d_name));
+    if (name != "." && name != "..") return false;
+  }
+  return true;
+}
+
+// Makes the directory's lock and mode ours. Between mkdir() and the lock another operation may have
+// found the directory, and have written to it.
+bool TakeOver(int made) {
+  try {
+    return TryLock(made, LockMode::kExclusive) && IsEmpty(made) &&
+           fchmod(made, kDirectoryMode) == 0;
+  } catch (const Failure&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -33,15 +93,18 @@ UniqueFd MakeFreshDirectory(const FreshDirectory& directory) {
   const std::string& path = directory.path;
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos || slash + 1 == path.size()) return {};
-  const UniqueFd parent = OpenDirectory(AT_FDCWD, path.substr(0, slash + 1).c_str(), O_PATH);
+  const UniqueFd parent = OpenTrusted(std::string_view(path).substr(0, slash + 1));
   const char* name = path.c_str() + slash + 1;
-  if (!parent.valid() || mkdirat(parent.get(), name, 0700) != 0) return {};
-  UniqueFd made = OpenDirectory(parent.get(), name, O_RDONLY);
-  const auto write = [&](const auto& file) {
-    return WriteFile(made.get(), file.first, file.second);
-  };
-  if (made.valid() && std::ranges::all_of(directory.files, write)) return made;
-  for (const auto& [file, content] : directory.files) unlinkat(made.get(), file.c_str(), 0);
+  if (!parent.valid() || mkdirat(parent.get(), name, kDirectoryMode) != 0) return {};
+  UniqueFd made = Open(parent.get(), name, O_RDONLY);
+  if (!made.valid() || !TakeOver(made.get())) return {};
+  size_t written = 0;
+  for (const auto& [file, content] : directory.files) {
+    if (!WriteFile(made.get(), file, content)) break;
+    ++written;
+  }
+  if (written == directory.files.size()) return made;
+  while (written > 0) unlinkat(made.get(), directory.files[--written].first.c_str(), 0);
   unlinkat(parent.get(), name, AT_REMOVEDIR);
   return {};
 }

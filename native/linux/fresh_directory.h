@@ -14,10 +14,10 @@ struct FreshDirectory {
   std::vector<std::pair<std::string, std::string>> files{};  // name and content, mode 0600
 };
 
-// Makes the directory, and opens it. Invalid when that cannot be done in one go, whatever the
-// reason: it is there already, its parent is not, there is a symbolic link on the way (which may be
-// another user's), a file cannot be written, or the kernel is older than 5.6. Then nothing is left
-// of it.
+// Makes the directory, opens it and takes its lock, which the descriptor keeps. Invalid when that
+// cannot be done in one go, whatever the reason: the directory is there already, its parent is not,
+// there is a symbolic link or a directory of another user on the way, another operation has found
+// it before it was locked, or a file cannot be written. Then nothing of ours is left in it.
 UniqueFd MakeFreshDirectory(const FreshDirectory& directory);
 
 }  // namespace criu_node

@@ -12,6 +12,7 @@
 #include "base/failure.h"
 #include "criu/scripts.h"
 #include "linux/keep_alive.h"
+#include "linux/lock.h"
 #include "operation/page_server.h"
 #include "rollback/guard.h"
 
@@ -44,6 +45,7 @@ Verdict Notifications::Handle(const Notification& notification, const Worker& wo
 // False when the operation must not go on.
 bool Notifications::DoOurPart(const Notification& notification, const Worker& worker) {
   const std::string& script = notification.script;
+  if (script == scripts::kStatusReady) ShareImages();
   if (script == scripts::kStatusReady && !WriteStatus(worker)) return false;
   if (script == scripts::kNetworkLock || script == scripts::kQueryExtFiles) {
     // CRIU is connected by now; a page server that vanishes must not hold the tasks up.
@@ -66,6 +68,12 @@ void Notifications::WatchNetwork(const Notification& notification) {
       method == NetworkLock::Method::kNftables ? scripts::kPreDump : scripts::kNetworkLock;
   if (notification.script != before || request_.verb != Verb::kDump) return;
   network_ = NetworkLock(static_cast<pid_t>(request_.Number("pid", -1)), method);
+}
+
+// The images are complete, and whoever restores them reads them from here on.
+void Notifications::ShareImages() {
+  const int images = static_cast<int>(request_.Number("images_dir_fd", -1));
+  if (images >= 0) TryLock(images, LockMode::kShared);
 }
 
 // A failure ends the dump: nobody would come for the pages, and the tasks would stand still.

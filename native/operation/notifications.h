@@ -46,6 +46,7 @@ class Notifications {
  private:
   bool DoOurPart(const Notification& notification, const Worker& worker);
   void WatchNetwork(const Notification& notification);
+  void ShareImages();
   bool WriteStatus(const Worker& worker);
   bool MakePostDumpFile();
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
@@ -33,18 +32,15 @@ UniqueFd Open(const std::string& path, int flags) {
 
 }  // namespace
 
+// The caller has the lock of the cgroup: without it another operation, of whichever process, would
+// take our frozen state for the one it found. That lock is no lock of these files, which a
+// container can open and lock as well.
 Freezer::Freezer(std::string path, int version, pid_t criu)
     : path_(std::move(path)),
       version_(version),
       criu_(criu),
       control_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.freeze"), O_WRONLY)),
-      state_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.events"), O_RDONLY)) {
-  // Without the lock another operation, of whichever process, would take our frozen state for the
-  // one it found.
-  if (flock(control_.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Failure::System("freeze", path_ + " is being frozen by another operation");
-  }
-}
+      state_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.events"), O_RDONLY)) {}
 
 Freezer::State Freezer::Read() const {
   std::array<char, 256> buffer{};

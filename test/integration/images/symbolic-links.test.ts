@@ -52,13 +52,13 @@ describe('symbolic links in imagePath', () => {
       await symlink(target, join(directory, 'planted'));
       await lchown(join(directory, 'planted'), 65_534, 65_534);
       await expect(dumpTo(good, join(directory, 'planted', below))).rejects.toMatchObject({
-        code: 'ERR_INVALID_ARG_VALUE',
-        message: expect.stringMatching(/symbolic link made by user 65534/) as string,
+        code: 'ERR_UNTRUSTED_PATH',
+        message: expect.stringMatching(/symbolic link .* owned by user 65534/) as string,
       });
       // Nor when one of our own leads there.
       await symlink('planted', join(directory, 'ours'));
       await expect(dumpTo(good, join(directory, 'ours', below))).rejects.toMatchObject({
-        code: 'ERR_INVALID_ARG_VALUE',
+        code: 'ERR_UNTRUSTED_PATH',
       });
       expect(readdirSync(target)).toEqual([]);
     },

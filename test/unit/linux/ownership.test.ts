@@ -111,11 +111,6 @@ describe('a path that only root and the effective user can have written', () => 
     }
   });
 
-  test('a link of another user in a directory that only root writes to is trusted', async () => {
-    file('file');
-    expect(await reasonOf(link('link', 'file', alice))).toBeUndefined();
-  });
-
   test('devices and sockets that everybody may write to are trusted', async () => {
     expect(await reasonOf('/dev/null')).toBeUndefined();
     const path = join(root, 'socket');
