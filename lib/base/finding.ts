@@ -18,6 +18,7 @@ export type Severity = 'fails' | 'needs-option' | 'not-restorable' | 'notice';
  */
 export const findingCodes = [
   'capability',
+  'criu-config',
   'feature',
   'file-hidden',
   'file-lock',

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
+import { runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
@@ -102,9 +103,8 @@ async function runRuntime(
   const scratch = await mkdtemp(join(tmpdir(), 'libcriu-'));
   try {
     const log = join(scratch, 'log');
-    const { PATH = '' } = process.env;
     const outcome = await callRuntime(options, ['restore', '--detach', ...flagsOf(options), id], {
-      env: { ...process.env, PATH: [criuDirectory, PATH].join(delimiter) },
+      env: await runtimeEnvironment(criuDirectory),
       log,
     });
     if (outcome.code !== 0) throw await failure(options, outcome, log, start);

@@ -6,7 +6,7 @@ import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
-import { criuEnvironment } from './environment.js';
+import { checkOwnConfigFiles, criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
 import { requestFailure } from './request-failure.js';
@@ -124,16 +124,24 @@ export class Criu {
    */
   async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
     const installation = await this.installation();
-    if (prepares) this.#prepare(installation);
+    const environment = await this.#environment(installation);
+    if (prepares) this.#prepare(installation, environment);
     await CriuProgram.of(installation).requireUsable(this.#ask);
     return installation;
   }
 
+  /** What criu gets of our environment, once that leads it to nothing that it must not obey. */
+  async #environment({ service }: Installation): Promise<string[]> {
+    // A service has read its configuration files when it was started.
+    if (service === undefined) await checkOwnConfigFiles();
+    return criuEnvironment();
+  }
+
   /** Starts what the first operation would have to wait for; each one leaves it for the next. */
-  #prepare(installation: Installation): void {
+  #prepare(installation: Installation, environment: readonly string[]): void {
     if (this.#isPrepared) return;
     this.#isPrepared = true;
-    nativeAddon().prepare(this.standby, { ...installation, environment: criuEnvironment() });
+    nativeAddon().prepare(this.standby, { ...installation, environment });
   }
 
   /** @internal */
@@ -158,7 +166,7 @@ export class Criu {
     const { done } = nativeAddon().start({
       verb,
       ...installation,
-      environment: criuEnvironment(),
+      environment: await this.#environment(installation),
       standby: this.standby,
       fields: {},
     });

@@ -2,6 +2,8 @@ import { CriuError, errnoOf } from '../base/errors.js';
 import { inspectOwnership, type OwnershipOptions, type OwnershipReport } from './ownership.js';
 import { shownPath } from './paths.js';
 
+const writableByOthers = 0o022;
+
 /**
  * Opens what a path leads to, if nobody but root and this user can have chosen or written it. By the
  * descriptor it is the same object from then on.
@@ -16,13 +18,20 @@ export async function openTrusted(
   options?: OwnershipOptions,
 ): Promise<OwnershipReport> {
   const report = await inspectOwnership(path, options);
-  if (report.reason === undefined) return report;
+  const reason = report.reason ?? reasonAgainstMissing(report);
+  if (reason === undefined) return report;
   report.close();
   throw new CriuError(
     'ERR_UNTRUSTED_PATH',
     `Refused to use ${what} ${shownPath(path)}, which another user may have made or changed: ` +
-      report.reason,
+      reason,
   );
+}
+
+/** Where something is missing others may put something, as in a directory with the sticky bit. */
+function reasonAgainstMissing({ missing, stats, real }: OwnershipReport): string | undefined {
+  const isShared = missing.length > 0 && (stats.mode & writableByOthers) !== 0;
+  return isShared ? `it does not exist yet, and every user may make it in ${real}` : undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type ConfigSetting, readConfigFile } from '../criu/config-file.js';
+import { ownConfigFiles } from '../criu/environment.js';
 import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
@@ -86,10 +86,7 @@ export async function allowedBy(options: DumpOptions, added: CriuFields = {}): P
     externals: new Set(),
     scansPaths: false,
   };
-  const { HOME, CRIU_CONFIG_FILE } = process.env;
-  await addFile(draft, '/etc/criu/default.conf');
-  if (HOME) await addFile(draft, join(HOME, '.criu/default.conf'));
-  if (CRIU_CONFIG_FILE) await addFile(draft, CRIU_CONFIG_FILE);
+  for (const file of ownConfigFiles()) await addFile(draft, file);
   addFields(draft, fields);
   // CRIU reads the request's own file last, so that it has the last word.
   if (fields.config_file !== undefined) await addFile(draft, fields.config_file);
@@ -131,26 +128,23 @@ function addExternal(draft: Draft, item: string): void {
   if (key.includes('s')) draft.flags.add('enable-external-sharing');
 }
 
+/** What is wrong with a file is told by a check of its own. */
 async function addFile(draft: Draft, path: string): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  addConfiguration(draft, text);
+  const settings = await readConfigFile(path).catch(() => []);
+  for (const setting of settings) addSetting(draft, setting);
 }
 
-/** Adds a configuration file: each line has a long option with its value, and `#` starts a comment. */
-function addConfiguration(draft: Draft, text: string): void {
-  for (const line of text.split('\n')) {
-    const [, name = '', quoted] = /^\s*([a-z][\w-]*)\s*(.*?)\s*$/.exec(line) ?? [];
-    const value = quoted?.startsWith('"')
-      ? quoted.replace(/^"((?:[^"\\]|\\.)*)".*$/, '$1').replace(/\\(.)/g, '$1')
-      : (quoted ?? '').replace(/\s*#.*$/, '');
-    if (flags.has(name)) draft.flags.add(name as Flag);
-    else if (name === 'external') addExternal(draft, value);
-    else if (name === 'ext-mount-map') addMountMap(draft, value);
-    else if (name === 'enable-fs') addNames(draft.fileSystems, value);
-    else if (name === 'skip-mnt') draft.skippedMounts.add(value);
-    else if (name === 'irmap-scan-path') draft.scansPaths = true;
-    else if (name === 'ghost-limit') draft.ghostLimit = bytes(value) ?? draft.ghostLimit;
-  }
+function addSetting(draft: Draft, { known, isNegated, value = '' }: ConfigSetting): void {
+  const name = known?.name ?? '';
+  if (flags.has(name)) {
+    if (isNegated) draft.flags.delete(name as Flag);
+    else draft.flags.add(name as Flag);
+  } else if (name === 'external') addExternal(draft, value);
+  else if (name === 'ext-mount-map') addMountMap(draft, value);
+  else if (name === 'enable-fs') addNames(draft.fileSystems, value);
+  else if (name === 'skip-mnt') draft.skippedMounts.add(value);
+  else if (name === 'irmap-scan-path') draft.scansPaths = true;
+  else if (name === 'ghost-limit') draft.ghostLimit = bytes(value) ?? draft.ghostLimit;
 }
 
 function addMountMap(draft: Draft, value: string): void {

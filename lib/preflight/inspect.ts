@@ -5,6 +5,7 @@ import { Budget, Procfs } from '../linux/procfs.js';
 import type { CriuFields } from '../native/contract.js';
 import type { DumpOptions } from '../options/types.js';
 import { allowedBy } from './allowed.js';
+import { checkConfiguration } from './checks/config.js';
 import { checkDescriptors, type Gathered } from './checks/descriptors.js';
 import { checkMachine, readProgram } from './checks/machine.js';
 import { checkMappings } from './checks/mappings.js';
@@ -44,6 +45,7 @@ export async function inspect(
   const started = await startScan(proc, budget, allowed, tasks);
   if (!started) return undefined;
   const { scan, findings } = started;
+  await checkConfiguration(scan, options.configFile ?? fields?.config_file);
   await checkTasks(scan, isSelf);
   const program = await readProgram(criu);
   await checkMachine(scan, criu, program, { ...options, preDump });

@@ -41,7 +41,7 @@ export async function nativeRequest(
   return {
     verb: preDump ? 'preDump' : 'dump',
     ...installation,
-    environment: criuEnvironment(options),
+    environment: await criuEnvironment(options),
     fields: all,
     ...(target instanceof Outputs ? {} : { images: target }),
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),

@@ -8,6 +8,7 @@ import { MemoryTracking } from '../images/tracking.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { logFileOf, withConfigFile } from './config.js';
 import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
 import { frozenCgroup } from './dump-request.js';
@@ -70,11 +71,16 @@ async function dumpProcess<C extends 'dump' | 'preDump'>(
  * Runs one dump or pre-dump: everything is checked before anything is touched, and after a failure
  * the tree runs on and no images are left that look complete.
  */
-export async function runDump(request: DumpRequest): Promise<DumpResult> {
+export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const start = performance.now();
-  const { operation, criu, pid, preDump, options, deadline } = request;
+  const { operation, criu, pid, preDump, deadline } = asked;
   requireRoot(operation);
   const installation = await deadline.bound('criu', criu.ready());
+  const request = await withConfigFile(
+    asked,
+    asked.options.configFile ?? asked.fields?.config_file,
+  );
+  const { options } = request;
   await runChecks(checksBeforeTurn, request, installation);
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
@@ -89,7 +95,7 @@ export async function runDump(request: DumpRequest): Promise<DumpResult> {
     return {
       pid,
       imagePath: outputs.images.path,
-      logFile: outputs.logFile,
+      logFile: logFileOf(request, outputs),
       stats,
       timings: timingsOf(outcome, queuedMs, stats),
       warnings: warningsOf(outcome),

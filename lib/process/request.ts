@@ -13,6 +13,11 @@ export interface OperationRequest {
   deadline: Deadline;
   /** Validated by `validateOptions`. */
   options: { logFile: string; wait?: boolean | undefined };
+  /**
+   * The log outside of the operation's directories to which a configuration file leads CRIU: its
+   * absolute path, and the time from which on its content is this operation's.
+   */
+  outerLog?: { path: string; since: number };
 }
 
 /** One dump or pre-dump as the core runs it: validated options and what a runtime adds to them. */

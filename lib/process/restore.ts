@@ -21,6 +21,7 @@ import { toFields } from '../options/fields.js';
 import type { RestoreOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { logFileOf, withConfigFile } from './config.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
@@ -96,23 +97,25 @@ export async function restore(
 }
 
 /** Runs one restore: after a failure nothing of the tasks is left. */
-async function runRestore(request: RestoreRequest): Promise<RestoreResult> {
+async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
-  const { operation, criu, options, deadline } = request;
+  const { operation, criu, deadline } = asked;
   requireRoot(operation);
   const installation = await deadline.bound('criu', criu.ready());
+  const request = await withConfigFile(asked, asked.options.configFile);
+  const { options } = request;
   refuseWithService(installation, options);
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);
-    const native = nativeRequest(request, installation, outputs);
+    const native = await nativeRequest(request, installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, outputs);
     const { pid } = outcome;
     return {
       pid,
       imagePath: outputs.images.path,
-      logFile: outputs.logFile,
+      logFile: logFileOf(request, outputs),
       stats: readableStats(decodeRestoreStats, outcome.stats),
       timings: timingsOf(outcome, queuedMs),
       warnings: warningsOf(outcome),
@@ -148,15 +151,15 @@ async function openDirectories(request: RestoreRequest, scope: Scope): Promise<O
   return new Outputs(images, work, [logFile]);
 }
 
-function nativeRequest(
+async function nativeRequest(
   { options, criu }: RestoreRequest,
   installation: Installation,
   { images, work }: Outputs,
-): NativeRequest {
+): Promise<NativeRequest> {
   return {
     verb: 'restore',
     ...installation,
-    environment: criuEnvironment(),
+    environment: await criuEnvironment(),
     fields: {
       images_dir_fd: images.fd,
       ...toFields(options),

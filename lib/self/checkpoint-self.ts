@@ -20,6 +20,7 @@ import type { CheckpointSelfOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
+import { logFileOf, withConfigFile } from '../process/config.js';
 import { failure } from '../process/failure.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
@@ -77,12 +78,13 @@ interface SelfRequest extends OperationRequest {
   options: ValidatedOptions['checkpointSelf'] & { imagePath: string };
 }
 
-async function checkpointInTime(request: SelfRequest): Promise<SelfCheckpoint> {
+async function checkpointInTime(asked: SelfRequest): Promise<SelfCheckpoint> {
   const clock = startClock();
-  const { criu, deadline } = request;
-  requireRoot(request.operation);
+  const { criu, deadline } = asked;
+  requireRoot(asked.operation);
   requireParent();
   const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
+  const request = await withConfigFile(asked, asked.options.configFile);
   const takesPath = !isOlder(await deadline.bound('criu', criu.version()), byPath);
   return await inTurn(request, async () => {
     const saved = await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
@@ -171,13 +173,13 @@ async function askCriu(
   takesPath: boolean,
 ): Promise<Result> {
   const { criu, options, deadline } = request;
-  const { images, logFile } = outputs;
+  const { images } = outputs;
   deadline.check('request');
   const outcome = await runNative(
     {
       verb: 'dumpSelf',
       ...installation,
-      environment: criuEnvironment(),
+      environment: await criuEnvironment(),
       fields: { ...toFields(options), ...directoryField(images, takesPath) },
       standby: criu.standby,
     },
@@ -187,7 +189,13 @@ async function askCriu(
   if (!outcome.success) throw await failure(request, outcome, outputs);
   const { restored } = outcome;
   const stats = restored ? undefined : await statsIn(images);
-  return { restored, imagePath: images.path, logFile, stats, warnings: warningsOf(outcome) };
+  return {
+    restored,
+    imagePath: images.path,
+    logFile: logFileOf(request, outputs),
+    stats,
+    warnings: warningsOf(outcome),
+  };
 }
 
 function directoryField(images: OutputDirectory, takesPath: boolean): CriuFields {

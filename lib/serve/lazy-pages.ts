@@ -11,7 +11,7 @@ import type { LazyPagesOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { LazyPagesLog, type LazyPagesProgress } from './lazy-pages-log.js';
-import { channelFd, checkCanServe, Service } from './service.js';
+import { channelFd, checkCanServe, Service, type ServingProgram } from './service.js';
 
 export type { LazyPagesProgress } from './lazy-pages-log.js';
 
@@ -70,17 +70,17 @@ async function start(options: LazyPagesOptions): Promise<LazyPagesHandle> {
   const since = performance.now();
   const checked = validateOptions('startLazyPages', options);
   const { signal, criu = defaultCriu() } = checked;
-  const { binary } = await checkCanServe(operation, criu, signal);
+  const program = await checkCanServe(operation, criu, signal);
   await checkTls(checked);
   await checkUserfaults(criu);
-  return await startScope((scope) => startService(scope, checked, binary, since));
+  return await startScope((scope) => startService(scope, checked, program, since));
 }
 
 /** @param since - When the call was made: `performance.now()`. */
 async function startService(
   scope: Scope,
   options: ValidatedOptions['startLazyPages'],
-  binary: string,
+  program: ServingProgram,
   since: number,
 ): Promise<LazyPagesHandle> {
   const {
@@ -116,7 +116,7 @@ async function startService(
   const service = new Service(
     {
       operation,
-      binary,
+      program,
       options,
       directories: { images: images.fd, work: work.fd },
       logFile,

@@ -10,7 +10,7 @@ import { checkTls } from '../options/tls.js';
 import type { PageServerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
-import { channelFd, checkCanServe, Service } from './service.js';
+import { channelFd, checkCanServe, Service, type ServingProgram } from './service.js';
 
 /** What a page server has received. Its `imagePath` now holds the memory. */
 export interface PageServerResult extends OperationResult {
@@ -63,10 +63,10 @@ async function start(options: PageServerOptions): Promise<PageServerHandle> {
   const since = performance.now();
   const checked = validateOptions('startPageServer', options);
   const { imagePath, parentPath, signal, criu = defaultCriu() } = checked;
-  const { binary } = await checkCanServe(operation, criu, signal);
+  const program = await checkCanServe(operation, criu, signal);
   await checkTls(checked);
   if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
-  const service = await startScope((scope) => startService(scope, checked, binary, since));
+  const service = await startScope((scope) => startService(scope, checked, program, since));
   const { address = checked.address, port = checked.port, finished } = service;
   const close = (): Promise<void> => service.close(true);
   return { address, port, finished, close, [Symbol.asyncDispose]: close };
@@ -76,7 +76,7 @@ async function start(options: PageServerOptions): Promise<PageServerHandle> {
 async function startService(
   scope: Scope,
   options: ValidatedOptions['startPageServer'],
-  binary: string,
+  program: ServingProgram,
   since: number,
 ): Promise<Service<PageServerResult>> {
   const { imagePath, workPath, existing, address, port, wait, signal } = options;
@@ -105,7 +105,7 @@ async function startService(
   return new Service(
     {
       operation,
-      binary,
+      program,
       options,
       directories: { images: images.fd, work: logDirectory.fd },
       logFile,

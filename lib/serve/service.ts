@@ -3,7 +3,6 @@ import { type Scope, withScope } from '../base/scope.js';
 import type { Stage } from '../base/stage.js';
 import type { Criu } from '../criu/criu.js';
 import { criuEnvironment } from '../criu/environment.js';
-import type { Installation } from '../criu/locate.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import { requireRoot } from '../criu/require-root.js';
@@ -20,11 +19,19 @@ const firstDirectoryFd = 4;
 
 type Operation = 'startPageServer' | 'startLazyPages';
 
+/** A criu program that can be started to serve. */
+export interface ServingProgram {
+  /** Its absolute path. */
+  binary: string;
+  /** All that it gets to see, as `NAME=value`. */
+  environment: readonly string[];
+}
+
 /** What one kind of service says of itself; the rest of its life is the same for all. */
 interface ServiceSettings<Result> {
   operation: Operation;
-  /** Absolute path of criu. */
-  binary: string;
+  /** The criu that serves. */
+  program: ServingProgram;
   options: ValidatedOptions['startPageServer' | 'startLazyPages'];
   /** The images directory and the one for the log, as descriptors. */
   directories: { images: number; work: number };
@@ -55,14 +62,14 @@ export async function checkCanServe(
   operation: Operation,
   criu: Criu,
   signal: AbortSignal | undefined,
-): Promise<Installation> {
+): Promise<ServingProgram> {
   if (signal?.aborted) throw abortError(signal.reason);
   requireRoot(operation);
-  const installation = await criu.ready();
-  if (installation.service === undefined) return installation;
+  const { binary, service } = await criu.ready();
+  if (service === undefined) return { binary, environment: await criuEnvironment() };
   throw new CriuError(
     'ERR_CRIU_NOT_FOUND',
-    `${operation} starts the criu program; the criu service ${installation.service} cannot do that`,
+    `${operation} starts the criu program; the criu service ${service} cannot do that`,
     { operation },
   );
 }
@@ -166,7 +173,8 @@ function startServing(settings: ServiceSettings<unknown>): NativeServing {
 }
 
 function serveRequest(settings: ServiceSettings<unknown>): NativeServeRequest {
-  const { binary, options, directories, listen } = settings;
+  const { program, options, directories, listen } = settings;
+  const { binary, environment } = program;
   const inCriu = (index: number): string => `/proc/self/fd/${firstDirectoryFd + index}`;
   return {
     binary,
@@ -177,7 +185,7 @@ function serveRequest(settings: ServiceSettings<unknown>): NativeServeRequest {
       ...['--log-file', options.logFile, `-v${options.logLevel}`],
       ...tlsFlags(options),
     ],
-    environment: criuEnvironment(),
+    environment,
     held: [directories.images, directories.work],
     ...listen,
   };

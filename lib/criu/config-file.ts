@@ -1,0 +1,190 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { CriuError, errnoOf } from '../base/errors.js';
+import { type Sentence, sentence } from '../base/sentence.js';
+import { shownPath } from '../linux/paths.js';
+import { openTrusted, requireTrusted } from '../linux/trusted.js';
+import { type ConfigWord, configWords } from './config-words.js';
+
+/**
+ * When CRIU reads a file: `before` the request, which overrides it (CRIU's own files), or `after` it,
+ * so that the file overrides the request (the file that the request names).
+ */
+export type ConfigTurn = 'before' | 'after';
+
+/** A line of a configuration file as CRIU understands it. */
+export interface ConfigSetting {
+  /** From 1. */
+  line: number;
+  /** As it stands there: CRIU takes abbreviations, too. */
+  word: string;
+  /** Undefined for a word that CRIU does not know. */
+  known: ConfigWord | undefined;
+  /** The word has `no-` in front of it. */
+  isNegated: boolean;
+  value: string | undefined;
+  /** Why CRIU cannot read the line, as the end of a sentence. */
+  fault: string | undefined;
+}
+
+/** What a configuration file that was read after the request has changed. */
+export interface ConfigChanges {
+  /** Value of `log-file`: a name in the directory of the log, or an absolute path. */
+  logFile: string | undefined;
+}
+
+/** The names of the files that CRIU and we write into an images directory. */
+const imageFile =
+  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
+
+/**
+ * Reads a configuration file and makes sure that it leaves the request what it is.
+ *
+ * @throws CriuError `ERR_CRIU_CONFIG` for a word that makes another request of it, that CRIU does not
+ * know or cannot read; `ERR_UNTRUSTED_PATH` for a file, or code named in it, of another user.
+ */
+export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<ConfigChanges> {
+  const changes: ConfigChanges = { logFile: undefined };
+  for (const setting of await readConfigFile(path)) {
+    const refused = reasonAgainst(setting, turn);
+    if (refused !== undefined) throw refusal(path, setting, refused);
+    const { known, value = '' } = setting;
+    if (known?.namesCode && isAbsolute(value)) await requireTrusted(`the ${known.name}`, value);
+    if (known?.name === 'log-file' && turn === 'after') changes.logFile = value;
+  }
+  return changes;
+}
+
+/**
+ * The settings in a configuration file; none when there is no file.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it, `ERR_CRIU_CONFIG`
+ * when it cannot be read.
+ */
+export async function readConfigFile(path: string): Promise<readonly ConfigSetting[]> {
+  const text = await readText(path);
+  return text === undefined ? [] : parseConfig(text);
+}
+
+/** Takes a text apart as CRIU does, line by line: a word, and a value behind a space. */
+export function parseConfig(text: string): readonly ConfigSetting[] {
+  return text.split('\n').flatMap((line, index) => {
+    // To CRIU, which is written in C, a line ends at a NUL.
+    const statement = (line.split('\0', 1)[0] ?? '').replace(/^[ \t\v\f\r]+/, '');
+    if (statement === '' || statement.startsWith('#')) return [];
+    return [parseStatement(statement, index + 1)];
+  });
+}
+
+function parseStatement(statement: string, line: number): ConfigSetting {
+  const space = statement.includes(' ') ? ' ' : '\t';
+  const end = statement.indexOf(space);
+  const first = end < 0 ? statement : statement.slice(0, end);
+  const [, word = '', attached] = /^([^=]*)(?:=(.*))?$/s.exec(first) ?? [];
+  const { value: second, fault } = parseValue(end < 0 ? '' : statement.slice(end + 1));
+  const { known, isNegated } = lookUp(word);
+  const setting = { line, word, known, isNegated, value: attached ?? second };
+  return { ...setting, fault: fault ?? faultOf(setting, attached, second) };
+}
+
+/** What stands behind a word: in quotes or not, with a comment behind it. */
+function parseValue(text: string): { value: string | undefined; fault: string | undefined } {
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.startsWith('#')) return { value: undefined, fault: undefined };
+  const quoted = /^"((?:[^"]|(?<=\\)")*)(?<!\\)"(.*)$/s.exec(trimmed);
+  if (trimmed.startsWith('"') && !quoted) return { value: undefined, fault: 'has an open quote' };
+  const [, inside = trimmed, rest = ''] = quoted ?? [];
+  // CRIU takes a "#" for a comment within quotes, too.
+  const value = (inside.split('#', 1)[0] ?? '').replaceAll('\\"', '"');
+  const plain = quoted ? value : value.trimEnd();
+  const hasMore = quoted ? !/^\s*(#|$)/.test(rest) : /\s/.test(plain);
+  return { value: plain, fault: hasMore ? 'has more than one value' : undefined };
+}
+
+/** Why getopt() takes what stands in the line for something else, or for nothing. */
+function faultOf(
+  { known, isNegated, value }: Pick<ConfigSetting, 'known' | 'isNegated' | 'value'>,
+  attached: string | undefined,
+  second: string | undefined,
+): string | undefined {
+  if (known === undefined) return 'is none that CRIU 4.2 knows';
+  const takes = isNegated ? 'none' : known.takes;
+  if (takes === 'value' && value === undefined) return 'has no value';
+  if (takes === 'none' && attached !== undefined) return 'takes no value';
+  const isTaken = takes === 'value' && attached === undefined;
+  if (!isTaken && second?.startsWith('-')) return 'has a value that CRIU takes for another word';
+  return undefined;
+}
+
+type Meaning = Pick<ConfigSetting, 'known' | 'isNegated'>;
+
+const names: ReadonlyMap<string, Meaning> = new Map(
+  configWords.flatMap((known): [string, Meaning][] => [
+    [known.name, { known, isNegated: false }],
+    ...(known.hasNegation
+      ? [[`no-${known.name}`, { known, isNegated: true }] as [string, Meaning]]
+      : []),
+  ]),
+);
+
+/** getopt_long() takes the start of a word for the word, if no other one begins so. */
+function lookUp(word: string): Meaning {
+  const exact = names.get(word);
+  if (exact) return exact;
+  const [only, ...others] = [...names].filter(([name]) => name.startsWith(word));
+  return only && others.length === 0 ? only[1] : { known: undefined, isNegated: false };
+}
+
+/** Why a request cannot be made with a setting; undefined when it can. */
+function reasonAgainst(setting: ConfigSetting, turn: ConfigTurn): Sentence | undefined {
+  const { fault, known, isNegated, value = '' } = setting;
+  if (fault !== undefined) return fault;
+  if (known === undefined || (turn === 'before' && (isNegated || known.isOverridden))) {
+    return undefined;
+  }
+  if (known.name === 'log-file') return reasonAgainstLog(value);
+  return isNegated ? (known.negationChanges ?? known.changes) : known.changes;
+}
+
+function reasonAgainstLog(value: string): string | undefined {
+  if (isAbsolute(value)) return undefined;
+  if (value === '' || value.includes('/')) return 'is neither a file name nor an absolute path';
+  return imageFile.test(value) ? `names ${value}, which is an image` : undefined;
+}
+
+function refusal(path: string, { word, line }: ConfigSetting, refused: Sentence): CriuError {
+  return new CriuError(
+    'ERR_CRIU_CONFIG',
+    sentence`The word ${JSON.stringify(word)} in line ${line} of CRIU's configuration file
+      ${shownPath(path)} ${refused}: remove it`,
+  );
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    const report = await openTrusted("CRIU's configuration file", path, { mayBeMissing: true });
+    try {
+      if (report.missing.length > 0) return undefined;
+      if (!report.stats.isFile()) throw unreadable(path, 'it is not a regular file');
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+      const file = await open(`/proc/self/fd/${report.fd}`, flags);
+      return await file.readFile('latin1').finally(() => file.close());
+    } finally {
+      report.close();
+    }
+  } catch (error) {
+    if (error instanceof CriuError) throw error;
+    // CRIU does without a file that it cannot open.
+    if (['ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+    throw unreadable(path, errnoOf(error) ?? String(error), error);
+  }
+}
+
+function unreadable(path: string, why: string, cause?: unknown): CriuError {
+  return new CriuError(
+    'ERR_CRIU_CONFIG',
+    `CRIU's configuration file ${shownPath(path)} cannot be read: ${why}`,
+    { cause },
+  );
+}

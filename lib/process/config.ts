@@ -1,0 +1,44 @@
+import { stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { checkConfigFile } from '../criu/config-file.js';
+import { excerpt, type LogExcerpt, readExcerpt } from '../criu/log.js';
+import type { Outputs } from '../images/outputs.js';
+import type { OperationRequest } from './request.js';
+
+/**
+ * Checks the configuration file that a request names, which CRIU reads last, and gives the request as
+ * CRIU will carry it out: its log may have another name, or lie outside of the directories.
+ *
+ * @throws CriuError as {@link checkConfigFile} does, before anything is touched.
+ */
+export async function withConfigFile<R extends OperationRequest>(
+  request: R,
+  path: string | undefined,
+): Promise<R> {
+  if (path === undefined) return request;
+  const { logFile } = await request.deadline.bound('criu', checkConfigFile(path, 'after'));
+  if (logFile === undefined) return request;
+  if (isAbsolute(logFile)) return { ...request, outerLog: { path: logFile, since: Date.now() } };
+  return { ...request, options: { ...request.options, logFile } };
+}
+
+/** The absolute path of CRIU's log, once the images have taken their place. */
+export function logFileOf({ outerLog }: OperationRequest, outputs: Outputs): string {
+  return outerLog?.path ?? outputs.logFile;
+}
+
+/** What CRIU's log tells of a failure. */
+export async function excerptOf(
+  { outerLog }: OperationRequest,
+  outputs: Outputs,
+): Promise<LogExcerpt> {
+  const reading = outerLog ? readFresh(outerLog) : readExcerpt(outputs.openLogFile);
+  return reading.catch(() => excerpt(''));
+}
+
+/** A log of an earlier operation tells nothing. */
+async function readFresh({ path, since }: { path: string; since: number }): Promise<LogExcerpt> {
+  // The kernel's clock for files is some milliseconds behind.
+  const isFresh = (await stat(path)).mtimeMs >= since - 50;
+  return isFresh ? readExcerpt(path) : excerpt('');
+}

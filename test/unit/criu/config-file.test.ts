@@ -1,0 +1,211 @@
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkConfigFile, parseConfig } from '../../../lib/criu/config-file.js';
+import { configWords } from '../../../lib/criu/config-words.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { failureOf } from '../../helpers/rejection.js';
+import { useScope } from '../../helpers/scope.js';
+
+const scope = useScope();
+let file = '';
+beforeAll(() => requireNeeds('root'));
+beforeEach(async () => {
+  file = join(await scope.directory(), 'criu.conf');
+});
+
+const write = (...lines: readonly string[]): void => writeFileSync(file, `${lines.join('\n')}\n`);
+
+/** Lines of which each would have CRIU do something else than what it was asked for. */
+const changing = [
+  'tree 1',
+  'leave-stopped',
+  'leave-running',
+  'restore-detached',
+  'restore-sibling',
+  'daemon',
+  'work-dir /tmp',
+  'prev-images-dir ../other',
+  'auto-dedup',
+  'stream',
+  'page-server',
+  'address 0.0.0.0',
+  'port 27000',
+  'lazy-pages',
+  'freeze-cgroup /sys/fs/cgroup/freezer/other',
+  'pidfile /run/pid',
+  'exec-cmd',
+  'ps-socket 3',
+  'status-fd 3',
+  'inherit-fd fd[3]:x',
+  'close 3',
+  'help',
+  'version',
+  'feature mem_dirty_track',
+  'ms',
+];
+
+/** The same, as getopt() and CRIU's parser understand them too. */
+const disguised = [
+  'lazy-p',
+  'leave-r   # a comment',
+  '  leave-running',
+  '\tpage-server',
+  'work-dir=/tmp',
+  'work-d=/tmp',
+  'prev "../other"',
+  'tree "1" # a comment',
+];
+
+/** Lines that CRIU does not know, or takes for something else than what they seem to be. */
+const unreadable = [
+  'nonsense',
+  'tcp_established',
+  'Lazy-pages',
+  '--tcp-close',
+  'tcp-close\r',
+  'tls-c',
+  'tcp-established -D/tmp',
+  'verbosity --lazy-pages',
+  'log-file',
+  'log-file # a name',
+  'tcp-close=1',
+  'external "mnt[/a]:a',
+  'external "a" b c',
+  'external a b c',
+  'no-external a',
+  'no-leave-running',
+];
+
+const obeyed = [
+  '',
+  '   ',
+  '# lazy-pages',
+  '   # lazy-pages',
+  '\0lazy-pages',
+  'tcp-established',
+  'tcp-est',
+  'no-tcp-close',
+  'log-file mine.log',
+  'verbosity 4',
+  'network-lock skip',
+  'external "mnt[/a b]:a"',
+  'external mnt[/a]:\\"a\\" # comment',
+  'skip-mnt\t/proc',
+  'lsm-profile "selinux:something"',
+  'tls',
+];
+
+describe('checkConfigFile refuses, whenever the file is read,', () => {
+  test.each([...changing, ...disguised, ...unreadable])('the line %j', async (line) => {
+    for (const turn of ['before', 'after'] as const) {
+      write('# A comment.', 'tcp-established', line);
+      const error = await failureOf(checkConfigFile(file, turn));
+      expect(error).toMatchObject({ name: 'CriuError', code: 'ERR_CRIU_CONFIG' });
+      expect(error.message).toMatch(
+        /^The word ".*" in line 3 of CRIU's configuration file [^\n]+$/,
+      );
+      expect(error.message).toContain(file);
+    }
+  });
+});
+
+describe('checkConfigFile refuses in a file that overrides the request', () => {
+  test.each([
+    'images-dir /tmp',
+    'images=/tmp',
+    'no-page-server',
+    'no-auto-dedup',
+    'no-restore-sibling',
+    'no-tls',
+    'log-file pages-1.img',
+    'log-file tmp-x',
+    'log-file ../mine.log',
+  ])('the line %j', async (line) => {
+    write(line);
+    expect(await failureOf(checkConfigFile(file, 'after'))).toMatchObject({
+      code: 'ERR_CRIU_CONFIG',
+    });
+    expect(await checkConfigFile(file, 'before')).toEqual({ logFile: undefined });
+  });
+});
+
+describe('checkConfigFile', () => {
+  test.each(obeyed)('obeys the line %j', async (line) => {
+    for (const turn of ['before', 'after'] as const) {
+      write(line);
+      await checkConfigFile(file, turn);
+    }
+  });
+
+  test('tells the name of the log that the file gives it after the request', async () => {
+    for (const line of ['log-file mine.log', 'log-file=mine.log', 'log-file "mine.log" # why']) {
+      write('log-file first.log', line);
+      expect(await checkConfigFile(file, 'after')).toEqual({ logFile: 'mine.log' });
+      expect(await checkConfigFile(file, 'before')).toEqual({ logFile: undefined });
+    }
+  });
+
+  test('decides on each word that changes something, and on no other', () => {
+    const refused = configWords.flatMap(({ name, changes }) => (changes ? [name] : []));
+    const told = changing.map((line) => line.split(' ', 1)[0] ?? '');
+    expect(refused.sort()).toEqual([...told, 'images-dir'].sort());
+  });
+
+  test('takes a missing file for an empty one', async () => {
+    expect(await checkConfigFile(file, 'after')).toEqual({ logFile: undefined });
+    expect(await checkConfigFile(join(file, 'below'), 'after')).toEqual({ logFile: undefined });
+  });
+
+  test('refuses what is no file', async () => {
+    mkdirSync(file);
+    const error = await failureOf(checkConfigFile(file, 'before'));
+    expect(error).toMatchObject({ code: 'ERR_CRIU_CONFIG' });
+    expect(error.message).toContain(`${file} cannot be read: it is not a regular file`);
+  });
+});
+
+describe('checkConfigFile refuses what another user can have written:', () => {
+  const alice = 1000;
+
+  test.each<[string, () => void]>([
+    ['a file', () => chownSync(file, alice, alice)],
+    ['a file that its group may write', () => chmodSync(file, 0o664)],
+    ['the directory of a file of root', () => chownSync(join(file, '..'), alice, alice)],
+  ])('%s', async (_name, plant) => {
+    write('tcp-established');
+    plant();
+    expect(await failureOf(checkConfigFile(file, 'before'))).toMatchObject({
+      code: 'ERR_UNTRUSTED_PATH',
+    });
+  });
+
+  test('a file that does not exist yet where every user may make it', async () => {
+    chmodSync(join(file, '..'), 0o1777);
+    expect(await failureOf(checkConfigFile(file, 'before'))).toMatchObject({
+      code: 'ERR_UNTRUSTED_PATH',
+    });
+  });
+
+  test.each(['action-script', 'libdir'])('what a file of root names as its %s', async (word) => {
+    const code = join(file, '../code');
+    writeFileSync(code, '');
+    write(`${word} ${code}`);
+    await checkConfigFile(file, 'before');
+    chownSync(code, alice, alice);
+    expect(await failureOf(checkConfigFile(file, 'before'))).toMatchObject({
+      code: 'ERR_UNTRUSTED_PATH',
+    });
+  });
+});
+
+test('parseConfig gives values as CRIU takes them', () => {
+  const text = 'external "a \\"b\\"" # x\nskip-mnt /a#b\nskip-mnt=/c\nno-tls\nexternal ""';
+  expect(parseConfig(text).map(({ line, value, isNegated }) => [line, value, isNegated])).toEqual([
+    [1, 'a "b"', false],
+    [2, '/a', false],
+    [3, '/c', false],
+    [4, undefined, true],
+    [5, '', false],
+  ]);
+});

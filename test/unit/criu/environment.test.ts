@@ -1,0 +1,69 @@
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  checkOwnConfigFiles,
+  criuEnvironment,
+  runtimeEnvironment,
+} from '../../../lib/criu/environment.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { failureOf } from '../../helpers/rejection.js';
+import { useScope } from '../../helpers/scope.js';
+
+const scope = useScope();
+const alice = 1000;
+let root = '';
+beforeAll(() => requireNeeds('root', 'build'));
+beforeEach(async () => {
+  root = await scope.directory();
+});
+afterEach(() => void vi.unstubAllEnvs());
+
+function directory(name: string, uid = 0, mode = 0o755): string {
+  const path = join(root, name);
+  mkdirSync(path);
+  chownSync(path, uid, uid);
+  chmodSync(path, mode);
+  return path;
+}
+
+async function variable(name: string): Promise<string | undefined> {
+  const entry = (await criuEnvironment()).find((one) => one.startsWith(`${name}=`));
+  return entry?.slice(name.length + 1);
+}
+
+describe('the environment of criu', () => {
+  test('has only those directories of PATH that nobody else can write to', async () => {
+    const good = directory('good');
+    const link = join(root, 'link');
+    symlinkSync(directory('of-alice', alice), link);
+    const bad = [link, join(root, 'of-alice'), directory('shared', 0, 0o777), join(root, 'none')];
+    vi.stubEnv('PATH', [...bad, '.', '', 'bin', good, '/usr/bin'].join(':'));
+    expect(await variable('PATH')).toBe(`${good}:/usr/bin`);
+    expect(await runtimeEnvironment('/opt/criu')).toMatchObject({
+      PATH: `/opt/criu:${good}:/usr/bin`,
+    });
+  });
+
+  test("has no home directory of another user, and refuses that user's configuration", async () => {
+    vi.stubEnv('HOME', directory('root'));
+    expect(await variable('HOME')).toBe(join(root, 'root'));
+    const home = directory('alice', alice, 0o700);
+    vi.stubEnv('HOME', home);
+    expect(await variable('HOME')).toBeUndefined();
+    expect(await runtimeEnvironment('/opt/criu')).toMatchObject({ HOME: undefined });
+    await checkOwnConfigFiles();
+    mkdirSync(join(home, '.criu'));
+    writeFileSync(join(home, '.criu/default.conf'), 'tcp-established\n');
+    expect(await failureOf(checkOwnConfigFiles())).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
+  });
+
+  test('has no plugins that another user can have written', async () => {
+    vi.stubEnv('CRIU_LIBS_DIR', directory('plugins'));
+    expect(await variable('CRIU_LIBS_DIR')).toBe(join(root, 'plugins'));
+    vi.stubEnv('CRIU_LIBS_DIR', directory('planted', alice));
+    const error = await failureOf(criuEnvironment());
+    expect(error).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
+    expect(error.message).toContain(`the directory of CRIU_LIBS_DIR ${join(root, 'planted')}, `);
+  });
+});
