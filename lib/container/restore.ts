@@ -17,6 +17,7 @@ import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { findRuntime } from './runtime.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
 
@@ -71,6 +72,7 @@ async function restoreInTime(
   }
   // It names programs that the runtime runs in our name.
   await deadline.bound('container', requireTrusted("the bundle's configuration", config));
+  await deadline.bound('runtime', findRuntime(checked.runtime));
   const images = openImages('imagePath', imagePath, checked.workPath === undefined);
   (await deadline.bound('directory', images, (directory) => directory.close())).close();
   const { binary } = await deadline.bound('criu', criu.ready());
@@ -134,7 +136,8 @@ async function callRuntime(
     ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
   ];
   // The runtime would hand to the container what it inherits from us.
-  const child = spawn(runtime, [...globalFlags, ...args], { stdio: 'ignore', env });
+  const program = await findRuntime(runtime);
+  const child = spawn(program, [...globalFlags, ...args], { stdio: 'ignore', env });
   return new Promise((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
       reject(

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { CriuError, inOperation, invalidArgType } from '../base/errors.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
+import { requireTrustedAddon } from '../linux/trusted.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { checkOwnConfigFiles, criuEnvironment } from './environment.js';
@@ -147,6 +148,7 @@ export class Criu {
   /** @internal */
   async installation(): Promise<Installation> {
     const installation = await this.#locate();
+    await requireTrustedAddon();
     try {
       nativeAddon().loadLibrary(installation.library);
     } catch (cause) {

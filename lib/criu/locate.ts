@@ -2,8 +2,9 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { CriuError } from '../base/errors.js';
-import { packageRoot } from '../base/package-root.js';
+import { isInPackage, packageRoot } from '../base/package-root.js';
 import { isDirectory, isFile } from '../linux/paths.js';
+import { requireTrusted } from '../linux/trusted.js';
 
 /**
  * Which CRIU to use. Without any of its paths it is looked for in `LIBCRIU_PREFIX`, then in the
@@ -52,14 +53,30 @@ const libraryDirectories = [
 const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin'];
 
 /**
- * Finds criu and libcriu in the documented order.
+ * Finds criu and libcriu in the documented order, and makes sure that nobody but root and this user
+ * can have written them.
  *
- * @throws CriuError `ERR_CRIU_NOT_FOUND`, `ERR_CRIU_LIBRARY_NOT_FOUND`, `ERR_CRIU_PERMISSION`
+ * @throws CriuError `ERR_CRIU_NOT_FOUND`, `ERR_CRIU_LIBRARY_NOT_FOUND`, `ERR_CRIU_PERMISSION`,
+ * `ERR_UNTRUSTED_PATH`
  */
 export async function locate(
   settings: CriuSettings,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Installation> {
+  const found = await find(settings, environment);
+  const { binary, library, service } = found;
+  if (service === undefined) await requireOwn('the criu program', binary);
+  else await requireOwn('the socket of the criu service', service);
+  // A name without a directory is looked up by the dynamic loader, as the libraries of Node are.
+  if (library.includes('/')) await requireOwn('the library', library);
+  return found;
+}
+
+async function requireOwn(what: string, path: string): Promise<void> {
+  if (!isInPackage(path)) await requireTrusted(what, path);
+}
+
+async function find(settings: CriuSettings, environment: NodeJS.ProcessEnv): Promise<Installation> {
   const asked = settings.prefix ?? (environment['LIBCRIU_PREFIX'] || undefined);
   const prefix = asked ?? (await packagePrefix());
   if (settings.service !== undefined) {

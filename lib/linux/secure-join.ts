@@ -2,6 +2,7 @@ import { readlink } from 'node:fs/promises';
 import { normalize } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 import { nativeAddon } from '../native/addon.js';
+import { requireTrustedAddon } from './trusted.js';
 
 /** The same limit as in runc's own function of this name. */
 const maxLinks = 255;
@@ -52,6 +53,7 @@ export async function resolveAllInRoot(
   root: string,
   paths: readonly string[],
 ): Promise<readonly string[]> {
+  await requireTrustedAddon();
   const resolved = await nativeAddon().resolveInRoot(root, paths);
   return Promise.all(
     paths.map((path, index) => resolved[index] ?? resolveInRoot(root, path).catch(() => path)),

@@ -1,4 +1,5 @@
 import { CriuError, errnoOf } from '../base/errors.js';
+import { isInPackage } from '../base/package-root.js';
 import { inspectOwnership, type OwnershipOptions, type OwnershipReport } from './ownership.js';
 import { shownPath } from './paths.js';
 
@@ -67,4 +68,16 @@ function isUnusable(error: unknown): boolean {
   const { path } = error as { path?: unknown };
   if (path === '/proc/self/fd') return false;
   return ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '');
+}
+
+/**
+ * Looks at the native addon that `LIBCRIU_ADDON` names, before it is loaded. The package's own is
+ * trusted as the code is that loads it.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH`
+ */
+export async function requireTrustedAddon(): Promise<void> {
+  const { LIBCRIU_ADDON } = process.env;
+  if (!LIBCRIU_ADDON || isInPackage(LIBCRIU_ADDON)) return;
+  await requireTrusted('the native addon of LIBCRIU_ADDON', LIBCRIU_ADDON);
 }

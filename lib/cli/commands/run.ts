@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { requireTrustedAddon } from '../../linux/trusted.js';
 import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
@@ -37,6 +38,7 @@ async function runUntilSaved(
   command: readonly string[],
   onInterrupt: (listener: (signal: string) => void) => () => void,
 ): Promise<void> {
+  await requireTrustedAddon();
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // The file is appended to, because it may have grown when the program is brought back.
   const output = openSync(join(directory, outputName), 'a', 0o600);
