@@ -17,6 +17,7 @@ export type Severity = 'fails' | 'needs-option' | 'not-restorable' | 'notice';
  * `severity` of those that you do not know.
  */
 export const findingCodes = [
+  'addon',
   'capability',
   'criu-config',
   'feature',
@@ -24,6 +25,7 @@ export const findingCodes = [
   'file-lock',
   'file-outside',
   'file-renamed',
+  'file-size-limit',
   'file-unlinked',
   'io-uring',
   'kernel-data-cache',
@@ -36,6 +38,7 @@ export const findingCodes = [
   'no-space',
   'posix-mqueue',
   'proc-file',
+  'program-missing',
   'scheduling-policy',
   'self',
   'session',

@@ -45,7 +45,7 @@ export async function criuEnvironment({
  * The directories of `PATH` in which nobody but root and this user can put a program; criu runs what
  * it finds there. Others are left out, for hardly anything is ever looked for in all of them.
  */
-async function trustedPath(): Promise<string> {
+export async function trustedPath(): Promise<string> {
   const { PATH = systemPath } = process.env;
   const directories = PATH.split(delimiter).filter(isAbsolute);
   const verdicts = await Promise.all(directories.map(isTrusted));

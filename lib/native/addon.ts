@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { CriuError, reason } from '../base/errors.js';
+import { CriuError, errnoOf, reason } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
 import type { NativeAddon } from './contract.js';
 
@@ -66,6 +66,12 @@ function failedLoad(
   override: string | undefined,
   cause: unknown,
 ): string {
+  if (errnoOf(cause) === 'ERR_DLOPEN_DISABLED') {
+    return (
+      'Node.js was started so that it loads no native addons: start it without --no-addons, and ' +
+      'under its permission model with --allow-addons, --allow-fs-read=* and --allow-fs-write=*'
+    );
+  }
   const why = reason(cause).split('\n', 1)[0]?.replace(/\.$/, '');
   if (override) return `The native addon of LIBCRIU_ADDON could not be loaded: ${why}`;
   if (root === undefined || !existsSync(join(root, 'package.json'))) {

@@ -11,6 +11,7 @@ import { checkMachine, readProgram } from './checks/machine.js';
 import { checkMappings } from './checks/mappings.js';
 import { checkMounts } from './checks/mounts.js';
 import { checkSockets } from './checks/sockets.js';
+import { checkSurroundings } from './checks/surroundings.js';
 import { checkTasks } from './checks/tasks.js';
 import { checkTerminals } from './checks/terminals.js';
 import { startScan } from './scan.js';
@@ -49,6 +50,7 @@ export async function inspect(
   await checkTasks(scan, isSelf);
   const program = await readProgram(criu);
   await checkMachine(scan, criu, program, { ...options, preDump });
+  await checkSurroundings(scan, options);
   // A pre-dump saves memory and looks at nothing else.
   if (preDump) return sortFindings(findings);
   const gathered: Gathered = { sockets: new Map(), terminals: new Set() };
