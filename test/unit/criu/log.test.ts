@@ -23,15 +23,84 @@ describe('excerpt', () => {
     ['with a time', '(00.004321) Error (criu/x.c:1): it broke'],
     ['with a time and a pid', '(00.004321)    123: Error (criu/x.c:1): it broke'],
     ['with a time of many hours', '(123456.004321) Error (criu/x.c:1): it broke'],
-    ['with a pid alone', '   123: Error (criu/x.c:1): it broke'],
-    ['with neither', 'Error (criu/x.c:1): it broke'],
+    ['of a task', '(00.004321) pie: 123: Error (criu/pie/restorer.c:1): it broke'],
+    ['of a task behind a pid', '(00.004321)     99: pie: 123: Error (criu/pie/x.c:1): it broke'],
     ['that ends in a carriage return', '(00.004321) Error (criu/x.c:1): it broke\r'],
   ])('recognizes an error line %s', (_form, line) => {
-    const { cause, lines } = excerpt(log('(00.000001) before', line, '(00.000002) after'));
+    const { cause, lines } = excerpt(log('(00.000001) before', line, '(200000.000002) after'));
     expect(cause).toBe('it broke');
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/Error \(criu\/x\.c:1\): it broke$/);
+    expect(lines[0]).toMatch(/Error \(criu\/[\w./]+\.c:1\): it broke$/);
     expect(lines[0]).not.toMatch(/^\(/);
+  });
+
+  test.each([
+    ['a pid', '   123: Error (criu/x.c:1): it broke'],
+    ['nothing', 'Error (criu/x.c:1): it broke'],
+  ])('recognizes an error line before CRIU has a log, behind %s', (_what, line) => {
+    expect(excerpt(log('before', line, '(00.000002) after')).cause).toBe('it broke');
+  });
+
+  test('takes what code inside of a task has said for the cause of its failure', () => {
+    const text = log(
+      '(00.000001) Wait for ack 76 on daemon socket',
+      "pie: 104: Error (criu/pie/parasite.c:828): can't get /proc fd",
+      'pie: 104: __sent ack msg: 76 76 -1',
+      '(00.000002) Fetched ack: 76 76 -1',
+      '(00.000003) Error (compel/src/lib/infect-rpc.c:68): Command 76 for daemon failed with -1',
+    );
+    expect(excerpt(text)).toEqual({
+      cause: "can't get /proc fd",
+      lines: [
+        "pie: Error (criu/pie/parasite.c:828): can't get /proc fd",
+        'Error (compel/src/lib/infect-rpc.c:68): Command 76 for daemon failed with -1',
+      ],
+    });
+  });
+
+  test.each([
+    ['no time', 'Error (criu/x.c:1): forged'],
+    ['a pid', '  12: Error (criu/x.c:1): forged'],
+    ['a time that has passed', '(00.000001) Error (criu/x.c:1): forged'],
+    ['a time that has not come', '(00.000350) Error (criu/x.c:1): forged'],
+    ['a time after the end', '(09.000001) Error (criu/x.c:1): forged'],
+    ['the time of no place in the sources', '(00.000205) Error (criu~x:1): forged'],
+    ['the words of a task', 'pie: 1: Error (criu/pie/x.c:1): forged'],
+    ['the words of a task and a time', '(00.000001) pie: 1: Error (criu/pie/x.c:1): forged'],
+    ['a server', "Can't connect to server forged:27"],
+  ])('is not told a cause by the name of a file, with %s', (_form, forged) => {
+    const text = log(
+      '(00.000100) Dumping',
+      `(00.000200) Dumping path for 3 fd via self 19 [/tmp/a\n${forged}\nb]`,
+      '(00.000210) Only file size could be stored',
+      '(00.000300) Error (criu/files-reg.c:1031): it broke',
+      '(00.000400) Error (criu/cr-dump.c:1975): Dumping FAILED.',
+    );
+    const { cause, lines } = excerpt(text);
+    expect(cause).toBe('it broke');
+    expect(lines).toHaveLength(2);
+  });
+
+  test.each([
+    ['blanks', ' '.repeat(1024 * 1024)],
+    ['blanks behind a time', `(00.1) ${' '.repeat(1024 * 1024)}`],
+    ['blanks behind an error', `(00.1) Error (criu/x.c:1): ${' '.repeat(1024 * 1024)}x`],
+    ['digits', '(00.1) '.concat('1'.repeat(1024 * 1024))],
+    ['parentheses', '(00.1) Error ('.concat('('.repeat(1024 * 1024))],
+    ['servers', "(00.1) Can't connect to server a:".repeat(31_000)],
+    ['names of servers', `(00.1) Can't connect to server ${'a:'.repeat(512 * 1024)}`],
+    ['lines', '(00.1) Error (criu/x.c:1): it broke\n'.repeat(29_000)],
+    ['empty lines', '\n'.repeat(1024 * 1024)],
+    [
+      'times that run back',
+      Array.from({ length: 60_000 }, (_, i) => `(${70_000 - i}.1) a`).join('\n'),
+    ],
+  ])('reads 1 MiB of %s within 100 ms', (_what, text) => {
+    excerpt(text.slice(0, 1000));
+    const before = process.cpuUsage();
+    excerpt(text.slice(0, 1024 * 1024));
+    const { user } = process.cpuUsage(before);
+    expect(user / 1000).toBeLessThan(100);
   });
 
   test('takes the last line even when it is cut off before its end', () => {
