@@ -11,7 +11,7 @@ import { realHost } from './linux/host.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
 import { inspect } from './preflight/inspect.js';
-import { findLeftOut } from './preflight/left-out.js';
+import { findLeftOut, findUnfrozen } from './preflight/left-out.js';
 
 /**
  * Tells what would make CRIU fail to dump a process and its children, or needs an option that is
@@ -77,8 +77,10 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     fields,
   });
   if (found) {
-    const leftOut = freezer && !preDump ? await findLeftOut(freezer.path, container.initPid) : [];
-    return sortFindings([...found, ...leftOut]);
+    if (freezer === undefined || preDump) return found;
+    const leftOut = await findLeftOut(freezer.path, container.initPid);
+    const unfrozen = await findUnfrozen(freezer.path, container.initPid);
+    return sortFindings([...found, ...leftOut, ...unfrozen]);
   }
   throw new CriuError(
     'ERR_CONTAINER_STATE',

@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../base/errors.js';
 
 /** `O_PATH`, which Node does not name: the descriptor names a file, and no driver hears of it. */
 export const openPath = 0o10000000;
@@ -22,6 +23,19 @@ export class Procfs {
 
   async link(path: string): Promise<string | undefined> {
     return readlink(join(this.root, path)).catch(() => undefined);
+  }
+
+  /** The bytes of a link, whose name need not be text. */
+  async linkBytes(path: string): Promise<Buffer | undefined> {
+    return readlink(join(this.root, path), 'buffer').catch(() => undefined);
+  }
+
+  /** Whether the path that a link leads to is longer than the kernel tells. */
+  async isTooLong(path: string): Promise<boolean> {
+    return readlink(join(this.root, path)).then(
+      () => false,
+      (error: unknown) => errnoOf(error) === 'ENAMETOOLONG',
+    );
   }
 
   async names(path: string): Promise<string[] | undefined> {

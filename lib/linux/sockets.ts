@@ -15,6 +15,10 @@ export interface Socket {
   readonly name: string;
   /** How many connections nobody has accepted yet, when the socket listens. */
   readonly waiting: number;
+  /** Bytes that a UDP socket has not sent yet. */
+  readonly unsent?: number;
+  /** Bytes of a netlink socket that nobody has read. */
+  readonly unread?: number;
   /** How many hold a unix socket: its descriptors and what is connected to it. */
   readonly references: number;
 }
@@ -25,10 +29,10 @@ export const tcpListening = '0A';
 const tcpTables = ['tcp', 'tcp6'] as const;
 const otherTables = ['udp', 'udp6', 'udplite', 'udplite6', 'raw', 'raw6', 'icmp', 'icmp6'] as const;
 
-/** The columns that have the inode in the tables of the families that have nothing else to tell. */
+/** The columns that have the inode, and what is to be read, in the tables of the families that have nothing else to tell. */
 const columnTables = [
-  ['netlink', 9],
-  ['packet', 8],
+  ['netlink', 9, 4],
+  ['packet', 8, undefined],
 ] as const;
 
 /** Reads all sockets of the network namespace that a process is in. */
@@ -38,8 +42,8 @@ export async function readSockets(proc: Procfs, pid: number): Promise<Socket[]> 
   const sockets = parseUnix(await read('unix'));
   for (const table of tcpTables) sockets.push(...parseInet(await read(table), 'tcp'));
   for (const table of otherTables) sockets.push(...parseInet(await read(table), 'other'));
-  for (const [table, column] of columnTables) {
-    sockets.push(...parseColumn(await read(table), column));
+  for (const [table, column, readColumn] of columnTables) {
+    sockets.push(...parseColumn(await read(table), column, readColumn));
   }
   return sockets;
 }
@@ -64,16 +68,21 @@ export function parseInet(text: string, family: 'tcp' | 'other'): Socket[] {
     if (local === undefined || remote === undefined || inode === undefined) return [];
     const isListening = state === tcpListening;
     const waiting = isListening ? Number.parseInt(queues.split(':')[1] ?? '0', 16) : 0;
+    const unsent = Number.parseInt(queues, 16) || 0;
     const name = isListening ? address(local) : `${address(local)} - ${address(remote)}`;
-    return [{ inode, family, type: '', state, name, waiting, references: 0 }];
+    return [{ inode, family, type: '', state, name, waiting, unsent, references: 0 }];
   });
 }
 
-function parseColumn(text: string, column: number): Socket[] {
+function parseColumn(text: string, column: number, readColumn?: number): Socket[] {
   return rowsOf(text).flatMap((row): Socket[] => {
-    const inode = row.trim().split(/\s+/)[column];
+    const columns = row.trim().split(/\s+/);
+    const inode = columns[column];
     if (inode === undefined) return [];
-    return [{ inode, family: 'other', type: '', state: '', name: '', waiting: 0, references: 0 }];
+    const unread = Number(columns[readColumn ?? -1] ?? 0);
+    return [
+      { inode, family: 'other', type: '', state: '', name: '', waiting: 0, unread, references: 0 },
+    ];
   });
 }
 

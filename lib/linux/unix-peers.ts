@@ -8,6 +8,7 @@ interface UnixPeers {
   readonly unclear: readonly Socket[];
 }
 
+const unconnected = '01';
 const connected = '03';
 const datagram = '0002';
 /** Every unix socket has so many references, and one more for each that is connected to it. */
@@ -38,7 +39,12 @@ export function unixPeers(all: readonly Socket[], ours: ReadonlySet<string>): Un
 }
 
 function streamPeers(sockets: readonly Socket[], ours: ReadonlySet<string>): UnixPeers {
-  const isOurs = ({ inode }: Socket): boolean => ours.has(inode);
+  const listeners = new Set(
+    sockets.filter(({ inode, state }) => ours.has(inode) && state === unconnected).map(nameOf),
+  );
+  // What nobody has accepted yet has the name of the socket that listens, and belongs to that.
+  const isOurs = ({ inode, name }: Socket): boolean =>
+    ours.has(inode) || (inode === '0' && listeners.has(name));
   const live = sockets.filter(
     ({ state, references, inode }) =>
       // A socket without an inode was not accepted yet, but its other end is connected.
@@ -85,6 +91,28 @@ function halvesIn(
   isOurs: (socket: Socket) => boolean,
 ): Socket[] {
   return pairs.filter(([a, b]) => isOurs(a) !== isOurs(b)).map(([a, b]) => (isOurs(a) ? a : b));
+}
+
+function nameOf({ name }: Socket): string {
+  return name;
+}
+
+/** The connections to the tree's own listeners that were closed before anybody accepted them. */
+export function closedInBacklog(all: readonly Socket[], ours: ReadonlySet<string>): Socket[] {
+  const listeners = all.filter(
+    ({ inode, state, family }) => family === 'unix' && ours.has(inode) && state === unconnected,
+  );
+  // One that is still connected has a reference of its other end's.
+  return listeners.filter(({ name, type }) =>
+    all.some(
+      (other) =>
+        other.family === 'unix' &&
+        other.inode === '0' &&
+        other.name === name &&
+        other.type === type &&
+        other.references <= ownReferences,
+    ),
+  );
 }
 
 /** Takes two sockets without a name whose inodes follow one another for the ends of a socketpair. */

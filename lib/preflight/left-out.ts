@@ -2,6 +2,7 @@ import { type Finding, makeFinding } from '../base/finding.js';
 import { processesIn } from '../linux/cgroup.js';
 import { shownPath } from '../linux/paths.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
+import { treeOf } from './unrestorable.js';
 
 /**
  * Finds the processes of a container that are not below its init process, as `runc exec` starts them:
@@ -27,6 +28,28 @@ function describe(pid: number): Finding {
       `Process ${pid} (${name}) is of the container but not below its init process, as "runc exec" ` +
       'starts it: it is not saved, and ends when the container does',
   });
+}
+
+/**
+ * Finds the processes below a container's init that are not in its cgroup, as `nsenter` starts them:
+ * CRIU has the cgroup frozen and does not stop them.
+ */
+export async function findUnfrozen(cgroup: string, init: number): Promise<Finding[]> {
+  const pids = new Set(await processesIn(cgroup).catch((): number[] => []));
+  if (!pids.has(init)) return [];
+  return treeOf(init)
+    .filter((pid) => !pids.has(pid) && tryReadProcessStat(pid)?.isDead === false)
+    .map((pid) =>
+      makeFinding({
+        code: 'task-outside-cgroup',
+        severity: 'fails',
+        pid,
+        subject: shownPath(tryReadProcessStat(pid)?.name ?? ''),
+        message:
+          `Process ${pid} is below the container's init process but not in its cgroup, as nsenter ` +
+          'starts it, so that CRIU does not stop it: end it, or move it into the cgroup',
+      }),
+    );
 }
 
 /** Whether a process lives and none of its ancestors is the init process. */

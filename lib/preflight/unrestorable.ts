@@ -43,6 +43,11 @@ export async function findUnrestorable(
   return look.findings;
 }
 
+/** A process and all below it, without what ends meanwhile. */
+export function treeOf(root: number): number[] {
+  return new Look('/proc').tree(root);
+}
+
 class Look {
   readonly findings: Finding[] = [];
   readonly #procRoot: string;

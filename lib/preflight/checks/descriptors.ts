@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import type { FindingCode, FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
 import { splitDevice } from '../../linux/device.js';
@@ -8,7 +8,7 @@ import { parseProcessStat } from '../../linux/process-stat.js';
 import type { Namespaces, Task } from '../../linux/process-tree.js';
 import { forEach, mountIdOf, openFlagsOf } from '../../linux/procfs.js';
 import { type Holder, nameOf, type Scan } from '../scan.js';
-import { checkFile, type OpenFile } from './files.js';
+import { checkFile, type OpenFile, reportTooLong } from './files.js';
 import { isTerminal, type Terminals } from './terminals.js';
 
 /** The sockets of the tree: the inode of each and the first descriptor that refers to it. */
@@ -48,8 +48,20 @@ const tunMinor = 200;
 const autofsMinor = 235;
 /** PF_EXITING, which marks a process on its way out. */
 const exitingFlag = 0x4;
+/** O_DIRECT, which has a pipe keep the bounds of what is written to it. */
+const packetFlag = 0o40000;
+/** The clocks of timers that CRIU saves: real time, monotonic, and since the boot. */
+const savedClocks: ReadonlySet<number> = new Set([0, 1, 7]);
+/** EPOLLIN. */
+const pollIn = 1;
+const { O_RDONLY: readOnly, O_WRONLY: writeOnly } = constants;
+/** O_ACCMODE. */
+const accessMode = 3;
 /** O_EXCL, which marks a pidfd of a thread. */
 const threadFlag = 0o200;
+
+/** The name of memory that not even the kernel reads (memfd_secret). */
+export const secretMemory = '/secretmem';
 
 /** Looks at every descriptor of a process. */
 export async function checkDescriptors(
@@ -68,6 +80,9 @@ export async function checkDescriptors(
       proc.link(`${pid}/fd/${fd}`),
       proc.text(`${pid}/fdinfo/${fd}`),
     ]);
+    if (link === undefined && (await proc.isTooLong(`${pid}/fd/${fd}`))) {
+      reportTooLong(scan, { pid, fd }, `descriptor ${fd}`);
+    }
     if (link === undefined || info === undefined) return;
     await checkDescriptor(scan, { task, pid, fd, link, info }, gathered, savesMaps);
   });
@@ -85,10 +100,17 @@ async function checkDescriptor(
   if (socket !== undefined) {
     if (!sockets.has(socket)) sockets.set(socket, { pid, fd });
   } else if (link.startsWith('anon_inode:') || link.startsWith('pidfd:')) {
-    checkAnonymous(scan, descriptor, savesMaps);
+    await checkAnonymous(scan, descriptor, savesMaps);
   } else if (namespaceFile.test(link)) checkNamespaceFile(scan, descriptor);
   else if (link.startsWith('/')) await checkPathDescriptor(scan, descriptor, terminals);
-  else if (!link.startsWith('pipe:')) scan.report(unsupported(descriptor));
+  else if (link.startsWith('pipe:')) checkPipe(scan, descriptor);
+  else scan.report(unsupported(descriptor));
+}
+
+function checkPipe({ report }: Scan, descriptor: Descriptor): void {
+  if ((openFlagsOf(descriptor.info) & packetFlag) === 0) return;
+  const message = `${nameOf(descriptor)} is a pipe of packets (O_DIRECT), which CRIU does not support: use a plain one`;
+  report(failing('unsupported-descriptor', descriptor, message));
 }
 
 async function reportUnreadable(scan: Scan, pid: number): Promise<void> {
@@ -136,14 +158,54 @@ function unsupported(descriptor: Descriptor): FindingDraft {
   );
 }
 
-function checkAnonymous(scan: Scan, descriptor: Descriptor, savesMaps: boolean): void {
+async function checkAnonymous(
+  scan: Scan,
+  descriptor: Descriptor,
+  savesMaps: boolean,
+): Promise<void> {
   const kind = descriptor.link.replace(/^anon_inode:/, '').replace(/^pidfd:.*/, '[pidfd]');
   const isSaved = savedKinds.has(kind) || (kind === 'bpf-map' && savesMaps);
   if (!isSaved) scan.report(unsupported(descriptor));
   if (kind === '[pidfd]') checkPidfd(scan, descriptor);
+  if (kind === '[timerfd]') checkTimer(scan, descriptor);
+  if (kind === '[eventpoll]') await checkPolled(scan, descriptor);
   if (kind === 'inotify' || kind === '[fanotify]') {
     checkMarkedMounts(scan, descriptor);
     checkWatches(scan, descriptor);
+  }
+}
+
+function checkTimer({ report }: Scan, descriptor: Descriptor): void {
+  const clock = Number(/^clockid:\s*(\d+)/m.exec(descriptor.info)?.[1] ?? 0);
+  if (savedClocks.has(clock)) return;
+  const message = `${nameOf(descriptor)} is a timer of a clock that CRIU does not support (number ${clock}): use one that wakes no machine`;
+  report(failing('unsupported-descriptor', descriptor, message));
+}
+
+/** An epoll goes on watching a file whose descriptor is closed while another process has it open. */
+async function checkPolled({ report, proc }: Scan, descriptor: Descriptor): Promise<void> {
+  const { pid, info } = descriptor;
+  const watched = [
+    ...info.matchAll(/^tfd:\s*(\d+) events:\s*([0-9a-f]+)\b.*?\bino:([0-9a-f]+)\b/gm),
+  ];
+  for (const [, fd = '', events = '', hex = ''] of watched) {
+    const inode = BigInt(`0x${hex}`);
+    if ((await proc.stat(`${pid}/fd/${fd}`))?.ino === inode) continue;
+    const isRead = (Number.parseInt(events, 16) & pollIn) !== 0;
+    const names = (await proc.names(`${pid}/fd`)) ?? [];
+    const duplicates = await Promise.all(
+      names.map(async (name) => {
+        const other = await proc.stat(`${pid}/fd/${name}`);
+        if (other?.ino !== inode) return false;
+        // Both ends of a pipe have the same inode.
+        const access = openFlagsOf((await proc.text(`${pid}/fdinfo/${name}`)) ?? '') & accessMode;
+        return !other.isFIFO() || access === (isRead ? readOnly : writeOnly);
+      }),
+    );
+    if (duplicates.includes(true)) continue;
+    const message = `${nameOf(descriptor)} watches what was descriptor ${fd} (epoll), which process ${pid} has closed: remove it before it is closed`;
+    report(failing('unsupported-descriptor', descriptor, message));
+    return;
   }
 }
 
@@ -182,12 +244,19 @@ function checkMarkedMounts({ report, mounts }: Scan, descriptor: Descriptor): vo
 function checkWatches(scan: Scan, descriptor: Descriptor): void {
   const { report, mounts, allowed } = scan;
   const { pid, fd, link, info } = descriptor;
-  if (allowed.scansPaths) return;
   for (const [, inode = '', sdev = ''] of info.matchAll(/\bino:([0-9a-f]+) sdev:([0-9a-f]+)/g)) {
     const dev = watchedDevice(sdev);
     const isOnDevice = (mount: Mount): boolean => mount.dev === dev;
     const mount = [...mounts.values()].find(isOnDevice);
-    if (mount && mount.type !== 'overlay') continue;
+    if (isWithoutHandles(scan, mount, dev)) {
+      const message = `${nameOf(descriptor)} watches a file of ${mount?.type ?? 'proc'}, which CRIU cannot find again: remove the watch`;
+      report({
+        ...failing('watch', descriptor, message),
+        subject: `${link} inode ${Number.parseInt(inode, 16)} of device ${dev}`,
+      });
+      return;
+    }
+    if (allowed.scansPaths || (mount && mount.type !== 'overlay')) continue;
     const where = mount ? `of an ${mount.type} file system` : 'of no mount of its own';
     report({
       code: 'watch',
@@ -200,6 +269,14 @@ function checkWatches(scan: Scan, descriptor: Descriptor): void {
         looking at directories: pass them as ${option('irmapPaths')}`,
     });
   }
+}
+
+/** File systems whose files have no handle that CRIU could open. */
+const withoutHandles: ReadonlySet<string> = new Set(['proc', 'devpts']);
+
+function isWithoutHandles({ hostMounts }: Scan, mount: Mount | undefined, dev: string): boolean {
+  const type = mount?.type ?? hostMounts.find((other) => other.dev === dev)?.type;
+  return type !== undefined && withoutHandles.has(type);
 }
 
 /** The device of a watched file, which the kernel packs with twenty bits for the minor. */
@@ -241,6 +318,7 @@ async function checkPathDescriptor(
 ): Promise<void> {
   const { task, pid, fd, link: path, info } = descriptor;
   if (path.startsWith('/memfd:')) return;
+  if (path.startsWith(secretMemory)) return scan.report(unsupported(descriptor));
   const mountId = mountIdOf(info);
   const mount = mountId === undefined ? undefined : scan.mounts.get(mountId);
   // A stat would wait for a server that does not answer.
@@ -251,7 +329,10 @@ async function checkPathDescriptor(
   const file: OpenFile = { fd, role: `descriptor ${fd}`, path, mountId, link, stat };
   if (stat.isBlockDevice()) scan.report(unknownDevice(descriptor, 'block'));
   else if (stat.isCharacterDevice()) await checkDevice(scan, descriptor, file, stat, terminals);
-  else if (stat.isFile() || stat.isDirectory() || stat.isSymbolicLink() || stat.isFIFO()) {
+  else if (stat.isSocket()) {
+    const message = `${nameOf(descriptor)} is the name of a socket (O_PATH), which CRIU does not support: close it`;
+    scan.report(failing('unsupported-descriptor', descriptor, message));
+  } else if (stat.isFile() || stat.isDirectory() || stat.isSymbolicLink() || stat.isFIFO()) {
     await checkFile(scan, task, file);
   }
 }
@@ -276,7 +357,16 @@ async function checkDevice(
   const isAutofs = major === miscMajor && minor === autofsMinor;
   if (major === memMajor || isAutofs) await checkFile(scan, task, file);
   // CRIU saves a tunnel by its name and not by its path.
-  else if (!isTunnel) scan.report(unknownDevice(descriptor, `${major}:${minor}`));
+  else if (isTunnel) checkTunnel(scan, descriptor);
+  else scan.report(unknownDevice(descriptor, `${major}:${minor}`));
+}
+
+/** A network device can only be saved with the network namespace that it is in. */
+function checkTunnel({ report, root, own }: Scan, descriptor: Descriptor): void {
+  const name = /^iff:\s*(\S+)/m.exec(descriptor.info)?.[1];
+  if (name === undefined || root.namespaces.net !== own.net) return;
+  const message = `${nameOf(descriptor)} is the tunnel ${name} of the host's network namespace, which CRIU saves only of one of its own: start it in a network namespace`;
+  report(failing('unsupported-device', descriptor, message));
 }
 
 function unknownDevice(descriptor: Descriptor, numbers: string): FindingDraft {

@@ -1,6 +1,5 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.js';
 import type { FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
@@ -67,15 +66,39 @@ async function checkPath(scan: Scan, found: FileOfTask, mount: Mount | undefined
   if (base === undefined || !file.path.startsWith('/')) return;
   let there: BigIntStats;
   try {
-    there = await lstat(join(base, file.path), { bigint: true });
+    there = await lstat(await bytesOf(scan, file, base), { bigint: true });
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') reportRenameOf(scan, found, mount);
+    if (errnoOf(error) === 'ENOENT') reportRenameOf(scan, found);
     return;
   }
   if (there.ino === stat.ino && there.dev === stat.dev) return;
   const isDevice = stat.isCharacterDevice() || stat.isBlockDevice();
   if (isDevice && there.rdev === stat.rdev) reportOtherNode(scan, found);
   else reportHidden(scan, found, 'another file of that name');
+}
+
+/** The path of a file as the kernel has it: its bytes need not be text. */
+async function bytesOf({ proc }: Scan, { link, path }: OpenFile, base: string): Promise<Buffer> {
+  const isText = !path.includes('\uFFFD');
+  const bytes = isText ? undefined : await proc.linkBytes(link);
+  return Buffer.concat([Buffer.from(base), bytes ?? Buffer.from(path)]);
+}
+
+/** Reports a path that the kernel does not tell, so that CRIU cannot save it either. */
+export function reportTooLong(
+  { report }: Scan,
+  holder: { pid: number; fd?: number },
+  role: string,
+): void {
+  report({
+    ...holder,
+    code: 'file-hidden',
+    severity: 'fails',
+    subject: role,
+    message:
+      `${capital(role)} of process ${holder.pid} has a path of more than 4095 bytes, which CRIU ` +
+      'cannot read: use a shorter one',
+  });
 }
 
 /** What every finding about a file says of it. */
@@ -95,13 +118,8 @@ function identityOf({ stat }: FileOfTask): string {
 }
 
 /** A name is gone while the file has another one, which CRIU can make a link to. */
-function reportRenameOf(
-  { report, allowed }: Scan,
-  found: FileOfTask,
-  mount: Mount | undefined,
-): void {
-  // An overlay can still count a name of a file that has none any more.
-  if (allowed.flags.has('link-remap') || mount?.type === 'overlay') return;
+function reportRenameOf({ report, allowed }: Scan, found: FileOfTask): void {
+  if (allowed.flags.has('link-remap')) return;
   const path = found.file.path.replace(deleted, '');
   report(
     {

@@ -4,7 +4,8 @@ import { shownPath } from '../../linux/paths.js';
 import type { Task } from '../../linux/process-tree.js';
 import { forEach } from '../../linux/procfs.js';
 import type { Scan } from '../scan.js';
-import { checkFile } from './files.js';
+import { secretMemory } from './descriptors.js';
+import { checkFile, reportTooLong } from './files.js';
 
 /** A file that is mapped, by the first range of addresses where it is. */
 interface Mapping {
@@ -52,6 +53,7 @@ export async function checkMappings(scan: Scan, task: Task): Promise<void> {
   for (const [name, role] of placeLinks) {
     const link = `${pid}/${name}`;
     const path = await proc.link(link);
+    if (path === undefined && (await proc.isTooLong(link))) reportTooLong(scan, { pid }, role);
     if (path === undefined) continue;
     await checkFile(scan, task, { role, path, mountId: await proc.mountId(link), link });
   }
@@ -61,7 +63,15 @@ export async function checkMappings(scan: Scan, task: Task): Promise<void> {
 async function checkMapping(scan: Scan, task: Task, mapping: Mapping): Promise<void> {
   const { path } = mapping;
   if (path.startsWith('anon_inode:')) checkAnonymous(scan, task, path);
-  else if (path === '[uprobes]') checkProbes(scan, task, path);
+  else if (path.startsWith(secretMemory)) {
+    scan.report({
+      code: 'unsupported-mapping',
+      severity: 'fails',
+      pid: task.pid,
+      subject: path,
+      message: `Process ${task.pid} has secret memory (memfd_secret), which CRIU does not support: unmap it`,
+    });
+  } else if (path === '[uprobes]') checkProbes(scan, task, path);
   else if (path.startsWith('/SYSV')) checkSharedMemory(scan, task, path.replace(deleted, ''));
   else if (path.startsWith('/') && !ownMemory.test(path)) {
     await checkMappedFile(scan, task, mapping);

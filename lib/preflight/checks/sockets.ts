@@ -1,8 +1,9 @@
 import type { FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
 import { shownPath } from '../../linux/paths.js';
+import { forEach } from '../../linux/procfs.js';
 import { readSockets, type Socket, tcpListening } from '../../linux/sockets.js';
-import { unixPeers } from '../../linux/unix-peers.js';
+import { closedInBacklog, unixPeers } from '../../linux/unix-peers.js';
 import { type Holder, nameOf, type Scan } from '../scan.js';
 import type { OwnSockets } from './descriptors.js';
 
@@ -28,11 +29,12 @@ export async function checkSockets(scan: Scan, ours: OwnSockets): Promise<void> 
   for (const [inode, holder] of ours) {
     const socket = byInode.get(inode);
     if (socket?.family === 'tcp') checkTcp(scan, socket, holder);
+    if (socket) checkQueues(scan, socket, holder);
     // When the time was over, a socket may be in a table that was not read.
     if (!socket && !scan.budget.isSpent) reportUnknown(scan, inode, holder);
   }
   await checkMultipath(scan, byInode, ours);
-  checkUnix(scan, all, ours);
+  await checkUnix(scan, all, ours);
 }
 
 /** Reads the sockets of all network namespaces that the tree can have some of. */
@@ -48,6 +50,23 @@ async function readAll({ tasks, proc, own, budget }: Scan): Promise<Socket[]> {
   const isOwnMissing = own.net !== undefined && !seen.has(own.net);
   if (isOwnMissing) all.push(...(await readSockets(proc, process.pid)));
   return all;
+}
+
+function checkQueues({ report }: Scan, socket: Socket, holder: Holder): void {
+  const { family, unsent = 0, unread = 0, inode } = socket;
+  const isCorked = family === 'other' && unsent > 0;
+  const isUnread = unread > 0;
+  if (!isCorked && !isUnread) return;
+  const what = isCorked
+    ? 'is a UDP socket with data that is not sent yet (UDP_CORK): have it sent'
+    : 'is a netlink socket with messages that nobody has read: have them read';
+  report({
+    code: 'socket-data',
+    severity: 'fails',
+    ...holder,
+    subject: `socket:[${inode}]`,
+    message: `${nameOf(holder)} ${what}`,
+  });
 }
 
 function reportUnknown({ report }: Scan, inode: string, holder: Holder): void {
@@ -116,10 +135,60 @@ function checkTcp({ report, allowed }: Scan, socket: Socket, holder: Holder): vo
   });
 }
 
-function checkUnix(scan: Scan, all: readonly Socket[], ours: OwnSockets): void {
-  const { outside, unclear } = unixPeers(all, new Set(ours.keys()));
-  for (const socket of outside) reportUnix(scan, socket, ours, outsideDraft);
+async function checkUnix(scan: Scan, all: readonly Socket[], ours: OwnSockets): Promise<void> {
+  const inodes = new Set(ours.keys());
+  const { outside, unclear } = unixPeers(all, inodes);
+  const inFlight = outside.length === 0 ? new Set<string>() : await heldByNobody(scan, all, ours);
+  for (const socket of outside) {
+    if (!isPairedWith(socket, inFlight)) reportUnix(scan, socket, ours, outsideDraft);
+  }
+  for (const socket of closedInBacklog(all, inodes)) reportClosed(scan, socket, ours);
   for (const socket of unclear) reportUnix(scan, socket, ours, unclearDraft);
+}
+
+/** Whether the other end of a socketpair, whose inode is the next one, is in a set. */
+function isPairedWith({ inode, name }: Socket, others: ReadonlySet<string>): boolean {
+  const number = Number(inode);
+  return name === '' && (others.has(String(number - 1)) || others.has(String(number + 1)));
+}
+
+/**
+ * The nameless unix sockets that no process has open: they are on their way in a message, which CRIU
+ * saves with the socket that it was sent to. Empty where not all processes may be looked at.
+ */
+async function heldByNobody(
+  { proc, budget }: Scan,
+  all: readonly Socket[],
+  ours: OwnSockets,
+): Promise<ReadonlySet<string>> {
+  const free = new Set(
+    all
+      .filter(({ family, name, inode }) => family === 'unix' && name === '' && !ours.has(inode))
+      .map(({ inode }) => inode),
+  );
+  if (process.geteuid?.() !== 0) return new Set();
+  const pids = ((await proc.names('.')) ?? []).filter((name) => /^\d+$/.test(name));
+  await forEach(pids, budget, async (pid) => {
+    for (const fd of (await proc.names(`${pid}/fd`)) ?? []) {
+      const inode = /^socket:\[(\d+)\]$/.exec((await proc.link(`${pid}/fd/${fd}`)) ?? '')?.[1];
+      if (inode !== undefined) free.delete(inode);
+    }
+  });
+  return budget.isSpent ? new Set() : free;
+}
+
+function reportClosed({ report }: Scan, { inode, name }: Socket, ours: OwnSockets): void {
+  const holder = ours.get(inode);
+  if (!holder) return;
+  report({
+    code: 'unix-in-flight',
+    severity: 'fails',
+    ...holder,
+    subject: name,
+    message:
+      `${nameOf(holder)} is a unix socket (${shownPath(name)}) with a connection that was closed before ` +
+      'it was accepted, which CRIU does not save: accept it',
+  });
 }
 
 /** A finding about a unix socket without what all of them have. */

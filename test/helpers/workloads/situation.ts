@@ -9,7 +9,7 @@ import { workloadBinary } from '../system/process.js';
 export const preflightBinary = (): Promise<string> => workloadBinary('preflight');
 
 /** A workload that has situations. */
-type Program = 'preflight' | 'unrestorable';
+type Program = 'preflight' | 'refused' | 'unrestorable';
 
 export interface Situation {
   pid: number;

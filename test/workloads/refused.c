@@ -1,0 +1,206 @@
+/*
+ * Processes with something that CRIU refuses for a reason of its own, one a mode, and some that look
+ * alike and are saved.
+ *
+ * usage: refused READY-FILE MODE DIRECTORY
+ */
+#include "common.h"
+
+#include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netinet/udp.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <time.h>
+
+static const char *mode;
+
+static int check(int result)
+{
+	if (result < 0)
+		fail(mode);
+	return result;
+}
+
+static void packet_pipe(void)
+{
+	int ends[2];
+
+	check(pipe2(ends, O_DIRECT));
+}
+
+static void cork(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int fd = check(socket(AF_INET, SOCK_DGRAM, 0)), on = 1;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	check(connect(fd, (struct sockaddr *)&to, sizeof(to)));
+	check(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &on, sizeof(on)));
+	check(send(fd, "half", 4, 0));
+}
+
+static void netlink(void)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg message;
+	} request = { { sizeof(request), RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1 } };
+	int fd = check(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+
+	check(send(fd, &request, sizeof(request), 0));
+}
+
+static void watch(const char *path)
+{
+	check(inotify_add_watch(check(inotify_init()), path, IN_MODIFY));
+}
+
+/* A child goes on having the end that the epoll watches. */
+static void stale_epoll(int is_duplicated)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = check(epoll_create1(0)), ends[2];
+
+	check(pipe(ends));
+	check(epoll_ctl(fd, EPOLL_CTL_ADD, ends[0], &event));
+	if (check(fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sleep_forever();
+	}
+	if (is_duplicated)
+		check(dup(ends[0]));
+	close(ends[0]);
+}
+
+static void tunnel(void)
+{
+	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+	strcpy(request.ifr_name, "refused%d");
+	check(ioctl(check(open("/dev/net/tun", O_RDWR)), TUNSETIFF, &request));
+}
+
+static void deep_directory(const char *directory)
+{
+	char name[201];
+	int depth;
+
+	memset(name, 'd', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	check(chdir(directory));
+	for (depth = 0; depth < 30; depth++) {
+		check(mkdir(name, 0700));
+		check(chdir(name));
+	}
+}
+
+static struct sockaddr_un address_in(const char *directory)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", directory);
+	return address;
+}
+
+static void backlog(const char *directory, int is_closed)
+{
+	struct sockaddr_un address = address_in(directory);
+	int server = check(socket(AF_UNIX, SOCK_STREAM, 0));
+	int client = check(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	check(bind(server, (struct sockaddr *)&address, sizeof(address)));
+	check(listen(server, 5));
+	check(connect(client, (struct sockaddr *)&address, sizeof(address)));
+	if (is_closed)
+		close(client);
+}
+
+static void path_socket(const char *directory)
+{
+	struct sockaddr_un address = address_in(directory);
+
+	check(bind(check(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr *)&address, sizeof(address)));
+	check(open(address.sun_path, O_PATH));
+}
+
+static void in_flight(void)
+{
+	char space[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec byte = { "x", 1 };
+	struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1 };
+	int way[2], pair[2];
+
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, way));
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	message.msg_control = space;
+	message.msg_controllen = sizeof(space);
+	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &pair[0], sizeof(int));
+	check(sendmsg(way[0], &message, 0));
+	close(pair[0]);
+}
+
+/* Names whose bytes are no text. */
+static void bytes(const char *directory)
+{
+	check(chdir(directory));
+	check(open("\xe9t\xe9", O_RDWR | O_CREAT, 0600));
+	check(mkdir("\xff", 0700));
+	check(chdir("\xff"));
+}
+
+int main(int argc, char **argv)
+{
+	const char *directory = argument(argc, argv, 3);
+
+	mode = argv[2];
+	begin(argv[1]);
+	if (!strcmp(mode, "packet-pipe"))
+		packet_pipe();
+	else if (!strcmp(mode, "cork"))
+		cork();
+	else if (!strcmp(mode, "netlink"))
+		netlink();
+	else if (!strcmp(mode, "alarm-timer"))
+		check(timerfd_create(CLOCK_BOOTTIME_ALARM, 0));
+	else if (!strcmp(mode, "timer"))
+		check(timerfd_create(CLOCK_BOOTTIME, 0));
+	else if (!strcmp(mode, "watched-proc"))
+		watch("/proc/self");
+	else if (!strcmp(mode, "watched-terminals"))
+		watch("/dev/pts");
+	else if (!strcmp(mode, "stale-epoll"))
+		stale_epoll(0);
+	else if (!strcmp(mode, "duplicated-epoll"))
+		stale_epoll(1);
+	else if (!strcmp(mode, "tunnel"))
+		tunnel();
+	else if (!strcmp(mode, "deep-directory"))
+		deep_directory(directory);
+	else if (!strcmp(mode, "path-socket"))
+		path_socket(directory);
+	else if (!strcmp(mode, "backlog"))
+		backlog(directory, 0);
+	else if (!strcmp(mode, "closed-in-backlog"))
+		backlog(directory, 1);
+	else if (!strcmp(mode, "in-flight"))
+		in_flight();
+	else if (!strcmp(mode, "bytes"))
+		bytes(directory);
+	else
+		return 2;
+	ready("ready\n");
+	sleep_forever();
+}
