@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace criu_node {
@@ -62,23 +64,31 @@ bool Send(const UniqueFd& socket, const std::vector<uint8_t>& message) {
          static_cast<ssize_t>(message.size());
 }
 
-// Calls `each(type, payload)` for every message of the answer, until it returns false.
+// Calls `each(header, payload)` for every message that comes, until it returns false.
 template <typename Each>
-void Receive(const UniqueFd& socket, const Each& each) {
+void ReceiveMessages(const UniqueFd& socket, int flags, const Each& each) {
   std::array<uint8_t, 32UL * 1024> buffer{};
   for (;;) {
-    const ssize_t length = recv(socket.get(), buffer.data(), buffer.size(), 0);
+    const ssize_t length = recv(socket.get(), buffer.data(), buffer.size(), flags);
+    // There were more messages than there was room for; what came first is still there.
+    if (length < 0 && errno == ENOBUFS) continue;
     if (length <= 0) return;
     std::span<const uint8_t> rest(buffer.data(), static_cast<size_t>(length));
     while (rest.size() >= NLMSG_HDRLEN) {
       const auto header = Read<nlmsghdr>(rest);
       if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > rest.size()) return;
-      if (!each(header.nlmsg_type, rest.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN))) {
-        return;
-      }
+      if (!each(header, rest.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN))) return;
       rest = rest.subspan(std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), rest.size()));
     }
   }
+}
+
+// Calls `each(type, payload)` for every message of the answer, until it returns false.
+template <typename Each>
+void Receive(const UniqueFd& socket, const Each& each) {
+  ReceiveMessages(socket, 0, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+    return each(header.nlmsg_type, payload);
+  });
 }
 
 // The name in the payload of a table's message; empty for one of another family.
@@ -131,6 +141,26 @@ std::set<std::string> ListTables(const UniqueFd& socket, const std::string& pref
     return true;
   });
   return names;
+}
+
+void FollowTables(const UniqueFd& socket) {
+  const int group = NFNLGRP_NFTABLES;
+  setsockopt(socket.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
+std::map<std::string, uint32_t> FollowedTables(const UniqueFd& socket, const std::string& prefix) {
+  const int group = NFNLGRP_NFTABLES;
+  setsockopt(socket.get(), SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+  std::map<std::string, uint32_t> tables;
+  ReceiveMessages(socket, MSG_DONTWAIT,
+                  [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+                    if (header.nlmsg_type != kNewTable) return true;
+                    if (std::string name = TableName(payload); name.starts_with(prefix)) {
+                      tables.emplace(std::move(name), header.nlmsg_pid);
+                    }
+                    return true;
+                  });
+  return tables;
 }
 
 void DeleteTable(const UniqueFd& socket, const std::string& name) {

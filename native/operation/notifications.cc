@@ -53,21 +53,28 @@ bool Notifications::DoOurPart(const Notification& notification, const Worker& wo
       KeepAlive(connection.get());
     }
   }
-  if (script == scripts::kPreDump) Guard::Get().WatchDumping(worker.pid());
+  if (WatchNetwork(notification, worker) || script == scripts::kPreDump) {
+    Guard::Get().WatchDumping(worker.pid(), network_);
+  }
   if (script == scripts::kStatusReady) Guard::Get().WatchServing(worker.pid(), network_);
-  WatchNetwork(notification);
   return script != scripts::kPostDump || MakePostDumpFile();
 }
 
 // The network is looked at before CRIU makes its rules. With nftables that is right after
 // `pre-dump`: CRIU makes a table in its own network namespace, too, where it does not notify. With
-// iptables it makes no rules there.
-void Notifications::WatchNetwork(const Notification& notification) {
+// iptables it makes no rules there. True when there may be rules from now on.
+bool Notifications::WatchNetwork(const Notification& notification, const Worker& worker) {
   const auto method = request_.LockMethod();
   const auto before =
       method == NetworkLock::Method::kNftables ? scripts::kPreDump : scripts::kNetworkLock;
-  if (notification.script != before || request_.verb != Verb::kDump) return;
-  network_ = NetworkLock(static_cast<pid_t>(request_.Number("pid", -1)), method);
+  if (request_.verb != Verb::kDump) return false;
+  if (notification.script == scripts::kQueryExtFiles && method == NetworkLock::Method::kNftables) {
+    network_.Identify();
+    return true;
+  }
+  if (notification.script != before) return false;
+  network_ = NetworkLock(static_cast<pid_t>(request_.Number("pid", -1)), method, worker.pid());
+  return true;
 }
 
 // The images are complete, and whoever restores them reads them from here on.

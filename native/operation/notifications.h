@@ -41,11 +41,11 @@ class Notifications {
   void Answer(uint64_t number, Verdict verdict);
 
   // CRIU's rules for the network of the tree, as far as they can be there by now.
-  [[nodiscard]] const NetworkLock& network() const { return network_; }
+  NetworkLock& network() { return network_; }
 
  private:
   bool DoOurPart(const Notification& notification, const Worker& worker);
-  void WatchNetwork(const Notification& notification);
+  bool WatchNetwork(const Notification& notification, const Worker& worker);
   void ShareImages();
   bool WriteStatus(const Worker& worker);
   bool MakePostDumpFile();

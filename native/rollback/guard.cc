@@ -17,8 +17,9 @@ namespace criu_node {
 
 namespace {
 
+// Never waits: the socket of a guard that reads has room.
 bool Tell(const UniqueFd& socket, std::string_view message) {
-  return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL) ==
+  return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
          static_cast<ssize_t>(message.size());
 }
 
@@ -39,7 +40,31 @@ void Guard::RemoveUser() {
 
 void Guard::Start() {
   const std::lock_guard lock(mutex_);
-  if (users_ > 0 && !socket_.valid()) StartLocked();
+  if (users_ > 0 && !AnswersLocked()) StartLocked();
+}
+
+// Somebody may have killed or stopped it.
+bool Guard::AnswersLocked() const {
+  return socket_.valid() && !process_.HasEnded({}) && !process_.IsStopped();
+}
+
+// Tells a guard that is there, or else a new one, which is told of everything. Throws Failure.
+bool Guard::TellLocked(const std::string& message) {
+  if (AnswersLocked() && Tell(socket_, message)) return true;
+  StartLocked();
+  return Tell(socket_, message);
+}
+
+// One that is not told would undo later what has long been over.
+void Guard::TellOfEndLocked(const std::string& message) noexcept {
+  if (!socket_.valid() || Tell(socket_, message)) return;
+  EndLocked();
+  if (watched_.empty() && criu_.empty()) return;
+  try {
+    StartLocked();
+  } catch (const Failure&) {
+    // The next one who needs it tries again.
+  }
 }
 
 void Guard::StartLocked() {
@@ -58,24 +83,20 @@ void Guard::Watch(const std::string& cgroup, int version, pid_t criu) {
   std::string message = "F";
   message += std::to_string(version) + ' ' + std::to_string(criu) + ' ' + cgroup;
   const std::lock_guard lock(mutex_);
-  if (!socket_.valid() || !Tell(socket_, message)) {
-    // There was none yet, or somebody has killed it.
-    StartLocked();
-    if (!Tell(socket_, message)) {
-      throw Failure::System("freeze", "cannot tell the guard what to thaw");
-    }
-  }
+  if (!TellLocked(message)) throw Failure::System("freeze", "cannot tell the guard what to thaw");
   watched_[cgroup] = message;
 }
 
 void Guard::Forget(const std::string& cgroup) noexcept {
   const std::lock_guard lock(mutex_);
   watched_.erase(cgroup);
-  Tell(socket_, "T " + cgroup);
+  TellOfEndLocked("T " + cgroup);
   EndUnlessNeededLocked();
 }
 
-void Guard::WatchDumping(pid_t criu) noexcept { WatchCriu(criu, "D " + std::to_string(criu)); }
+void Guard::WatchDumping(pid_t criu, const NetworkLock& lock) noexcept {
+  WatchCriu(criu, "D " + std::to_string(criu) + ' ' + lock.ToText());
+}
 
 void Guard::WatchServing(pid_t criu, const NetworkLock& lock) noexcept {
   WatchCriu(criu, "S " + std::to_string(criu) + ' ' + lock.ToText());
@@ -86,10 +107,7 @@ void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
   if (criu <= 0) return;
   const std::lock_guard lock(mutex_);
   try {
-    if (!socket_.valid() || !Tell(socket_, message)) {
-      StartLocked();
-      Tell(socket_, message);
-    }
+    TellLocked(message);
   } catch (const Failure&) {
     return;
   }
@@ -99,7 +117,7 @@ void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
 void Guard::Forget(pid_t criu) noexcept {
   const std::lock_guard lock(mutex_);
   if (criu_.erase(criu) == 0) return;
-  Tell(socket_, "E " + std::to_string(criu));
+  TellOfEndLocked("E " + std::to_string(criu));
   EndUnlessNeededLocked();
 }
 
@@ -107,8 +125,10 @@ void Guard::EndUnlessNeededLocked() {
   if (users_ == 0 && watched_.empty() && criu_.empty()) EndLocked();
 }
 
-// The process ends when its socket closes. It is reaped on another thread.
+// The process is killed before its socket closes: one that was stopped would take that for our end
+// when it goes on, and undo what its successor watches. It is reaped on another thread.
 void Guard::EndLocked() {
+  process_.Kill();
   socket_.Reset();
   if (process_.pid() < 0) return;
   {

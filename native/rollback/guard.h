@@ -22,6 +22,9 @@ namespace criu_node {
 // the tasks stopped and their network locked. It stays as long as it has users or something to
 // watch.
 //
+// One that is killed, stopped, or does not read what it is told is replaced, and nobody waits for
+// it.
+//
 // Owner: process-wide. Thread: any but JavaScript's, as it may take a while to start.
 class Guard {
  public:
@@ -39,7 +42,7 @@ class Guard {
   void Forget(const std::string& cgroup) noexcept;
 
   // The same for a criu that dumps, and then serves lazy pages; without a guard it is not watched.
-  void WatchDumping(pid_t criu) noexcept;
+  void WatchDumping(pid_t criu, const NetworkLock& lock) noexcept;
   void WatchServing(pid_t criu, const NetworkLock& lock) noexcept;
   void Forget(pid_t criu) noexcept;
 
@@ -54,6 +57,9 @@ class Guard {
   ~Guard() = default;
 
  private:
+  [[nodiscard]] bool AnswersLocked() const;
+  bool TellLocked(const std::string& message);
+  void TellOfEndLocked(const std::string& message) noexcept;
   void WatchCriu(pid_t criu, const std::string& message) noexcept;
   void StartLocked();
   void EndLocked();

@@ -20,6 +20,8 @@ namespace {
 
 // CRIU names its tables CRIU-<id of the run>, and older ones CRIU-<pid>.
 constexpr const char* kTablePrefix = "CRIU-";
+// In the place of a table's name.
+constexpr const char* kUnknown = "-";
 
 // Removes CRIU's chain, and the jumps to it, for both families. An iptables that is asked in vain
 // says so to /dev/null.
@@ -52,14 +54,17 @@ void RunShell(const char* script) {
 
 }  // namespace
 
-NetworkLock::NetworkLock(pid_t pid, Method method) : NetworkLock(pid, method, {}) {
-  if (nftables_.valid()) others_ = ListTables(nftables_, kTablePrefix);
+NetworkLock::NetworkLock(pid_t pid, Method method, pid_t criu)
+    : pid_(pid), method_(method), criu_(criu) {
+  Open();
+  if (!nftables_.valid()) return;
+  others_ = ListTables(nftables_, kTablePrefix);
+  FollowTables(nftables_);
 }
 
-NetworkLock::NetworkLock(pid_t pid, Method method, std::set<std::string> others)
-    : pid_(pid), method_(method), others_(std::move(others)) {
+void NetworkLock::Open() {
   if (method_ == Method::kNone) return;
-  const std::string path = "/proc/" + std::to_string(pid) + "/ns/net";
+  const std::string path = "/proc/" + std::to_string(pid_) + "/ns/net";
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
   namespace_.Reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!namespace_.valid() || method_ != Method::kNftables) return;
@@ -70,8 +75,10 @@ NetworkLock::NetworkLock(pid_t pid, Method method, std::set<std::string> others)
   }
 }
 
+// Our own table comes first, as "-" when it is not known yet.
 std::string NetworkLock::ToText() const {
   std::string text = std::to_string(pid_) + ' ' + std::to_string(static_cast<int>(method_));
+  text += ' ' + (own_.empty() ? std::string(kUnknown) : own_);
   for (const auto& name : others_) text += ' ' + name;
   return text;
 }
@@ -80,22 +87,44 @@ NetworkLock NetworkLock::Parse(std::string_view text) {
   std::istringstream words{std::string(text)};
   pid_t pid = -1;
   int method = 0;
-  if (!(words >> pid >> method) || method < 0 || method > static_cast<int>(Method::kNftables)) {
+  NetworkLock lock;
+  if (!(words >> pid >> method >> lock.own_) || method < 0 ||
+      method > static_cast<int>(Method::kNftables)) {
     return {};
   }
-  return {pid, static_cast<Method>(method),
-          std::set<std::string>(std::istream_iterator<std::string>(words), {})};
+  if (lock.own_ == kUnknown) lock.own_.clear();
+  lock.pid_ = pid;
+  lock.method_ = static_cast<Method>(method);
+  lock.others_ = std::set<std::string>(std::istream_iterator<std::string>(words), {});
+  lock.Open();
+  return lock;
 }
 
-void NetworkLock::Remove() const noexcept {
+void NetworkLock::Identify() noexcept {
+  if (!nftables_.valid() || !own_.empty()) return;
+  try {
+    for (const auto& [name, maker] : FollowedTables(nftables_, kTablePrefix)) {
+      if (maker == static_cast<uint32_t>(criu_)) own_ = name;
+      // The kernel gives out negative ones where the pid is taken.
+      if (static_cast<int32_t>(maker) >= 0) others_.insert(name);
+    }
+    if (!own_.empty()) return;
+    // A single one of which it is not known who has made it is our criu's.
+    auto tables = ListTables(nftables_, kTablePrefix);
+    std::erase_if(tables, [this](const auto& name) { return others_.contains(name); });
+    if (tables.size() == 1) own_ = *tables.begin();
+  } catch (const std::exception&) {
+    // There was no memory to be had.
+  }
+}
+
+void NetworkLock::Remove() noexcept {
+  Identify();
   try {
     if (method_ == Method::kIptables && namespace_.valid()) {
       RunIn(namespace_, [] { RunShell(kRemoveChain); });
     }
-    if (!nftables_.valid()) return;
-    for (const auto& name : ListTables(nftables_, kTablePrefix)) {
-      if (!others_.contains(name)) DeleteTable(nftables_, name);
-    }
+    if (nftables_.valid() && !own_.empty()) DeleteTable(nftables_, own_);
   } catch (const std::exception&) {
     // There was no memory or no thread to be had.
   }

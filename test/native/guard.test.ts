@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
 import { useScope } from '../helpers/scope.js';
-import { until } from '../helpers/system/exec.js';
+import { sleep, until } from '../helpers/system/exec.js';
 import { isAlive, reachesState } from '../helpers/system/process.js';
 
 const addon = process.env['LIBCRIU_ADDON'];
@@ -140,9 +140,13 @@ test('the guard lets a criu that dumps write no more, nor what it has started', 
   for (const pid of [criu.pid, parent.pid, other.pid]) await guard.tell(`D ${pid}`);
   await guard.tell(`E ${other.pid}`);
   guard.hangUp();
-  expect(await guard.ended()).toEqual({ code: 0 });
-  expect([criu.pid, parent.pid ?? 0, child].map(fileLimit)).toEqual(['0', '0', '0']);
+  const limits = (): (string | undefined)[] => [criu.pid, parent.pid ?? 0, child].map(fileLimit);
+  await until('they write no more', () => limits().every((limit) => limit === '0'));
   expect(fileLimit(other.pid)).toBe('unlimited');
+  await criu.kill();
+  parent.kill('SIGKILL');
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(isAlive(other.pid)).toBe(true);
 });
 
 test('the guard leaves alone a criu that writing too much would end', async () => {
@@ -150,9 +154,23 @@ test('the guard leaves alone a criu that writing too much would end', async () =
   const guard = new Guard();
   await guard.tell(`D ${criu.pid}`);
   guard.hangUp();
-  expect(await guard.ended()).toEqual({ code: 0 });
+  await sleep(300);
   expect(fileLimit(criu.pid)).toBe('unlimited');
+  await criu.kill();
+  expect(await guard.ended()).toEqual({ code: 0 });
 });
+
+test('the guard continues a criu that is stopped, and kills in the end one that dumps on', async () => {
+  const criu = await startSleeper();
+  const guard = new Guard();
+  await guard.tell(`D ${criu.pid} ${process.pid} 0 -`);
+  process.kill(criu.pid, 'SIGSTOP');
+  await reachesState(criu.pid, 'T');
+  guard.hangUp();
+  await reachesState(criu.pid, 'S');
+  expect(await guard.ended()).toEqual({ code: 0 });
+  await until('it has ended', () => !isAlive(criu.pid));
+}, 15_000);
 
 test('the guard ends a criu that serves lazy pages', async () => {
   const criu = await startSleeper();

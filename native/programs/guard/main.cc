@@ -1,14 +1,15 @@
 // The process behind native/rollback/guard.h. Reads messages from the socket on its standard input:
 //   F<version> <pid of criu> <cgroup>   about to be frozen
 //   T <cgroup>                          thawed again
-//   D <pid of criu>                     dumps
+//   D <pid of criu> <network lock>      dumps
 //   S <pid of criu> <network lock>      serves: lazy pages, or as a page server
 //   E <pid of criu>                     has ended that
 // When the other side is gone, a criu that dumps is made to fail, so that it need not write all of
-// the memory before it lets the tasks go; one that serves lazy pages is asked to end, which lets
-// its tasks go, and their network is unlocked in its place; but not one that restored tasks get
-// their memory from, which ends when they have it. Whatever is still frozen is thawed, and again
-// until criu, which restores the frozen state that it was handed, has ended.
+// the memory before it lets the tasks go, and killed when it does not end by that; one that serves
+// lazy pages is killed at once, which lets its tasks go; but not one that restored tasks get their
+// memory from, which ends when they have it. In place of a criu that was killed the network is
+// unlocked. Whatever is still frozen is thawed, and again until criu, which restores the frozen
+// state that it was handed, has ended.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -37,6 +38,9 @@ using criu_node::UniqueFd;
 constexpr int kRepeatMs = 5;
 constexpr int kRepeats = 60'000 / kRepeatMs;
 constexpr int kEndMs = 10'000;
+// How often a criu that dumps is made to fail again, and when it is killed instead.
+constexpr int kFailEvery = 100 / kRepeatMs;
+constexpr int kLastResort = 5'000 / kRepeatMs;
 constexpr size_t kMaxMessage = 8192;
 
 // A cgroup that is to be thawed.
@@ -51,7 +55,15 @@ struct WorkingCriu {
   pid_t pid = -1;
   UniqueFd process;  // a pidfd
   bool serves = false;
+  bool killed = false;
   NetworkLock lock;
+
+  // Not of one that restored tasks have their memory from: what they lack would read as zeros.
+  void Kill() {
+    if (criu_node::ServesFaults(pid)) return;
+    killed = true;
+    syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+  }
 };
 
 void Thaw(const std::string& cgroup, int version) {
@@ -97,7 +109,7 @@ void Remember(std::string_view message, std::map<std::string, FrozenCgroup>* wat
     WorkingCriu& entry = (*running)[std::string(rest.substr(0, end))];
     entry = {
         .pid = pid, .process = OpenProcess(pid), .serves = message.starts_with('S'), .lock = {}};
-    if (entry.serves) entry.lock = NetworkLock::Parse(rest.substr(end));
+    entry.lock = NetworkLock::Parse(rest.substr(end));
     return;
   }
   if (!message.starts_with('F') || end == rest.size()) return;
@@ -105,6 +117,16 @@ void Remember(std::string_view message, std::map<std::string, FrozenCgroup>* wat
   entry.version = message.substr(1, space - 1) == "2" ? 2 : 1;
   entry.criu = OpenProcess(pid);
   entry.is_service = pid <= 0;
+}
+
+// Has each criu that still dumps fail, or kills it.
+void MakeFail(std::map<std::string, WorkingCriu>* running, bool is_last_resort) {
+  for (auto& [name, criu] : *running) {
+    if (criu.serves || HasEnded(criu.process)) continue;
+    criu_node::ContinueFamily(criu.pid);
+    criu_node::FailWrites(criu.pid);
+    if (is_last_resort) criu.Kill();
+  }
 }
 
 }  // namespace
@@ -121,15 +143,15 @@ int main() {
     if (length <= 0) break;
     Remember({buffer.data(), static_cast<size_t>(length)}, &watched, &running);
   }
-  for (const auto& [name, criu] : running) {
-    if (HasEnded(criu.process) || criu_node::ServesFaults(criu.pid)) continue;
-    if (criu.serves) {
-      syscall(SYS_pidfd_send_signal, criu.process.get(), SIGTERM, nullptr, 0);
-    } else {
-      criu_node::FailWrites(criu.pid);
-    }
+  for (auto& [name, criu] : running) {
+    if (criu.serves && !HasEnded(criu.process)) criu.Kill();
   }
-  for (int i = 0; i < kRepeats && !watched.empty(); ++i) {
+  const auto is_dumping = [](const auto& item) {
+    return !item.second.serves && !HasEnded(item.second.process);
+  };
+  for (int i = 0; i < kRepeats; ++i) {
+    if (watched.empty() && std::ranges::none_of(running, is_dumping)) break;
+    if (i % kFailEvery == 0) MakeFail(&running, i >= kLastResort);
     std::erase_if(watched, [](const auto& item) {
       const auto& [cgroup, entry] = item;
       const bool ended = HasEnded(entry);  // before the thaw, which is then the last word
@@ -138,9 +160,8 @@ int main() {
     });
     poll(nullptr, 0, kRepeatMs);
   }
-  for (const auto& [name, criu] : running) {
-    if (criu_node::ServesFaults(criu.pid)) continue;
-    if (criu.serves && HasEnded(criu.process, kEndMs)) criu.lock.Remove();
+  for (auto& [name, criu] : running) {
+    if (criu.killed && HasEnded(criu.process, kEndMs)) criu.lock.Remove();
   }
   return 0;
 }
