@@ -20,6 +20,8 @@ namespace {
 
 // How many connections that have not sent anything, as a port scan makes them, are kept open.
 constexpr size_t kMaxSilent = 16;
+// How long it is waited for a descriptor that is free.
+constexpr int kShortageMs = 50;
 
 struct AddressList {
   addrinfo* first = nullptr;
@@ -88,10 +90,14 @@ Listener Listen(const std::string& address, uint16_t port) {
 
 UniqueFd AwaitClient(Listener listener, int stop) {
   std::vector<UniqueFd> silent;
+  bool is_short = false;  // of descriptors or memory
   for (;;) {
     std::vector<pollfd> fds{{stop, POLLIN, 0}, {listener.socket.get(), POLLIN, 0}};
     for (const auto& connection : silent) fds.push_back({connection.get(), POLLIN, 0});
-    if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
+    // Without a descriptor for it a connection stays where it is, and would be told again at once.
+    if (is_short) fds[1].fd = -1;
+    if (poll(fds.data(), fds.size(), is_short ? kShortageMs : -1) < 0) continue;  // EINTR
+    is_short = false;
     if (fds[0].revents != 0) return {};
     for (auto it = silent.begin(); it != silent.end();) {
       const auto sent = HasSent(*it);
@@ -100,7 +106,10 @@ UniqueFd AwaitClient(Listener listener, int stop) {
     }
     if (fds[1].revents == 0) continue;
     UniqueFd connection(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!connection.valid()) continue;
+    if (!connection.valid()) {
+      is_short = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+      continue;
+    }
     if (silent.size() == kMaxSilent) silent.erase(silent.begin());
     silent.push_back(std::move(connection));
   }

@@ -232,7 +232,7 @@ void Operation::RunRequest(Worker* worker) {
     End(worker);
     return;
   }
-  if (relay_) relay_->Finish();
+  if (relay_) relay_->Finish([this, worker] { return IsLastResortDue(*worker); });
   try {
     ReadResults();
   } catch (const std::exception& error) {

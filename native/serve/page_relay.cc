@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -21,6 +23,8 @@ namespace criu_node {
 namespace {
 
 constexpr size_t kBuffer = 1024UL * 1024;
+// How often whoever waits for the end looks whether it is given up.
+constexpr std::chrono::milliseconds kLookInterval{20};
 
 // CRIU's PS_IOV_CLOSE and PS_IOV_FORCE_CLOSE, in a record that is empty otherwise. Records have 32
 // bytes, and 24 before CRIU 4.
@@ -61,16 +65,53 @@ std::pair<UniqueFd, UniqueFd> MakeTcpPair() {
   }
 }
 
-bool SendAll(int socket, const char* data, size_t length) {
-  while (length > 0) {
-    const ssize_t sent = send(socket, data, length, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
-    data += sent;
-    length -= static_cast<size_t>(sent);
+// One direction: what one side has sent and the other has not taken yet. Never waits, so that a
+// side that does not read holds up only what is sent to it.
+//
+// Owner: the relay's thread. Thread: its own.
+class Flow {
+ public:
+  Flow(int from, int to) : from_(from), to_(to), buffer_(kBuffer) {}
+
+  [[nodiscard]] bool wants_to_read() const { return begin_ == end_ && !is_ended_; }
+  [[nodiscard]] bool wants_to_write() const { return begin_ != end_; }
+  // Whether one side has no more to say and the other has taken all of it, or takes no more.
+  [[nodiscard]] bool is_over() const { return is_broken_ || (is_ended_ && begin_ == end_); }
+
+  // What has come, to be looked at before the next call.
+  std::span<const char> Read() {
+    const ssize_t length = recv(from_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (length < 0 && IsTransient()) return {};
+    if (length <= 0) {
+      is_ended_ = true;
+      return {};
+    }
+    begin_ = 0;
+    end_ = static_cast<size_t>(length);
+    return {buffer_.data(), end_};
   }
-  return true;
-}
+
+  void Write() {
+    const ssize_t length =
+        send(to_, buffer_.data() + begin_, end_ - begin_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (length >= 0) {
+      begin_ += static_cast<size_t>(length);
+    } else if (!IsTransient()) {
+      is_broken_ = true;
+    }
+  }
+
+ private:
+  static bool IsTransient() { return errno == EAGAIN || errno == EINTR; }
+
+  int from_;
+  int to_;
+  std::vector<char> buffer_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  bool is_ended_ = false;
+  bool is_broken_ = false;
+};
 
 }  // namespace
 
@@ -91,56 +132,61 @@ PageRelay::~PageRelay() {
   thread_.join();
 }
 
-void PageRelay::Finish() { thread_.join(); }
+void PageRelay::Finish(const std::function<bool()>& is_given_up) {
+  {
+    std::unique_lock lock(mutex_);
+    while (!over_.wait_for(lock, kLookInterval, [this] { return is_over_; })) {
+      if (is_given_up()) Break();
+    }
+  }
+  thread_.join();
+}
 
 void PageRelay::Break() {
-  const std::lock_guard lock(mutex_);
   broken_ = true;
   eventfd_write(stop_.get(), 1);
-  if (client_ >= 0) shutdown(client_, SHUT_RDWR);  // it may be what we wait for
 }
 
 void PageRelay::Run(Listener listener) {
   const UniqueFd client = AwaitClient(std::move(listener), stop_.get());
   if (client.valid()) {
     KeepAlive(client.get());
-    {
-      const std::lock_guard lock(mutex_);
-      client_ = client.get();
-    }
     Relay(client);
-    const std::lock_guard lock(mutex_);
-    client_ = -1;
   }
-  const std::lock_guard lock(mutex_);
   if (!broken_ && client.valid() && (protocol_ == Protocol::kTls || IsDone())) {
     // criu may have more to say than we have to hear; the end is to be an end.
     const linger orderly{};
     setsockopt(ours_.get(), SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly));
   }
   ours_.Reset();
+  const std::lock_guard lock(mutex_);
+  is_over_ = true;
+  over_.notify_all();
 }
 
 // Hands on what either side says until one of them has no more to say.
 void PageRelay::Relay(const UniqueFd& client) {
-  std::array<pollfd, 3> fds{
-      {{stop_.get(), POLLIN, 0}, {client.get(), POLLIN, 0}, {ours_.get(), POLLIN, 0}}};
-  for (;;) {
+  Flow requests(client.get(), ours_.get());
+  Flow pages(ours_.get(), client.get());
+  const auto watch = [](int fd, const Flow& from, const Flow& to) {
+    const int events = (from.wants_to_read() ? POLLIN : 0) | (to.wants_to_write() ? POLLOUT : 0);
+    // An end that nothing is wanted of would be told again and again.
+    return pollfd{events == 0 ? -1 : fd, static_cast<int16_t>(events), 0};
+  };
+  while (!requests.is_over() && !pages.is_over()) {
+    std::array<pollfd, 3> fds{{{stop_.get(), POLLIN, 0},
+                               watch(client.get(), requests, pages),
+                               watch(ours_.get(), pages, requests)}};
     if (poll(fds.data(), fds.size(), -1) < 0) continue;  // EINTR
     if (fds[0].revents != 0) return;
-    if (fds[2].revents != 0 && !Forward(ours_, client, false)) return;
-    if (fds[1].revents != 0 && !Forward(client, ours_, true)) return;
+    if (fds[2].revents != 0 && pages.wants_to_read()) pages.Read();
+    if (fds[1].revents != 0 && requests.wants_to_read()) {
+      const auto came = requests.Read();
+      Remember(came.data(), came.size());
+    }
+    if (pages.wants_to_write()) pages.Write();
+    if (requests.wants_to_write()) requests.Write();
   }
-}
-
-bool PageRelay::Forward(const UniqueFd& from, const UniqueFd& to, bool is_client) {
-  thread_local std::vector<char> buffer(kBuffer);
-  const ssize_t length = recv(from.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-  if (length <= 0) return false;
-  const auto size = static_cast<size_t>(length);
-  if (is_client) Remember(buffer.data(), size);
-  return SendAll(to.get(), buffer.data(), size);
 }
 
 void PageRelay::Remember(const char* data, size_t length) {

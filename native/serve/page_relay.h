@@ -1,6 +1,9 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -33,16 +36,16 @@ class PageRelay {
   // criu's end, to be inherited and then closed here.
   UniqueFd& criu_end() { return theirs_; }
 
-  // Waits until the client has all that criu, which has ended, has sent.
-  void Finish();
+  // Waits until the client has all that criu, which has ended, has sent; or until it is given up.
+  void Finish(const std::function<bool()>& is_given_up);
 
-  // Breaks the connection off, so that criu fails and lets the tasks go on.
+  // Breaks the connection off, so that criu fails and lets the tasks go on. Whatever either side
+  // does, nothing more is handed on.
   void Break();
 
  private:
   void Run(Listener listener);
   void Relay(const UniqueFd& client);
-  bool Forward(const UniqueFd& from, const UniqueFd& to, bool is_client);
   void Remember(const char* data, size_t length);
   [[nodiscard]] bool IsDone() const;
 
@@ -52,9 +55,10 @@ class PageRelay {
   UniqueFd theirs_;
   std::array<char, 32> last_{};  // what the client has sent last
 
+  std::atomic<bool> broken_ = false;
   std::mutex mutex_;
-  bool broken_ = false;
-  int client_ = -1;
+  std::condition_variable over_;
+  bool is_over_ = false;
   std::thread thread_;
 };
 

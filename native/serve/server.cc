@@ -103,8 +103,9 @@ void Server::StartCriu(const UniqueFd& channel) {
   Guard::Get().WatchServing(criu_.pid(), {});
 }
 
-// Attends to criu until it closes its output, which it does when it ends, or until it has ended and
-// something that it had started has its output.
+// Attends to criu until it has ended: something that it had started may have its output still, and
+// it may have closed that itself. Where the kernel does not tell of its end, the end of its output
+// has to do.
 void Server::Attend() {
   std::array<pollfd, 4> fds{{{output_.get(), POLLIN, 0},
                              {stop_.get(), POLLIN, 0},
@@ -120,7 +121,10 @@ void Server::Attend() {
     if (fds[1].revents != 0 && ObeyStop()) fds[1].fd = -1;
     if (fds[0].revents != 0) {
       printed_.Drain(output_.get());
-      if ((fds[0].revents & POLLHUP) != 0) return;
+      if ((fds[0].revents & POLLHUP) != 0) {
+        if (criu_.ended() < 0) return;
+        fds[0].fd = -1;
+      }
     }
     if (fds[3].revents != 0) return;
   }
