@@ -70,9 +70,9 @@ async function untilInitIsGone(
   host: Host,
   patienceMs: number,
 ): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = performance.now() + patienceMs;
   for (let delay = 1; await initIsAlive(container, host); delay = Math.min(delay * 2, 50)) {
-    if (Date.now() > deadline) throw new Error('container still running');
+    if (performance.now() > deadline) throw new Error('container still running');
     await sleep(delay);
   }
 }

@@ -52,8 +52,8 @@ const startMs = 1000;
  * leaves is not the container's: its root and descriptors lie outside, which CRIU cannot dump.
  */
 export async function untilStarted({ initPid }: ContainerState, host: Host): Promise<void> {
-  const deadline = Date.now() + startMs;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + startMs;
+  while (performance.now() < deadline) {
     const comm = await readFile(`${host.procRoot}/${initPid}/comm`, 'utf8').catch(() => '');
     if (!runtimesInit.test(comm.trimEnd())) return;
     await sleep(1);
