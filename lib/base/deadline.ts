@@ -1,4 +1,11 @@
-import { type AbortError, abortError, CriuError, namedBy, type Operation } from './errors.js';
+import {
+  type AbortError,
+  abortError,
+  CriuError,
+  namedBy,
+  type Operation,
+  withNote,
+} from './errors.js';
 import type { Queue } from './queue.js';
 import { option, sentence } from './sentence.js';
 import type { Stage } from './stage.js';
@@ -22,6 +29,9 @@ export class Deadline {
   #controller: AbortController | undefined;
   /** When the operation was given up: `performance.now()`. */
   #givenUpAt: number | undefined;
+  /** The last one that is known. */
+  #stage: Stage = 'start';
+  #isDone = false;
 
   /** Use {@link withDeadline}. */
   constructor(operation: Operation, bounds: Bounds) {
@@ -38,6 +48,37 @@ export class Deadline {
   /** Aborted when the operation is given up. */
   get signal(): AbortSignal {
     return this.#control().signal;
+  }
+
+  /** Says that what was asked for is done: it is told however long its end takes. */
+  commit(): void {
+    this.#isDone = true;
+  }
+
+  /**
+   * Waits for the operation, but not for longer than two seconds after it was given up: a file system
+   * that does not answer may hold it up at any step.
+   *
+   * @throws what the operation throws, or that it was given up.
+   */
+  async settled<T>(running: Promise<T>): Promise<T> {
+    if (!this.isBounded) return running;
+    let timer: NodeJS.Timeout | undefined;
+    let callOff = (): void => {};
+    const overdue = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        if (!this.#isDone) reject(withNote(this.error(this.#stage), 'It had not ended 2 s later'));
+      };
+      callOff = this.whenGivenUp(() => {
+        timer = setTimeout(giveUp, settlesMs);
+      });
+    });
+    try {
+      return await Promise.race([overdue, running]);
+    } finally {
+      callOff();
+      clearTimeout(timer);
+    }
   }
 
   /** How long what only explains a failure may take; no limit before the operation is given up. */
@@ -81,6 +122,7 @@ export class Deadline {
 
   /** Throws when the operation has been given up. */
   check(stage: Stage): void {
+    this.#stage = stage;
     if (this.#controller?.signal.aborted) throw this.error(stage);
   }
 
@@ -96,6 +138,7 @@ export class Deadline {
     undo: (value: T) => unknown = () => {},
   ): Promise<T> {
     if (!this.isBounded) return step;
+    this.#stage = stage;
     let gaveUp = false;
     let giveUp = (): void => {};
     const givenUp = new Promise<never>((_resolve, reject) => {
@@ -169,7 +212,7 @@ export async function withDeadline<T>(
   const end = deadline.start();
   try {
     deadline.check('start');
-    return await run(deadline);
+    return await deadline.settled(run(deadline));
   } catch (error) {
     throw namedBy(operation, error);
   } finally {

@@ -21,7 +21,9 @@ export async function runNative(
   const running: NativeOperation = addon.start({ ...native, asked: hooks.asked }, ask, tell);
   const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
   try {
-    return { ...withStage(await running.done), veto: hooks.veto };
+    const outcome = withStage(await running.done);
+    if (outcome.success) deadline.commit();
+    return { ...outcome, veto: hooks.veto };
   } finally {
     callOff();
   }

@@ -1,14 +1,19 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Criu, type CriuError, checkpoint, dump, type Hooks } from '../../helpers/api.js';
+import { Criu, type CriuError, checkpoint, dump, type Hooks, restore } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { prefix } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
 import { isRunning } from '../../helpers/system/freezer.js';
 import { assertNoLeak, settledHoldings } from '../../helpers/system/leaks.js';
-import { allProcesses, startWorkload, workloadBinary } from '../../helpers/system/process.js';
+import {
+  allProcesses,
+  isAlive,
+  startWorkload,
+  workloadBinary,
+} from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
 const scope = useScope();
@@ -157,6 +162,34 @@ describe.each(mischiefs)('criu is $name', ({ begin, isCurable }) => {
       await until('it is thawed', () => isRunning(pid));
       await criu.close();
       await assertNoLeak(held, [pid]);
+    },
+    30_000,
+  );
+});
+
+describe.each(mischiefs)('criu is $name', ({ begin }) => {
+  test.each(['preRestore', 'postRestore'] as const)(
+    'at %s: a restore is over in time, and all of the tasks are there or none',
+    async (hook) => {
+      const { pid } = await startWorkload(scope, ['idle']);
+      const criu = new Criu({ workers: 0 });
+      const imagePath = join(await scope.directory(), 'images');
+      await dump(pid, { criu, imagePath });
+      let end = (): void => {};
+      const hooks = {
+        [hook]: () => {
+          const [working] = criuChildren();
+          if (working !== undefined) end = begin(working);
+        },
+      };
+      const { error, lateMs } = await inTime(restore(imagePath, { criu, timeoutMs, hooks }));
+      end();
+      expect(lateMs).toBeLessThan(settlesMs);
+      // What was not refused before criu was stopped is done when it goes on.
+      if (hook === 'preRestore') expect(error?.code).toBe('ERR_CRIU_TIMEOUT');
+      expect(isAlive(pid)).toBe(error === undefined);
+      if (error === undefined) process.kill(pid, 'SIGKILL');
+      expect(criuChildren()).toEqual([]);
     },
     30_000,
   );

@@ -9,6 +9,7 @@ import { requireNeeds } from '../../helpers/needs.js';
 import { distIndex } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { runOk, until } from '../../helpers/system/exec.js';
+import { useLargePipes } from '../../helpers/system/network.js';
 import { allProcesses, goesOn, processState, startWorkload } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
@@ -128,6 +129,7 @@ test.each([
 ])(
   'a lazy dump is ended in time whose client %s',
   async (_, reads) => {
+    useLargePipes(scope);
     const lazy = await lazyDump(scope, { timeoutMs: 1_500 });
     const start = performance.now();
     const ended = lazy.dumping.then(

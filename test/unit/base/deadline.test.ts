@@ -103,3 +103,27 @@ test('withDeadline lets go of the signal at the end', async () => {
   await withDeadline('dump', { signal }, (deadline) => deadline.bound('criu', sleep(1)));
   expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
 });
+
+test('withDeadline settles two seconds after the time limit, whatever the operation waits for', async () => {
+  const start = performance.now();
+  await expect(
+    withDeadline('dump', { timeoutMs: 20 }, async (deadline) => {
+      deadline.check('queued');
+      await never;
+    }),
+  ).rejects.toMatchObject({
+    code: 'ERR_CRIU_TIMEOUT',
+    stage: 'queued',
+    message: expect.stringMatching(/had not ended 2 s later$/),
+  });
+  expect(performance.now() - start).toBeGreaterThan(2_000);
+});
+
+test('withDeadline tells a success however long its end takes', async () => {
+  const value = await withDeadline('dump', { timeoutMs: 20 }, async (deadline) => {
+    deadline.commit();
+    await sleep(2_200);
+    return 7;
+  });
+  expect(value).toBe(7);
+});
