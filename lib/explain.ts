@@ -3,7 +3,9 @@ import { CriuError, inOperation } from './base/errors.js';
 import { type Finding, sortFindings } from './base/finding.js';
 import { checkPid } from './base/numbers.js';
 import { sentence, toApi } from './base/sentence.js';
+import { ContainerCgroups } from './container/cgroups.js';
 import { containerFields } from './container/fields.js';
+import type { Container } from './container/state/container.js';
 import { findContainer } from './container/state/find.js';
 import { requireCheckpointable } from './container/state/status.js';
 import { defaultCriu } from './criu/criu.js';
@@ -66,7 +68,7 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
   const container = await findContainer(id, { root: stateRoot });
   await requireCheckpointable(container, realHost);
   const preDump = checked.preDump === true;
-  const { fields, freezer } = await containerFields(container, { preDump });
+  const { fields } = await containerFields(container, { preDump });
   const { external: added = [] } = fields;
   const found = await inspect({
     criu,
@@ -76,14 +78,23 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
     fields,
   });
-  if (found) {
-    if (freezer === undefined || preDump) return found;
-    const leftOut = await findLeftOut(freezer.path, container.initPid);
-    const unfrozen = await findUnfrozen(freezer.path, container.initPid);
-    return sortFindings([...found, ...leftOut, ...unfrozen]);
-  }
+  if (found) return sortFindings([...found, ...(preDump ? [] : await leftOutOf(container))]);
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container ${JSON.stringify(id)} ended while it was looked at`,
   );
+}
+
+/** The container's processes that a dump leaves out. */
+async function leftOutOf(container: Container): Promise<Finding[]> {
+  const uses = { freezes: false, ends: false };
+  const cgroups = await ContainerCgroups.open(container, uses, realHost);
+  try {
+    const { freezer } = cgroups;
+    if (freezer === undefined) return [];
+    const { initPid } = container;
+    return [...findLeftOut(freezer, initPid), ...findUnfrozen(freezer, initPid)];
+  } finally {
+    cgroups.close();
+  }
 }

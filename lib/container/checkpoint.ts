@@ -1,5 +1,6 @@
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
+import type { Finding } from '../base/finding.js';
 import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
@@ -14,13 +15,14 @@ import { runDump } from '../process/dump.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import type { DumpResult } from '../process/dump-result.js';
 import { lockOf } from '../process/turn.js';
+import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
 import { containerFields } from './fields.js';
 import { requireTrustedHooks } from './poststop.js';
 import type { Container } from './state/container.js';
 import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
-import { freezerOf, readStatus, requireCheckpointable, untilStarted } from './state/status.js';
+import { readStatus, requireCheckpointable, untilStarted } from './state/status.js';
 
 /** What a checkpoint has to tell. */
 export interface CheckpointResult extends DumpResult {
@@ -68,8 +70,13 @@ async function runCheckpoint(
       if (endsContainer(dumpOptions)) {
         await deadline.bound('container', requireTrustedHooks(container));
       }
-      const result = await dumpContainer(request, realHost);
-      return { ...(await endContainer(request, result)), durationMs: performance.now() - start };
+      const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends: endsContainer(dumpOptions) };
+      const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
+      const result = await dumpContainer(request, cgroups, realHost);
+      return {
+        ...(await endContainer(request, cgroups, result)),
+        durationMs: performance.now() - start,
+      };
     });
   });
 }
@@ -101,14 +108,19 @@ async function lockContainer(scope: Scope, request: ContainerRequest): Promise<v
   scope.defer(release);
 }
 
-async function dumpContainer(request: ContainerRequest, host: Host): Promise<DumpResult> {
+async function dumpContainer(
+  request: ContainerRequest,
+  cgroups: ContainerCgroups,
+  host: Host,
+): Promise<DumpResult> {
   const { container, criu, options, deadline, statusReady } = request;
   const preDump = options.preDump === true;
-  const { freezer, fields, ...files } = await deadline.bound(
+  const { fields, ...files } = await deadline.bound(
     'container',
     containerFields(container, { preDump }, host),
   );
-  let leftOut: readonly string[] = [];
+  const { freezer } = cgroups;
+  let leftOut: readonly Finding[] = [];
   const result = await runDump({
     operation: 'checkpoint',
     criu,
@@ -126,28 +138,22 @@ async function dumpContainer(request: ContainerRequest, host: Host): Promise<Dum
       const status = await readStatus(container, host);
       await requireCheckpointable({ ...container, status }, host);
       await untilStarted(container, host);
-      if (!preDump) leftOut = await leftOutOf(container, host);
+      cgroups.check();
+      if (freezer && !preDump) leftOut = findLeftOut(freezer, container.initPid);
     },
   });
-  return { ...result, warnings: [...leftOut, ...result.warnings] };
-}
-
-/** The container's processes that the dump leaves out, a sentence each. */
-async function leftOutOf(container: Container, host: Host): Promise<readonly string[]> {
-  const freezer = await freezerOf(container, host);
-  if (freezer === undefined) return [];
-  const findings = await findLeftOut(freezer.path, container.initPid);
-  return findings.map(({ message }) => message);
+  return { ...result, warnings: [...leftOut.map(({ message }) => message), ...result.warnings] };
 }
 
 /** Takes the container away if its tasks have ended with the dump, and adds that to the result. */
 async function endContainer(
   { container, options }: ContainerRequest,
+  cgroups: ContainerCgroups,
   result: DumpResult,
 ): Promise<CheckpointResult> {
   const dumped = performance.now();
   const ends = endsContainer(options);
-  const warnings = ends ? await destroyContainer(container) : [];
+  const warnings = ends ? await destroyContainer(container, cgroups) : [];
   const destroyMs = ends ? performance.now() - dumped : 0;
   return {
     ...result,

@@ -1,25 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
-import {
-  boundHierarchies,
-  cgroupYard,
-  type Freezer,
-  hierarchyName,
-  ownHierarchies,
-} from '../linux/cgroup.js';
+import { boundHierarchies, cgroupYard, hierarchyName, ownHierarchies } from '../linux/cgroup.js';
 import { type Host, realHost } from '../linux/host.js';
 import { exists } from '../linux/paths.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';
 import type { CriuFields } from '../native/contract.js';
 import { criuNumber } from '../options/fields.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
-import { freezerOf } from './state/status.js';
+import { freezerPathOf } from './state/status.js';
 
 /** What a container adds to a request. */
 interface ContainerFields {
   fields: CriuFields;
-  freezer?: Freezer;
   /** The marker that runc keeps in the state directory. */
   postDumpFile?: string;
   /** Name and text of what goes into the images directory beside CRIU's images. */
@@ -40,7 +33,7 @@ export async function containerFields(
   host: Host = realHost,
 ): Promise<ContainerFields> {
   const isRunc = container.runtime === 'runc';
-  const freezer = await freezerOf(container, host);
+  const freezer = await freezerPathOf(container, host);
   const configFile = await criuConfigFile(container);
   const external = await externalNamespaces(container);
   const yard = await cgroupYard(host);
@@ -53,14 +46,13 @@ export async function containerFields(
     ...(isRunc ? { empty_ns: criuNumber('emptyNs', 'network') } : {}),
     ...(configFile === '' ? {} : { config_file: configFile }),
     ...(external.length === 0 ? {} : { external }),
-    ...(freezer === undefined ? {} : { freeze_cgroup: freezer.path }),
+    ...(freezer === undefined ? {} : { freeze_cgroup: freezer }),
   };
-  if (preDump) return { fields, ...(freezer === undefined ? {} : { freezer }) };
+  if (preDump) return { fields };
   const mounts = isRunc ? await runcMounts(container, host) : await crunMounts(container, host);
   if (mounts.length > 0) fields['ext_mnt'] = mounts;
   return {
     fields,
-    ...(freezer === undefined ? {} : { freezer }),
     ...(isRunc ? { postDumpFile: join(container.stateDir, 'checkpoint') } : {}),
     imageFiles: [['descriptors.json', container.descriptorsJson]],
   };

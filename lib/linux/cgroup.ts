@@ -1,9 +1,7 @@
-// Files of /proc and of cgroups are read synchronously: they are in the kernel's memory, and a turn
-// of libuv's pool takes longer than reading them.
+// Files of /proc are read synchronously: they are in the kernel's memory, and a turn of libuv's pool
+// takes longer than reading them.
 import { readFileSync, statSync } from 'node:fs';
-import { readdir, realpath, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../base/errors.js';
 import { splitDevice } from './device.js';
 import type { Host } from './host.js';
@@ -17,22 +15,12 @@ interface Hierarchy {
   readonly path: string;
 }
 
-/** A freezer cgroup and the version of its hierarchy. */
-export interface Freezer {
-  readonly path: string;
-  readonly version: 1 | 2;
-}
-
-/** Whether a cgroup is stopped by the freezer; `undefined` when it has none. */
-export type FreezerState = 'frozen' | 'thawed' | undefined;
-
-/** A cgroup that has not come to rest after this time is not waited for any longer. */
-const settleMs = 10_000;
+/** The version of a hierarchy of cgroups. */
+export type CgroupVersion = 1 | 2;
 
 /** The hierarchies that this process is in. */
 export async function ownHierarchies(host: Host): Promise<readonly Hierarchy[]> {
-  const text = readFileSync(`${host.procRoot}/self/cgroup`, 'utf8');
-  return linesOf(text).flatMap((line) => {
+  return cgroupLines('self', host).flatMap((line) => {
     const match = /^\d+:([^:]*):(.*)$/.exec(line);
     if (match === null) return [];
     return [{ controllers: (match[1] ?? '').split(','), path: match[2] ?? '' }];
@@ -97,137 +85,51 @@ export async function boundHierarchies(host: Host): Promise<readonly string[]> {
   return mountpoints;
 }
 
-/**
- * The state of a v1 cgroup's own freezer. A cgroup that only an ancestor froze counts as thawed, as
- * it does to runc.
- */
-export async function freezerStateV1(path: string): Promise<FreezerState> {
-  return untilSettled(path, async () => {
-    const state = await readControl(path, 'freezer.state');
-    if (state === undefined) return undefined;
-    if (state === 'FREEZING') return 'settling';
-    if (state === 'THAWED') return 'thawed';
-    const self = await readControl(path, 'freezer.self_freezing');
-    return self === '0' ? 'thawed' : 'frozen';
-  });
+/** Where a cgroup is. */
+export interface CgroupPlace {
+  /** The start of the line that `/proc/PID/cgroup` has of the hierarchy, like `4:freezer:`. */
+  readonly hierarchy: string | undefined;
+  /** The cgroup's path in the hierarchy, as our cgroup namespace shows it. */
+  readonly inside: string;
 }
 
 /**
- * The state of a v2 cgroup's freezer. A cgroup is frozen when that was asked for and every task has
- * come to rest.
+ * Finds where in its hierarchy a cgroup is.
+ *
+ * @param path - The cgroup's directory, without links.
+ * @param dev - The device of its file system.
+ * @returns undefined when no mount that this process sees has it.
  */
-export async function freezerStateV2(path: string): Promise<FreezerState> {
-  return untilSettled(path, async () => {
-    const asked = await readControl(path, 'cgroup.freeze');
-    if (asked === undefined) return undefined;
-    if (asked !== '1') return 'thawed';
-    const events = await readControl(path, 'cgroup.events');
-    if (events === undefined) return undefined;
-    return /^frozen 1$/m.test(events) ? 'frozen' : 'settling';
-  });
+export function placeOf(path: string, dev: bigint, host: Host): CgroupPlace | undefined {
+  const { major, minor } = splitDevice(dev);
+  const mount = ownMounts(host.procRoot)
+    .filter((one) => one.dev === `${major}:${minor}` && isBelow(path, one.mountpoint))
+    .reduce<Mount | undefined>(innermost, undefined);
+  if (mount === undefined) return undefined;
+  const line = cgroupLines('self', host).find((text) => isLineOf(mount, text)) ?? '';
+  const above = mount.root === '/' ? '' : mount.root;
+  const inside = above + path.slice(mount.mountpoint.length);
+  return { hierarchy: /^\d+:[^:]*:/.exec(line)?.[0], inside: inside === '' ? '/' : inside };
 }
 
-async function untilSettled(
-  path: string,
-  read: () => Promise<FreezerState | 'settling'>,
-): Promise<FreezerState> {
-  const deadline = performance.now() + settleMs;
-  for (;;) {
-    const state = await read();
-    if (state !== 'settling') return state;
-    if (performance.now() > deadline) {
-      throw new Error(`the cgroup ${path} has been freezing for ${settleMs / 1000} s`);
-    }
-    await sleep(1);
-  }
+/** Of mounts that a path is below, the one that it is on: the last one of the deepest. */
+function innermost(found: Mount | undefined, mount: Mount): Mount {
+  return found !== undefined && found.mountpoint.length > mount.mountpoint.length ? found : mount;
 }
 
-/** Freezes or thaws a cgroup and does not wait until its tasks have come to rest. */
-export async function writeFreezer(path: string, version: 1 | 2, frozen: boolean): Promise<void> {
-  if (version === 1) await writeControl(path, 'freezer.state', frozen ? 'FROZEN' : 'THAWED');
-  else await writeControl(path, 'cgroup.freeze', frozen ? '1' : '0');
+function isLineOf(mount: Mount, line: string): boolean {
+  const controllers = line.split(':')[1] ?? '';
+  if (mount.type === 'cgroup2') return controllers === '';
+  return controllers !== '' && controllers.split(',').every((one) => mount.options.includes(one));
 }
 
-/** Writes a control file that exists. Nobody can make one in a cgroup file system. */
-export async function writeControl(path: string, file: string, text: string): Promise<void> {
-  await writeFile(join(path, file), text, { flag: 'r+' });
-}
-
-/** The processes of a cgroup and of those below it. */
-export async function processesIn(path: string): Promise<readonly number[]> {
-  const text = (await readControl(path, 'cgroup.procs')) ?? '';
-  const below = await Promise.all((await subdirectories(path)).map((dir) => processesIn(dir)));
-  return [...linesOf(text).map(Number), ...below.flat()];
-}
-
-/** The file's text without its last newline; `undefined` when it or its cgroup is gone. */
-async function readControl(path: string, file: string): Promise<string | undefined> {
+/** The lines of `/proc/PID/cgroup`; none for a process that is gone. */
+export function cgroupLines(pid: number | 'self', host: Host): readonly string[] {
   try {
-    return readFileSync(join(path, file), 'utf8').trimEnd();
+    return linesOf(readFileSync(`${host.procRoot}/${pid}/cgroup`, 'utf8'));
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENODEV' || code === 'ENOTDIR') return undefined;
-    throw error;
-  }
-}
-
-/**
- * Removes a cgroup and those below it.
- *
- * @throws Error for a directory that is not below a mounted cgroup file system, whatever a state file
- * says of it. The root of such a file system is refused too.
- */
-export async function removeCgroup(path: string, mounts: readonly Mount[]): Promise<void> {
-  let real: string;
-  try {
-    real = await realpath(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  if (!isInCgroupMount(real, mounts)) throw new Error(`${path} is not below a cgroup mount`);
-  await removeTree(real);
-}
-
-/** Whether a path without links is below a mount, and not the mount point itself. */
-export function isInCgroupMount(path: string, mounts: readonly Mount[]): boolean {
-  return mounts.some(({ mountpoint }) => path !== mountpoint && isBelow(path, mountpoint));
-}
-
-async function removeTree(path: string): Promise<void> {
-  if (await tryRemove(path)) return;
-  for (const dir of await subdirectories(path)) await removeTree(dir);
-  // The last process of the cgroup may still be on its way out.
-  for (let delay = 1; delay <= 512; delay *= 2) {
-    if (await tryRemove(path)) return;
-    await sleep(delay);
-  }
-  await rmdir(path);
-}
-
-/**
- * Removes a directory that is neither in use nor has others in it.
- *
- * @returns whether the directory is gone now.
- */
-async function tryRemove(path: string): Promise<boolean> {
-  try {
-    await rmdir(path);
-    return true;
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT') return true;
-    if (code === 'EBUSY' || code === 'ENOTEMPTY') return false;
-    throw error;
-  }
-}
-
-async function subdirectories(path: string): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
+    if (code === 'ENOENT' || code === 'ESRCH') return [];
     throw error;
   }
 }

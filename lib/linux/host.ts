@@ -8,6 +8,8 @@ export interface Host {
   readonly cgroupRoot: string;
   /** Whether `cgroupRoot` is the unified hierarchy (cgroup v2), as opposed to v1 or hybrid. */
   readonly unified: () => Promise<boolean>;
+  /** The kernel's number for the type of the file system that a path leads into. */
+  readonly fileSystem: (path: string) => number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly euid: number;
 }
@@ -25,6 +27,7 @@ export const realHost: Host = {
       return false;
     }
   },
+  fileSystem: (path) => statfsSync(path).type,
   env: process.env,
   // The process can change its user, so that the value is asked for each time.
   get euid() {

@@ -10,6 +10,17 @@ export interface FreshDirectory {
   files: readonly (readonly [string, string])[];
 }
 
+/** A cgroup that is known to have the tasks in it, and nobody else. */
+export interface NativeFreezer {
+  /** Of its directory; duplicated. */
+  fd: number;
+  /** For messages. */
+  path: string;
+  version: 1 | 2;
+  /** The line of `/proc/PID/cgroup` that a process in it has. */
+  place: string;
+}
+
 declare const standby: unique symbol;
 
 /**
@@ -44,9 +55,8 @@ export interface NativeRequest {
   config?: string;
   /** Made empty at `post-dump`. */
   postDumpFile?: string;
-  /** Cgroup directory that is frozen before the request and thawed after the answer. */
-  freezerPath?: string;
-  freezerVersion?: 1 | 2;
+  /** Frozen before the request and thawed after the answer. */
+  freezer?: NativeFreezer;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
   joinsSession?: boolean;
   /** CRIU need not wait for us at its notifications. Only for `dump`. */

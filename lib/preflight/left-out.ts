@@ -1,5 +1,5 @@
 import { type Finding, makeFinding } from '../base/finding.js';
-import { processesIn } from '../linux/cgroup.js';
+import type { Cgroup } from '../linux/cgroup-directory.js';
 import { shownPath } from '../linux/paths.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import { treeOf } from './unrestorable.js';
@@ -8,13 +8,14 @@ import { treeOf } from './unrestorable.js';
  * Finds the processes of a container that are not below its init process, as `runc exec` starts them:
  * CRIU saves a tree, so that they are not in the images, and they end with the container.
  *
- * @param cgroup - The directory of the container's cgroup.
+ * @param cgroup - The container's.
  * @param init - The root of the tree.
  */
-export async function findLeftOut(cgroup: string, init: number): Promise<Finding[]> {
-  // A cgroup that is gone, or may not be read, has no processes that could be named.
-  const pids = await processesIn(cgroup).catch((): number[] => []);
-  return pids.filter((pid) => pid !== init && isLeftOut(pid, init)).map(describe);
+export function findLeftOut(cgroup: Cgroup, init: number): Finding[] {
+  return cgroup
+    .processes()
+    .filter((pid) => pid !== init && isLeftOut(pid, init))
+    .map(describe);
 }
 
 function describe(pid: number): Finding {
@@ -34,8 +35,8 @@ function describe(pid: number): Finding {
  * Finds the processes below a container's init that are not in its cgroup, as `nsenter` starts them:
  * CRIU has the cgroup frozen and does not stop them.
  */
-export async function findUnfrozen(cgroup: string, init: number): Promise<Finding[]> {
-  const pids = new Set(await processesIn(cgroup).catch((): number[] => []));
+export function findUnfrozen(cgroup: Cgroup, init: number): Finding[] {
+  const pids = new Set(cgroup.processes());
   if (!pids.has(init)) return [];
   return treeOf(init)
     .filter((pid) => !pids.has(pid) && tryReadProcessStat(pid)?.isDead === false)

@@ -1,10 +1,15 @@
 import { readlinkSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
 import { Outputs } from '../images/outputs.js';
-import type { CriuFields, FreshDirectory, NativeRequest } from '../native/contract.js';
+import type { Cgroup } from '../linux/cgroup-directory.js';
+import type {
+  CriuFields,
+  FreshDirectory,
+  NativeFreezer,
+  NativeRequest,
+} from '../native/contract.js';
 import { networkLocks, toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
 import type { DumpRequest } from './request.js';
@@ -13,13 +18,15 @@ import type { DumpRequest } from './request.js';
  * What the addon is asked for one dump.
  *
  * @param target - Where CRIU is to write: a directory that is still to be made, or opened ones.
+ * @param cgroup - What is frozen for it.
  */
 export async function nativeRequest(
   request: DumpRequest,
   installation: Installation,
   target: FreshDirectory | Outputs,
+  cgroup: Cgroup | undefined,
 ): Promise<NativeRequest> {
-  const { criu, pid, preDump, options, fields, freezer, postDumpFile } = request;
+  const { criu, pid, preDump, options, fields, postDumpFile } = request;
   const outputs = target instanceof Outputs ? target : undefined;
   const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
   const hasNftables = locksNetwork && (await criu.hasNftables(installation));
@@ -34,9 +41,9 @@ export async function nativeRequest(
     ...toFields(options),
     ...(outputs?.work ? { work_dir_fd: outputs.work.fd } : {}),
   };
-  const byPtrace = options.freezer === 'ptrace';
-  if (byPtrace) delete all.freeze_cgroup;
-  const cgroup = freezer ?? (await detectFreezer(options.freezeCgroup));
+  // The path without links: above it are only cgroups and their mount.
+  if (cgroup !== undefined) all.freeze_cgroup = cgroup.path;
+  else delete all.freeze_cgroup;
   const config = await lazyConfig(options, all);
   return {
     verb: preDump ? 'preDump' : 'dump',
@@ -51,24 +58,12 @@ export async function nativeRequest(
     goesOn: !locksNetwork && goesOn(request),
     ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
-    ...(cgroup && !byPtrace && !preDump
-      ? { freezerPath: cgroup.path, freezerVersion: cgroup.version }
-      : {}),
+    ...(cgroup && !preDump ? { freezer: nativeFreezer(cgroup) } : {}),
   };
 }
 
-/** The cgroup that is frozen for a dump, by us or by CRIU. */
-export function frozenCgroup({ options, freezer, preDump }: DumpRequest): string | undefined {
-  if (preDump || options.freezer === 'ptrace') return undefined;
-  return freezer?.path ?? options.freezeCgroup;
-}
-
-async function detectFreezer(
-  path: string | undefined,
-): Promise<{ path: string; version: 1 | 2 } | undefined> {
-  if (path === undefined) return undefined;
-  const v1 = await stat(join(path, 'freezer.state')).catch(() => undefined);
-  return { path, version: v1 ? 1 : 2 };
+function nativeFreezer({ fd, path, version, place }: Cgroup): NativeFreezer {
+  return { fd, path, version, place };
 }
 
 /**

@@ -7,6 +7,7 @@ import { type Outcome, runNative } from '../criu/run.js';
 import { adoptFresh, openFresh } from '../images/directory.js';
 import { type Bound, Outputs, openOutputs, removeAndClose } from '../images/outputs.js';
 import type { MemoryTracking } from '../images/tracking.js';
+import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { FreshDirectory } from '../native/contract.js';
 import { enrich } from '../preflight/enrich.js';
 import { nativeRequest } from './dump-request.js';
@@ -19,6 +20,8 @@ import { lockOf } from './turn.js';
 interface DumpJob {
   request: DumpRequest;
   installation: Installation;
+  /** What is frozen for it. */
+  cgroup: Cgroup | undefined;
   tracking: MemoryTracking | undefined;
   /** When it was called for: `performance.now()`. */
   start: number;
@@ -96,10 +99,11 @@ function needsOnlyNew({ request, tracking }: DumpJob): boolean {
 
 /** Has CRIU write the images; throws only when it was not asked. */
 async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<Outcome> {
-  const { request, installation, start } = job;
+  const { request, installation, cgroup, start } = job;
   const { deadline, options } = request;
-  const native = await deadline.bound('request', nativeRequest(request, installation, target));
-  const frozenFirst = native.freezerPath !== undefined;
+  const asked = nativeRequest(request, installation, target, cgroup);
+  const native = await deadline.bound('request', asked);
+  const frozenFirst = native.freezer !== undefined;
   const runner = new HookRunner(dumpHooks, options.hooks ?? {}, start, frozenFirst, deadline);
   return runNative(native, runner, deadline, () => request.statusReady?.());
 }

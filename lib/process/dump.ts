@@ -11,10 +11,10 @@ import type { ValidatedOptions } from '../options/validated.js';
 import { logFileOf, withConfigFile } from './config.js';
 import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
-import { frozenCgroup } from './dump-request.js';
 import { type DumpResult, timingsOf } from './dump-result.js';
 import { settle } from './dump-verdict.js';
 import { writeImages } from './dump-write.js';
+import { openFreezer } from './freezer.js';
 import type { DumpRequest } from './request.js';
 import { inTurn, lockCgroup } from './turn.js';
 
@@ -84,11 +84,11 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   await runChecks(checksBeforeTurn, request, installation);
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
-    const cgroup = frozenCgroup(request);
-    if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     await runChecks(checksInTurn, request, installation);
+    const cgroup = await openFreezer(request, scope);
+    if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
-    const job = { request, installation, tracking, start };
+    const job = { request, installation, cgroup, tracking, start };
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);
     const stats = options.lazyPages ? undefined : readableStats(decodeDumpStats, outcome.stats);

@@ -1,6 +1,7 @@
 import type { Deadline } from '../base/deadline.js';
 import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
+import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { CriuFields } from '../native/contract.js';
 import type { ValidatedOptions } from '../options/validated.js';
 
@@ -28,8 +29,8 @@ export interface DumpRequest extends OperationRequest {
   options: Omit<ValidatedOptions['dump'], 'criu'>;
   /** Fields that the options do not speak of; they never override an option that was given. */
   fields?: CriuFields;
-  /** The cgroup directory that is frozen first and handed to CRIU frozen. */
-  freezer?: { path: string; version: 1 | 2 };
+  /** A container's cgroup: it is frozen first and handed to CRIU frozen. */
+  freezer?: Cgroup;
   /** Made empty when CRIU notifies `post-dump`, images complete and tasks still frozen. */
   postDumpFile?: string;
   /** Written 0600 into the images directory before the dump: [name, content]. */

@@ -1,7 +1,8 @@
-import { stat } from 'node:fs/promises';
+import { fstatSync } from 'node:fs';
 import { CriuError } from '../base/errors.js';
 import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
+import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { LockSettings } from '../locks/lock.js';
 import { takeNamedLock } from '../locks/named-lock.js';
 import type { OperationRequest } from './request.js';
@@ -41,14 +42,11 @@ export function lockOf({
  */
 export async function lockCgroup(
   scope: Scope,
-  path: string,
+  { fd, path }: Pick<Cgroup, 'fd' | 'path'>,
   request: OperationRequest,
 ): Promise<void> {
-  const cgroup = await stat(path).catch(() => undefined);
-  // Freezing it will tell what is wrong with a path that leads nowhere.
-  if (cgroup === undefined) return;
-  const key = `${cgroup.dev}:${cgroup.ino}`;
-  const release = await takeNamedLock('cgroup', key, lockOf(request));
+  const { dev, ino } = fstatSync(fd);
+  const release = await takeNamedLock('cgroup', `${dev}:${ino}`, lockOf(request));
   if (release === undefined) {
     throw new CriuError(
       'ERR_CONTAINER_BUSY',

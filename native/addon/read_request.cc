@@ -113,6 +113,13 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
   }
 }
 
+FreezerSettings ReadFreezer(const Napi::Object& object) {
+  return {.directory = Hold(Read<int64_t>(object, "fd"), "freezer"),
+          .path = Read<std::string>(object, "path"),
+          .version = static_cast<int>(Read<int64_t>(object, "version")),
+          .place = Read<std::string>(object, "place")};
+}
+
 }  // namespace
 
 WorkerSettings ReadWorkerSettings(const Napi::Object& object) {
@@ -149,10 +156,11 @@ Request ReadRequest(const Napi::Object& object) {
   }
   request.config = Read<std::string>(object, "config", "");
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
-  request.freezer_path = Read<std::string>(object, "freezerPath", "");
+  if (object.Has("freezer")) {
+    request.freezer = ReadFreezer(Read<Napi::Object>(object, "freezer"));
+  }
   request.goes_on = Read<bool>(object, "goesOn", false);
   request.standby = object.Has("standby") ? ReadStandby(object.Get("standby")) : Standby::Make(0);
-  request.freezer_version = static_cast<int>(Read<int64_t>(object, "freezerVersion", 0));
   request.library = LibCriu::Load(Read<std::string>(object, "library"));
   return request;
 }

@@ -192,9 +192,9 @@ void Operation::RunRequest(Worker* worker) {
                   cancel_);
 
   std::optional<Freezer> freezer;
-  if (!request_.freezer_path.empty() && !IsCancelled()) {
+  if (request_.freezer && !IsCancelled()) {
     Enter(Stage::kFreeze);
-    freezer.emplace(request_.freezer_path, request_.freezer_version, worker->pid());
+    freezer.emplace(*request_.freezer, worker->pid());
     outcome_.timeline.freezing = Now();
     freezer->Freeze(kFreezeLimit, cancel_.fd());
     outcome_.froze = freezer->froze();

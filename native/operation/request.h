@@ -13,6 +13,7 @@
 #include "criu/libcriu.h"
 #include "linux/fresh_directory.h"
 #include "operation/standby.h"
+#include "rollback/freezer.h"
 #include "rollback/network_lock.h"
 #include "workers/worker.h"
 
@@ -36,10 +37,9 @@ struct Request {
   std::optional<FreshDirectory> images;  // to be made, in place of the option images_dir_fd
   std::string config;          // text of a CRIU configuration file that exists in memory only
   std::string post_dump_file;  // made empty at `post-dump`
-  std::string freezer_path;
-  int freezer_version = 0;
-  bool goes_on = false;              // at each notification: nobody has a say in it
-  std::shared_ptr<Standby> standby;  // has the worker, and is refilled when this is over
+  std::optional<FreezerSettings> freezer;  // what is frozen before the request
+  bool goes_on = false;                    // at each notification: nobody has a say in it
+  std::shared_ptr<Standby> standby;        // has the worker, and is refilled when this is over
 
   // The value of an option under CRIU's name; null when it is not given.
   [[nodiscard]] const OptionValue* Find(std::string_view option) const;

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <string_view>
-#include <utility>
 
 #include "base/failure.h"
 #include "rollback/guard.h"
@@ -23,24 +25,48 @@ constexpr std::chrono::microseconds kPoll{50};
 // already frozen), and that gets it going.
 constexpr std::chrono::milliseconds kRetry{20};
 
-UniqueFd Open(const std::string& path, int flags) {
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
-  UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
-  if (!fd.valid()) throw Failure::System("freeze", "cannot open " + path);
+// A link or a pipe is no control file: the one is not followed, the other does not block.
+constexpr int kControlFlags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+UniqueFd Open(const FreezerSettings& settings, const char* name, int flags) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): openat() is what there is
+  UniqueFd fd(openat(settings.directory.get(), name, flags | kControlFlags));
+  if (!fd.valid()) throw Failure::System("freeze", "cannot open " + settings.path + "/" + name);
   return fd;
+}
+
+std::string ReadCgroups(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/cgroup");
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
 
 // The caller has the lock of the cgroup: without it another operation, of whichever process, would
-// take our frozen state for the one it found. That lock is no lock of these files, which a
-// container can open and lock as well.
-Freezer::Freezer(std::string path, int version, pid_t criu)
-    : path_(std::move(path)),
-      version_(version),
+// take our frozen state for the one it found. That lock is no lock of these files, which a container
+// can open and lock as well.
+Freezer::Freezer(const FreezerSettings& settings, pid_t criu)
+    : path_(settings.path),
+      place_(settings.place),
+      version_(settings.version),
       criu_(criu),
-      control_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.freeze"), O_WRONLY)),
-      state_(Open(path_ + (version == 1 ? "/freezer.state" : "/cgroup.events"), O_RDONLY)) {}
+      control_(Open(settings, version_ == 1 ? "freezer.state" : "cgroup.freeze", O_WRONLY)),
+      state_(Open(settings, version_ == 1 ? "freezer.state" : "cgroup.events", O_RDONLY)) {
+  if (Holds(criu_)) throw Failure("freeze", EBUSY, "criu is in the cgroup " + path_ + " itself");
+}
+
+// Whether a process is in the cgroup or below it.
+bool Freezer::Holds(pid_t pid) const {
+  if (pid <= 0) return false;
+  const std::string cgroups = ReadCgroups(pid);
+  for (size_t at = cgroups.find(place_); at != cgroups.npos; at = cgroups.find(place_, at + 1)) {
+    const size_t end = at + place_.size();
+    const bool starts = at == 0 || cgroups[at - 1] == '\n';
+    const bool ends = end == cgroups.size() || cgroups[end] == '\n' || cgroups[end] == '/';
+    if (starts && ends) return true;
+  }
+  return false;
+}
 
 Freezer::State Freezer::Read() const {
   std::array<char, 256> buffer{};
@@ -66,6 +92,11 @@ bool Freezer::Freeze(std::chrono::milliseconds limit, int cancelled) {
   if (found == State::kFrozen) return true;
   if (!found_frozen_) {
     Guard::Get().Watch(path_, version_, criu_);
+    if (Holds(Guard::Get().pid())) {
+      Guard::Get().Forget(path_);
+      throw Failure("freeze", EBUSY,
+                    "the process that would thaw the cgroup " + path_ + " is in it");
+    }
     frozen_by_us_ = true;  // from the first write on, whatever it answers
     if (!Write(true)) {
       const int error_number = errno;

@@ -9,6 +9,16 @@
 
 namespace criu_node {
 
+// A cgroup whose tasks are known to be those that are meant.
+struct FreezerSettings {
+  UniqueFd directory;  // what it is frozen by
+  std::string path;    // for messages
+  // 1 (freezer.state) or 2 (cgroup.freeze).
+  int version = 1;
+  // The line of /proc/PID/cgroup that a process in it has.
+  std::string place;
+};
+
 // Freezes a cgroup before CRIU does, because CRIU looks at it only every 100 ms, and restores the
 // state it found. CRIU puts a cgroup that it was handed frozen back to frozen, so the thaw must
 // come after CRIU is through with it.
@@ -16,9 +26,9 @@ namespace criu_node {
 // Owner: one Operation. Thread: its own.
 class Freezer {
  public:
-  // `path` is the cgroup's directory, `version` 1 (freezer.state) or 2 (cgroup.freeze), `criu` the
-  // process that will be handed it. Throws Failure (stage "freeze") when it is not a cgroup.
-  Freezer(std::string path, int version, pid_t criu);
+  // `criu` is the process that will be handed the cgroup. Throws Failure (stage "freeze") when the
+  // cgroup is gone, or has criu or the guard in it: nobody would thaw it.
+  Freezer(const FreezerSettings& settings, pid_t criu);
   ~Freezer() { Thaw(); }
   Freezer(const Freezer&) = delete;
   Freezer& operator=(const Freezer&) = delete;
@@ -45,7 +55,10 @@ class Freezer {
   [[nodiscard]] State Read() const;
   [[nodiscard]] bool Write(bool frozen) const;
 
+  [[nodiscard]] bool Holds(pid_t pid) const;
+
   std::string path_;
+  std::string place_;
   int version_;
   pid_t criu_;
   UniqueFd control_;  // what is written

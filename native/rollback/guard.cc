@@ -67,6 +67,11 @@ void Guard::TellOfEndLocked(const std::string& message) noexcept {
   }
 }
 
+pid_t Guard::pid() {
+  const std::lock_guard lock(mutex_);
+  return process_.pid();
+}
+
 void Guard::StartLocked() {
   EndLocked();
   SocketPair pair = MakeSocketPair("freeze");

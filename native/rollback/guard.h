@@ -36,6 +36,9 @@ class Guard {
   // Starts the process unless it runs, or has no users. Throws Failure (stage "freeze").
   void Start();
 
+  // Of the process; -1 while there is none.
+  pid_t pid();
+
   // `criu` is the process that may put the cgroup back to frozen before it ends. Throws Failure
   // (stage "freeze") when there is no guard to be had: then nothing must be frozen.
   void Watch(const std::string& cgroup, int version, pid_t criu);

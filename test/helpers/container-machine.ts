@@ -1,9 +1,11 @@
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Container, ContainerHook } from '../../lib/container/state/container.js';
 import { findContainer } from '../../lib/container/state/find.js';
+import { splitDevice } from '../../lib/linux/device.js';
 import type { Host } from '../../lib/linux/host.js';
 
 const fixtures = new URL('../fixtures/state/', import.meta.url).pathname;
@@ -47,8 +49,9 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
     return made;
   };
   const controllers = ['cpuset', 'cpu,cpuacct', 'devices', 'freezer', 'name=systemd'];
+  const { major, minor } = splitDevice((await stat(directory, { bigint: true })).dev);
   const mountLine = (point: string, type: string, options: string) =>
-    `30 25 0:26 / ${point} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
+    `30 25 ${major}:${minor} / ${point} rw,relatime shared:9 - ${type} ${type} rw,${options}`;
   const mounts = unified
     ? [mountLine(cgroupRoot, 'cgroup2', 'nsdelegate')]
     : [
@@ -74,7 +77,18 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
   return {
     directory,
     root,
-    host: { procRoot, cgroupRoot, unified: async () => unified, env: {}, euid: 0 },
+    host: {
+      procRoot,
+      cgroupRoot,
+      unified: async () => unified,
+      fileSystem: (descriptor) => {
+        const path = readlinkSync(descriptor);
+        if (!path.startsWith(cgroupRoot)) return 0;
+        return unified || path.startsWith(`${cgroupRoot}/unified`) ? 0x63677270 : 0x27e0eb;
+      },
+      env: {},
+      euid: 0,
+    },
     write,
     mkdir: makeDirectory,
     container: async (fixture, change = (text) => text) => {

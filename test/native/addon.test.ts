@@ -245,7 +245,8 @@ test('a request that is mistyped is refused before anything is started', () => {
         ],
       },
     },
-    { ...good, freezerPath: 7 },
+    { ...good, freezer: 7 },
+    { ...good, freezer: { fd: 0, path: '/', version: 'two', place: '' } },
     { ...good, standby: {} },
     { ...good, library: 7 },
   ]) {

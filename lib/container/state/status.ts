@@ -2,25 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuError, reason } from '../../base/errors.js';
-import {
-  type Freezer,
-  type FreezerState,
-  freezerStateV1,
-  freezerStateV2,
-} from '../../linux/cgroup.js';
+import { Cgroup, CgroupError, type FreezerState } from '../../linux/cgroup-directory.js';
 import type { Host } from '../../linux/host.js';
 import { exists } from '../../linux/paths.js';
 import { readProcessStat } from '../../linux/process-stat.js';
 import type { Container, ContainerState, ContainerStatus } from './container.js';
 
-/** The cgroup whose freezer stops the container as a whole. */
-export async function freezerOf(
+/** The path of the cgroup whose freezer stops the container as a whole. */
+export async function freezerPathOf(
   container: ContainerState,
   host: Host,
-): Promise<Freezer | undefined> {
-  const version = (await host.unified()) ? 2 : 1;
-  const path = container.cgroupPaths.get(version === 2 ? '' : 'freezer');
-  return path === undefined ? undefined : { path, version };
+): Promise<string | undefined> {
+  return container.cgroupPaths.get((await host.unified()) ? '' : 'freezer');
 }
 
 /** What the container is doing now, decided in its runtime's own order. */
@@ -88,17 +81,31 @@ async function crunStatus(container: ContainerState, host: Host): Promise<Contai
 }
 
 async function freezerState(container: ContainerState, host: Host): Promise<FreezerState> {
-  const freezer = await freezerOf(container, host);
-  if (freezer === undefined) return undefined;
+  const path = await freezerPathOf(container, host);
+  if (path === undefined) return undefined;
+  let cgroup: Cgroup | undefined;
   try {
-    return await (freezer.version === 1 ? freezerStateV1 : freezerStateV2)(freezer.path);
+    cgroup = Cgroup.openIfThere(path, host);
+    return await cgroup?.freezerState();
   } catch (cause) {
+    if (cause instanceof CgroupError) throw corruptCgroup(container, path, cause);
     throw new CriuError(
       'ERR_CONTAINER_STATE',
       `The state of container ${JSON.stringify(container.id)} is not known: ${reason(cause)}`,
       { cause },
     );
+  } finally {
+    cgroup?.close();
   }
+}
+
+/** The error for a state that names a cgroup which is not the container's. */
+export function corruptCgroup({ id }: ContainerState, path: string, cause: CgroupError): CriuError {
+  return new CriuError(
+    'ERR_CONTAINER_CORRUPT',
+    `The state of container ${JSON.stringify(id)} names the cgroup ${path}, but ${cause.why}`,
+    { cause },
+  );
 }
 
 /** Whether the pipe is there at which the init process of a created container waits for the start. */

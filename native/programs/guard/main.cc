@@ -69,7 +69,7 @@ struct WorkingCriu {
 void Thaw(const std::string& cgroup, int version) {
   const std::string path = cgroup + (version == 1 ? "/freezer.state" : "/cgroup.freeze");
   const std::string_view text = version == 1 ? "THAWED" : "0";
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
 }
 

@@ -5,6 +5,7 @@ import { checkpoint } from '../../helpers/api.js';
 import { given, isRefused, type Refusal } from '../../helpers/criu/refusal.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { Scope, useScope } from '../../helpers/scope.js';
+import { freezerState } from '../../helpers/system/freezer.js';
 import { isAlive, startWorkload } from '../../helpers/system/process.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
 
@@ -130,6 +131,30 @@ describe('checkpoint refuses a container', () => {
       JSON.stringify(change(JSON.parse(text) as Record<string, unknown>)),
     );
     await refuseOther(other, { code: 'ERR_CONTAINER_CORRUPT', says: [/state\.json/] });
+  });
+
+  /** The cgroup paths of a state, with that of the freezer changed. */
+  const withFreezer = (text: string, path: string): string => {
+    const state = JSON.parse(text) as { cgroup_paths: Record<string, string> };
+    const key = 'freezer' in state.cgroup_paths ? 'freezer' : '';
+    return JSON.stringify({ ...state, cgroup_paths: { ...state.cgroup_paths, [key]: path } });
+  };
+
+  const mount = (path: string): string => path.replace(/\/[^/]*$/, '');
+
+  test.each<[string, string, (own: string) => string]>([
+    ["another container's", 'is not in it', () => container.freezerPath],
+    ['that has us in it', 'this process is in it', mount],
+    ['that does not exist', 'it does not exist', (own) => `${own}-gone`],
+    ['that is a directory', 'not a directory of cgroups', () => container.path('place')],
+    ['that is a file', 'not a directory, or a link', () => container.stateFile],
+  ])('with a state that names a cgroup %s', async (_what, says, path) => {
+    const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+    const original = readFileSync(other.stateFile, 'utf8');
+    scope.defer(() => writeFileSync(other.stateFile, original));
+    writeFileSync(other.stateFile, withFreezer(original, path(other.freezerPath)));
+    await refuseOther(other, { code: 'ERR_CONTAINER_CORRUPT', says: [says, other.id] });
+    expect([other.isRunning, freezerState(other.pid)]).toEqual([true, 'THAWED']);
   });
 
   test.each([

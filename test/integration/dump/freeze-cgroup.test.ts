@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Criu, dump } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { rejection } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
 import { never, until } from '../../helpers/system/exec.js';
 import { isAlive, startWorkload, tracerOf } from '../../helpers/system/process.js';
@@ -34,6 +36,8 @@ describe.each(freezerMounts())('a freezeCgroup of cgroup v%d', (version, mountpo
       ? readFileSync(join(path, 'freezer.state'), 'utf8') !== 'THAWED\n'
       : readFileSync(join(path, 'cgroup.freeze'), 'utf8') !== '0\n' ||
         /^frozen 1$/m.test(readFileSync(join(path, 'cgroup.events'), 'utf8'));
+
+  const control = version === 1 ? 'freezer.state' : 'cgroup.freeze';
 
   /** A cgroup of its own with one process of 96 MiB in it. */
   async function start(): Promise<{ path: string; pid: number }> {
@@ -119,16 +123,83 @@ describe.each(freezerMounts())('a freezeCgroup of cgroup v%d', (version, mountpo
     await until('it is frozen', () => frozen(path));
   });
 
-  test('that is no cgroup is refused, and nothing is frozen', async () => {
-    const { pid } = await startWorkload(scope, ['idle']);
-    const directory = await scope.directory();
-    await expect(
-      dump(pid, {
-        freezeCgroup: directory,
-        leaveRunning: true,
-        imagePath: join(directory, 'images'),
-      }),
-    ).rejects.toMatchObject({ name: 'CriuError', stage: 'freeze' });
+  /** What is no cgroup of the process alone, and what the refusal says of it. */
+  const wrong: [what: string, says: string, make: (own: string) => Promise<string> | string][] = [
+    ['a directory', 'it is not a directory of cgroups', () => scope.directory()],
+    [
+      'a pipe by the name of a control file',
+      'it is not a directory of cgroups',
+      async () => {
+        const directory = await scope.directory();
+        execFileSync('mkfifo', [join(directory, control)]);
+        return directory;
+      },
+    ],
+    [
+      "a link to root's file by the name of a control file",
+      'it is not a directory of cgroups',
+      async () => {
+        const directory = await scope.directory();
+        await writeFile(join(directory, 'precious'), 'precious');
+        await symlink(join(directory, 'precious'), join(directory, control));
+        return directory;
+      },
+    ],
+    [
+      'a link to the cgroup',
+      'it is not a directory, or a link to one',
+      async (own) => {
+        const link = join(await scope.directory(), 'link');
+        await symlink(own, link);
+        return link;
+      },
+    ],
+    ['a control file', 'it is not a directory, or a link to one', (own) => join(own, control)],
+    ['a cgroup that is gone', 'it does not exist', (own) => `${own}-gone`],
+    ['a cgroup beside it', 'is not in it', (own) => makeGroup(`${own}-beside`)],
+    ['a cgroup below it', 'is not in it', (own) => makeGroup(join(own, 'below'))],
+    ['the cgroup of this process', 'this process is in it', () => ourOwn()],
+    ['the root of the hierarchy', 'this process is in it', () => mountpoint],
+  ];
+
+  function makeGroup(path: string): string {
+    mkdirSync(path);
+    scope.defer(() => rmdirSync(path));
+    return path;
+  }
+
+  function ourOwn(): string {
+    const controller = version === 1 ? 'freezer' : '';
+    const line = readFileSync('/proc/self/cgroup', 'utf8')
+      .split('\n')
+      .find((one) => one.split(':')[1] === controller);
+    return mountpoint + (line?.split(':')[2] ?? '').replace(/^\/$/, '');
+  }
+
+  test.each(wrong)('that is %s is refused, and nothing is touched', async (_what, says, make) => {
+    const { path, pid } = await start();
+    const freezeCgroup = await make(path);
+    const imagePath = join(await scope.directory(), 'images');
+    const error = await rejection(dump(pid, { freezeCgroup, imagePath }));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE', option: 'freezeCgroup' });
+    expect(error.message).toContain(says);
+    expect(existsSync(imagePath)).toBe(false);
+    expect(frozen(path)).toBe(false);
     expect(isAlive(pid)).toBe(true);
+  });
+
+  test('is found by another mount of it, and above the process', async () => {
+    const { path, pid } = await start();
+    const move = (group: string): Promise<void> =>
+      writeFile(join(group, 'cgroup.procs'), String(pid));
+    await move(makeGroup(join(path, 'below')));
+    scope.defer(() => move(path));
+    const mounted = await scope.directory();
+    execFileSync('mount', ['--bind', path, mounted]);
+    scope.defer(() => execFileSync('umount', [mounted]));
+    const imagePath = join(await scope.directory(), 'images');
+    // At its end comes a slash, which is not part of a name.
+    await dump(pid, { freezeCgroup: `${mounted}/`, leaveRunning: true, imagePath });
+    expect(frozen(path)).toBe(false);
   });
 });

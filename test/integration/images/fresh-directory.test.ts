@@ -1,8 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, linkSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { checkpoint } from '../../helpers/api.js';
+import { Criu, checkpoint } from '../../helpers/api.js';
 import { dumpTo, images, startBoth } from '../../helpers/criu/images.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { failureOf } from '../../helpers/rejection.js';
@@ -100,10 +102,15 @@ describe('a directory for images', () => {
   test('is gone again when its dump never came to CRIU', async () => {
     const { good, directory } = await startBoth(scope);
     const imagePath = join(directory, 'a/images');
-    const error = await failureOf(
-      dumpTo(good, imagePath, { freezeCgroup: join(directory, 'nowhere') }),
-    );
-    expect(error.stage).toBe('freeze');
+    // A socket that nobody listens at any more.
+    const service = join(directory, 'service.sock');
+    const server = createServer().listen(service);
+    await once(server, 'listening');
+    linkSync(service, `${service}-left`);
+    server.close();
+    const criu = new Criu({ service: `${service}-left` });
+    const error = await failureOf(dumpTo(good, imagePath, { criu }));
+    expect(error.stage).toBe('spawn');
     expect(existsSync(join(directory, 'a'))).toBe(false);
   });
 

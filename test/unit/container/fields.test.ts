@@ -51,7 +51,6 @@ describe('what runc adds on cgroup v1', () => {
           ...same('/dev/urandom', '/dev/fuse'),
         ],
       },
-      freezer: { path: freezer, version: 1 },
       postDumpFile: join(machine.root, 'web/checkpoint'),
       imageFiles: [['descriptors.json', '["/dev/null","pipe:[48213]","pipe:[48213]"]']],
     });
@@ -60,9 +59,8 @@ describe('what runc adds on cgroup v1', () => {
   test('leaves mounts and files out of a pre-dump', async () => {
     const machine = await makeMachine();
     await machine.container('runc-1.1.5-hybrid');
-    const { fields, freezer, ...rest } = await fieldsOf(machine, true);
+    const { fields, ...rest } = await fieldsOf(machine, true);
     expect(rest).toEqual({});
-    expect(freezer?.version).toBe(1);
     expect(Object.keys(fields)).toEqual([
       'root',
       'manage_cgroups',
@@ -83,11 +81,10 @@ describe('what runc adds on cgroup v1', () => {
   test('has the freezer of a systemd scope', async () => {
     const machine = await makeMachine();
     await machine.container('runc-1.1.5-systemd');
-    const { freezer } = await fieldsOf(machine);
-    expect(freezer).toEqual({
-      path: join(machine.host.cgroupRoot, 'freezer/system.slice/runc-web.scope'),
-      version: 1,
-    });
+    const { fields } = await fieldsOf(machine);
+    expect(fields.freeze_cgroup).toBe(
+      join(machine.host.cgroupRoot, 'freezer/system.slice/runc-web.scope'),
+    );
   });
 });
 
@@ -103,13 +100,12 @@ describe('what runc adds on the unified hierarchy', () => {
     await machine.container('runc-1.5.1-v2', joined(machine));
     const net = statSync(await machine.write('netns', '')).ino;
     const pid = statSync(await machine.write('pidns', '')).ino;
-    const { fields, freezer, imageFiles } = await fieldsOf(machine);
+    const { fields, imageFiles } = await fieldsOf(machine);
     expect(fields).toMatchObject({
       external: [`net[${net}]:extRootNetNS`, `pid[${pid}]:extRootPidNS`],
       config_file: '/etc/criu/web.conf',
       freeze_cgroup: join(machine.host.cgroupRoot, 'web'),
     });
-    expect(freezer).toEqual({ path: join(machine.host.cgroupRoot, 'web'), version: 2 });
     expect(fields['ext_mnt']).toContainEqual(['/mnt/ho<st>', '/mnt/ho<st>']);
     expect(JSON.stringify(fields['ext_mnt'])).not.toContain('/sys/fs/cgroup');
     expect(imageFiles).toEqual([['descriptors.json', 'null']]);
@@ -135,7 +131,7 @@ describe('what crun adds', () => {
   test('on cgroup v1', async () => {
     const machine = await makeMachine();
     await machine.container('crun-1.8.1-v1');
-    const { fields, freezer, imageFiles, postDumpFile } = await fieldsOf(machine);
+    const { fields, imageFiles, postDumpFile } = await fieldsOf(machine);
     expect(fields).toMatchObject({
       root: '/var/lib/bundles/web/rootfs',
       manage_cgroups: true,
@@ -153,7 +149,6 @@ describe('what crun adds', () => {
         '/mnt/host',
       ),
     );
-    expect(freezer?.version).toBe(1);
     expect(postDumpFile).toBeUndefined();
     expect(imageFiles).toEqual([
       ['descriptors.json', '["/dev/null","/var/lib/bundles/web.out","/var/lib/bundles/web.out"]'],
