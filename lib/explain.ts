@@ -78,22 +78,27 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
     fields,
   });
-  if (found) return sortFindings([...found, ...(preDump ? [] : await leftOutOf(container))]);
+  if (found) return sortFindings([...found, ...(await cgroupFindings(container, checked))]);
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container ${JSON.stringify(id)} ended while it was looked at`,
   );
 }
 
-/** The container's processes that a dump leaves out. */
-async function leftOutOf(container: Container): Promise<Finding[]> {
-  const uses = { freezes: false, ends: false };
+/** What the container's cgroups tell: whether they are its own, and who in them is left out. */
+async function cgroupFindings(
+  container: Container,
+  { freezer: kind, preDump }: CheckpointOptions,
+): Promise<Finding[]> {
+  const uses = { freezes: kind !== 'ptrace', ends: false };
   const cgroups = await ContainerCgroups.open(container, uses, realHost);
   try {
     const { freezer } = cgroups;
-    if (freezer === undefined) return [];
+    const findings = cgroups.findings();
+    if (freezer === undefined || preDump === true) return findings;
     const { initPid } = container;
-    return [...findLeftOut(freezer, initPid), ...findUnfrozen(freezer, initPid)];
+    const leftOut = [...findLeftOut(freezer, initPid), ...findUnfrozen(freezer, initPid)];
+    return [...findings, ...leftOut];
   } finally {
     cgroups.close();
   }

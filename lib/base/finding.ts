@@ -19,6 +19,7 @@ export type Severity = 'fails' | 'needs-option' | 'not-restorable' | 'notice';
 export const findingCodes = [
   'addon',
   'capability',
+  'cgroup-mismatch',
   'criu-config',
   'feature',
   'file-hidden',

@@ -1,3 +1,5 @@
+import { type Finding, makeFinding } from '../base/finding.js';
+import { option, sentence } from '../base/sentence.js';
 import { Cgroup, CgroupError, requireFreezable, requireTask } from '../linux/cgroup-directory.js';
 import type { Host } from '../linux/host.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
@@ -87,17 +89,41 @@ export class ContainerCgroups {
   }
 
   #checkFreezer(initPid: number): void {
+    const wrong = this.#wrongFreezer(initPid);
+    if (wrong === undefined) return;
+    if (this.#freezes) throw corruptCgroup(this.#container, wrong.path, wrong, freezerCure);
+    this.#freezer?.close();
+    this.#freezer = undefined;
+  }
+
+  #wrongFreezer(initPid: number): CgroupError | undefined {
     const freezer = this.#freezer;
     const path = freezer?.path ?? this.#freezerPath;
-    if (path === undefined) return;
-    const wrong = failure(() => {
+    if (path === undefined) return undefined;
+    return failure(() => {
       if (freezer === undefined) throw new CgroupError(path, 'it does not exist');
       requireFreezable(freezer, initPid);
     });
-    if (wrong === undefined) return;
-    if (this.#freezes) throw corruptCgroup(this.#container, path, wrong);
-    freezer?.close();
-    this.#freezer = undefined;
+  }
+
+  /** What {@link check} would refuse, as `explain` tells it. */
+  findings(): readonly Finding[] {
+    const { initPid: pid } = this.#container;
+    const wrong = this.#freezes ? this.#wrongFreezer(pid) : undefined;
+    if (wrong === undefined) return [];
+    const message = sentence`The state of the container names the cgroup ${wrong.path}, which
+      cannot be used: ${wrong.why}${freezerCure}`;
+    const cure = { option: 'freezer', value: 'ptrace' };
+    return [
+      makeFinding({
+        code: 'cgroup-mismatch',
+        severity: 'needs-option',
+        pid,
+        subject: wrong.path,
+        ...cure,
+        message,
+      }),
+    ];
   }
 
   /** Can be called again. */
@@ -106,6 +132,10 @@ export class ContainerCgroups {
     for (const cgroup of this.#killable) cgroup.close();
   }
 }
+
+/** A runtime that was not told so at the restore makes no scope of systemd, and its state names one. */
+const freezerCure = sentence`; ${option('freezer', 'ptrace')} freezes no cgroup, and a restore with
+  --systemd-cgroup gives a container of systemd its own again`;
 
 /** What is wrong with a cgroup; undefined when the check passes. */
 function failure(check: () => void): CgroupError | undefined {

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
-import { boundHierarchies, cgroupYard, hierarchyName, ownHierarchies } from '../linux/cgroup.js';
+import { boundHierarchies, hierarchyName, ownHierarchies } from '../linux/cgroup.js';
+import { cgroupYard } from '../linux/cgroup-yard.js';
 import { type Host, realHost } from '../linux/host.js';
 import { exists } from '../linux/paths.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';

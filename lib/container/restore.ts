@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
@@ -11,6 +11,7 @@ import { excerpt, readExcerpt } from '../criu/log.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
 import { openImages } from '../images/directory.js';
+import { realHost } from '../linux/host.js';
 import { requireTrusted } from '../linux/trusted.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
@@ -18,7 +19,7 @@ import type { RestoreContainerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { findRuntime } from './runtime.js';
-import { findContainer } from './state/find.js';
+import { crunStateRoot, findContainer, runcStateRoot } from './state/find.js';
 import { validateId } from './state/id.js';
 
 /** What the restore of a container has to tell. */
@@ -76,7 +77,8 @@ async function restoreInTime(
   const images = openImages('imagePath', imagePath, checked.workPath === undefined);
   (await deadline.bound('directory', images, (directory) => directory.close())).close();
   const { binary } = await deadline.bound('criu', criu.ready());
-  await runRuntime(id, { ...checked, workPath }, dirname(binary));
+  const usesSystemd = await namesSystemdCgroup(config);
+  await runRuntime(id, { ...checked, workPath, usesSystemd }, dirname(binary));
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
     await callRuntime(checked, ['delete', '--force', id]);
@@ -96,12 +98,35 @@ async function restoreInTime(
 /** The options of a restore, once they are validated. */
 type Settings = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
 
+/** A restore as the runtime gets it. */
+type RuntimeSettings = Settings & {
+  workPath: string;
+  /** The container's cgroup is a scope that systemd has to make. */
+  usesSystemd: boolean;
+};
+
+/**
+ * Whether a bundle names its cgroup as `slice:prefix:name`. A runtime that is not told to use systemd
+ * takes that for a path, and the container has neither its limits nor a scope that systemd knows.
+ */
+async function namesSystemdCgroup(config: string): Promise<boolean> {
+  const text = await readFile(config, 'utf8');
+  let path: unknown;
+  try {
+    path = (JSON.parse(text) as { linux?: { cgroupsPath?: unknown } } | null)?.linux?.cgroupsPath;
+  } catch {
+    return false; // The runtime tells what is wrong with it.
+  }
+  return typeof path === 'string' && /^[^:/]*:[^:/]*:[^:/]+$/.test(path);
+}
+
 async function runRuntime(
   id: string,
-  options: Settings & { workPath: string },
+  options: RuntimeSettings,
   criuDirectory: string,
 ): Promise<void> {
   const start = Date.now();
+  const missing = await missingStates(id, options);
   const scratch = await mkdtemp(join(tmpdir(), 'libcriu-'));
   try {
     const log = join(scratch, 'log');
@@ -109,10 +134,39 @@ async function runRuntime(
       env: await runtimeEnvironment(criuDirectory),
       log,
     });
-    if (outcome.code !== 0) throw await failure(options, outcome, log, start);
+    if (outcome.code === 0) return;
+    const said = await lastError(log);
+    // One that exists by now is another's.
+    if (!/exist/.test(said ?? '')) await removeStates(id, options, missing);
+    throw await failure(options, outcome, said, start);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Where the runtime would keep the container's state, and has none of that id. */
+async function missingStates(id: string, { stateRoot }: Settings): Promise<readonly string[]> {
+  const roots =
+    stateRoot === undefined
+      ? [await runcStateRoot(realHost), crunStateRoot(realHost)]
+      : [resolve(stateRoot)];
+  return roots.map((root) => join(root, id)).filter((path) => !existsSync(path));
+}
+
+/**
+ * Takes away the state that a failed restore has made, or the next one is told that the container
+ * exists. crun leaves its directory.
+ */
+async function removeStates(
+  id: string,
+  options: RuntimeSettings,
+  missing: readonly string[],
+): Promise<void> {
+  const made = missing.filter((path) => existsSync(path));
+  if (made.length === 0) return;
+  await callRuntime(options, ['delete', '--force', id]);
+  // A state without what the runtime knows a container by is nothing that it would delete.
+  for (const path of made) await rm(path, { recursive: true, force: true });
 }
 
 interface RuntimeCall {
@@ -127,12 +181,13 @@ interface RuntimeExit {
 }
 
 async function callRuntime(
-  { runtime, stateRoot }: Settings,
+  { runtime, stateRoot, usesSystemd = false }: Settings & { usesSystemd?: boolean },
   args: readonly string[],
   { env = process.env, log }: RuntimeCall = {},
 ): Promise<RuntimeExit> {
   const globalFlags = [
     ...(stateRoot === undefined ? [] : ['--root', stateRoot]),
+    ...(usesSystemd ? ['--systemd-cgroup'] : []),
     ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
   ];
   // The runtime would hand to the container what it inherits from us.
@@ -153,7 +208,7 @@ async function callRuntime(
 }
 
 /** The runtime's flags are the options' names in its spelling. */
-function flagsOf(options: Settings & { workPath: string }): string[] {
+function flagsOf(options: RuntimeSettings): string[] {
   const given = options as Readonly<Record<string, unknown>>;
   return optionsOf('restoreContainer')
     .filter(({ name, source }) => source.startsWith('runc --') && name !== 'stateRoot')
@@ -170,7 +225,7 @@ function flagOf({ name }: OptionRow, value: unknown): string[] {
 async function failure(
   { runtime, workPath = '' }: Settings,
   { code, killedBy }: RuntimeExit,
-  log: string,
+  said: string | undefined,
   start: number,
 ): Promise<CriuError> {
   const logFile = join(workPath, logName);
@@ -179,7 +234,6 @@ async function failure(
     ({ mtimeMs }) => mtimeMs >= start,
     () => false,
   );
-  const said = await lastError(log);
   const { cause, lines } = isOurs ? await readExcerpt(logFile) : excerpt('');
   const how = killedBy === null ? `ended with status ${code}` : `was killed by ${killedBy}`;
   const why = cause !== undefined && !said?.includes(cause) ? `: ${cause}` : '';

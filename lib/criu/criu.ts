@@ -126,8 +126,10 @@ export class Criu {
   async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
     const installation = await this.installation();
     const environment = await this.#environment(installation);
+    const program = CriuProgram.of(installation);
+    await program.prepare();
     if (prepares) this.#prepare(installation, environment);
-    await CriuProgram.of(installation).requireUsable(this.#ask);
+    await program.requireUsable(this.#ask);
     return installation;
   }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { CriuError } from '../base/errors.js';
 import { nativeAddon } from '../native/addon.js';
+import { makeKernelDataDirectory } from './kernel-data.js';
 import type { Installation } from './locate.js';
 import type { StagedOutcome } from './stage.js';
 
@@ -59,6 +60,7 @@ export class CriuProgram {
   readonly #usable: Fact<void> = new Fact();
   readonly #features: Fact<CriuFeatures> = new Fact();
   readonly #nftables: Fact<boolean> = new Fact();
+  readonly #kernelData: Fact<void> = new Fact();
 
   private constructor(installation: Installation) {
     this.#installation = installation;
@@ -86,6 +88,13 @@ export class CriuProgram {
   /** @throws CriuError when it cannot be asked. */
   features(ask: Ask): Promise<CriuFeatures> {
     return this.#features.get(() => askFeatures(ask));
+  }
+
+  /** Makes what criu looks for when it starts. */
+  async prepare(): Promise<void> {
+    const { service, binary } = this.#installation;
+    if (service !== undefined) return;
+    await this.#kernelData.get(() => makeKernelDataDirectory(binary));
   }
 
   /** @throws CriuError `ERR_CRIU_TOO_OLD`, or when it cannot be asked. */

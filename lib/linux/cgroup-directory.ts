@@ -32,11 +32,13 @@ const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /** A directory that is not to be frozen, killed or removed as a cgroup. */
 export class CgroupError extends Error {
+  readonly path: string;
   /** What is wrong with it, as the end of a sentence: "it is not a cgroup". */
   readonly why: string;
 
   constructor(path: string, why: string) {
     super(`The cgroup ${path} cannot be used: ${why}`);
+    this.path = path;
     this.why = why;
   }
 }
@@ -132,6 +134,13 @@ export class Cgroup {
     return cgroupLines(pid, this.#host).some((line) =>
       isRoot ? line.startsWith(hierarchy) : line === place || line.startsWith(`${place}/`),
     );
+  }
+
+  /** Where in this hierarchy a process is, as the end of a sentence; empty for one that is gone. */
+  insteadOf(pid: number): string {
+    const hierarchy = this.#hierarchy;
+    const line = cgroupLines(pid, this.#host).find((one) => one.startsWith(hierarchy));
+    return line === undefined ? '' : `, but in ${line.slice(hierarchy.length)}`;
   }
 
   /** The file's text without its last newline; `undefined` when it or the cgroup is gone. */
@@ -309,7 +318,7 @@ export function requireTask(cgroup: Cgroup, pid: number): void {
   };
   if (cgroup.holds('self')) refuse('this process is in it, and would be stopped with the tasks');
   if (cgroup.isRoot) refuse('it is the root of its hierarchy');
-  if (!cgroup.holds(pid)) refuse(`process ${pid} is not in it`);
+  if (!cgroup.holds(pid)) refuse(`process ${pid} is not in it${cgroup.insteadOf(pid)}`);
 }
 
 /**

@@ -1,7 +1,6 @@
 // Files of /proc are read synchronously: they are in the kernel's memory, and a turn of libuv's pool
 // takes longer than reading them.
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 import { splitDevice } from './device.js';
 import type { Host } from './host.js';
@@ -9,7 +8,7 @@ import { type Mount, ownMounts } from './mountinfo.js';
 import { isBelow } from './paths.js';
 
 /** A line of `/proc/self/cgroup`: a hierarchy and where in it the process is. */
-interface Hierarchy {
+export interface Hierarchy {
   /** The names that the kernel gives, `name=systemd` included; one empty name for cgroup v2. */
   readonly controllers: readonly string[];
   readonly path: string;
@@ -35,39 +34,6 @@ export function hierarchyName({ controllers }: Hierarchy): string {
 /** The cgroup file systems that this process sees, in the order of their mounting. */
 export async function cgroupMounts(host: Host): Promise<readonly Mount[]> {
   return ownMounts(host.procRoot).filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
-}
-
-/**
- * Finds the directory that has every hierarchy under the name by which CRIU looks for it in a cgroup
- * yard. Given one, CRIU does not mount the hierarchies anew, which is slow: the kernel makes whoever
- * mounts cgroup2 wait for a grace period.
- *
- * @returns `undefined` where a hierarchy is not there, is not whole or is hidden.
- */
-export async function cgroupYard(host: Host): Promise<string | undefined> {
-  const mounts = await cgroupMounts(host);
-  const hierarchies = await ownHierarchies(host);
-  const isYard = hierarchies.every((one) => isMountedIn(host.cgroupRoot, mounts, one));
-  return isYard ? host.cgroupRoot : undefined;
-}
-
-/** Whether a hierarchy is mounted whole under its own name in a directory. */
-function isMountedIn(directory: string, mounts: readonly Mount[], hierarchy: Hierarchy): boolean {
-  const name = hierarchyName(hierarchy);
-  const isV2 = name === '';
-  const path = join(directory, isV2 ? 'unified' : name);
-  const mount = mounts.findLast(({ mountpoint }) => mountpoint === path);
-  if (mount?.root !== '/' || mount.dev !== deviceOf(path)) return false;
-  if (isV2) return mount.type === 'cgroup2';
-  return hierarchy.controllers.every((controller) => mount.options.includes(controller));
-}
-
-/** The device of what a path leads to, in the form that mountinfo has. */
-function deviceOf(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
-  if (stats === undefined) return undefined;
-  const { major, minor } = splitDevice(stats.dev);
-  return `${major}:${minor}`;
 }
 
 /**

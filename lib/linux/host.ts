@@ -6,6 +6,8 @@ export interface Host {
   readonly procRoot: string;
   /** `/sys/fs/cgroup`. */
   readonly cgroupRoot: string;
+  /** The directory of what this package keeps until the next boot, `/run/libcriu`. */
+  readonly runRoot: string;
   /** Whether `cgroupRoot` is the unified hierarchy (cgroup v2), as opposed to v1 or hybrid. */
   readonly unified: () => Promise<boolean>;
   /** The kernel's number for the type of the file system that a path leads into. */
@@ -20,6 +22,7 @@ const cgroup2SuperMagic = 0x63677270;
 export const realHost: Host = {
   procRoot: '/proc',
   cgroupRoot: '/sys/fs/cgroup',
+  runRoot: '/run/libcriu',
   unified: async () => {
     try {
       return statfsSync('/sys/fs/cgroup').type === cgroup2SuperMagic;

@@ -14,6 +14,8 @@ import { openImages } from '../images/directory.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
+import { cgroupYard } from '../linux/cgroup-yard.js';
+import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
@@ -156,12 +158,15 @@ async function nativeRequest(
   installation: Installation,
   { images, work }: Outputs,
 ): Promise<NativeRequest> {
+  // Elsewhere CRIU would mount in it what the images have of other hierarchies.
+  const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
   return {
     verb: 'restore',
     ...installation,
     environment: await criuEnvironment(),
     fields: {
       images_dir_fd: images.fd,
+      ...(yard === undefined ? {} : { cgroup_yard: yard }),
       ...toFields(options),
       ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
       ...(work ? { work_dir_fd: work.fd } : {}),

@@ -80,6 +80,7 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
     host: {
       procRoot,
       cgroupRoot,
+      runRoot: join(directory, 'run-libcriu'),
       unified: async () => unified,
       fileSystem: (descriptor) => {
         const path = readlinkSync(descriptor);

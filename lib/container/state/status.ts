@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuError, reason } from '../../base/errors.js';
+import { type Sentence, sentence } from '../../base/sentence.js';
 import { Cgroup, CgroupError, type FreezerState } from '../../linux/cgroup-directory.js';
 import type { Host } from '../../linux/host.js';
 import { exists } from '../../linux/paths.js';
@@ -100,10 +101,16 @@ async function freezerState(container: ContainerState, host: Host): Promise<Free
 }
 
 /** The error for a state that names a cgroup which is not the container's. */
-export function corruptCgroup({ id }: ContainerState, path: string, cause: CgroupError): CriuError {
+export function corruptCgroup(
+  { id }: ContainerState,
+  path: string,
+  cause: CgroupError,
+  cure: Sentence = '',
+): CriuError {
   return new CriuError(
     'ERR_CONTAINER_CORRUPT',
-    `The state of container ${JSON.stringify(id)} names the cgroup ${path}, but ${cause.why}`,
+    sentence`The state of container ${JSON.stringify(id)} names the cgroup ${path}, which
+      cannot be used: ${cause.why}${cure}`,
     { cause },
   );
 }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Finding, makeFinding } from '../../base/finding.js';
 import { option as named, sentence } from '../../base/sentence.js';
 import type { Criu } from '../../criu/criu.js';
+import { isOnTmpfs, kernelDataDirectory } from '../../criu/kernel-data.js';
 import { capabilitySet, type Namespaces, type Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
 import type { DumpOptions } from '../../options/types.js';
@@ -19,7 +20,6 @@ const capabilities = {
 
 type Capability = keyof typeof capabilities;
 
-const tmpfsMagic = 0x01021994;
 /** CRIU asks for pipes of this size when pages are served from them. */
 const wantedPipeSize = 4 * 1024 * 1024;
 
@@ -36,10 +36,8 @@ export async function readProgram(criu: Criu): Promise<Program | undefined> {
     const { binary, service } = await criu.installation();
     if (service !== undefined) return undefined;
     const program = await readFile(binary);
-    const end = program.indexOf('/criu.kdat\0');
-    const start = program.lastIndexOf(0, end) + 1;
     return {
-      cacheDirectory: end < 0 ? undefined : program.subarray(start, end).toString('utf8'),
+      cacheDirectory: kernelDataDirectory(program),
       savesBpfMaps: program.includes('libbpf.so'),
     };
   } catch {
@@ -185,8 +183,8 @@ export async function findSmallPipes(
 async function checkCache({ root, report }: Scan, program: Program | undefined): Promise<void> {
   const directory = program?.cacheDirectory;
   if (directory === undefined) return;
-  const fileSystem = await statfs(directory).catch(() => undefined);
-  if (fileSystem?.type === tmpfsMagic) return;
+  // One that is missing on a tmpfs is made before criu is started.
+  if (await isOnTmpfs(directory)) return;
   report({
     code: 'kernel-data-cache',
     severity: 'notice',

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkpoint } from '../../helpers/api.js';
+import { checkpoint, explain } from '../../helpers/api.js';
 import { given, isRefused, type Refusal } from '../../helpers/criu/refusal.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { Scope, useScope } from '../../helpers/scope.js';
@@ -155,6 +156,27 @@ describe('checkpoint refuses a container', () => {
     writeFileSync(other.stateFile, withFreezer(original, path(other.freezerPath)));
     await refuseOther(other, { code: 'ERR_CONTAINER_CORRUPT', says: [says, other.id] });
     expect([other.isRunning, freezerState(other.pid)]).toEqual([true, 'THAWED']);
+  });
+
+  test('whose state names a scope that it was not restored into, until told to freeze none', async () => {
+    const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+    const scopePath = `${other.freezerPath}-empty.scope`;
+    mkdirSync(scopePath);
+    scope.defer(() => rmdirSync(scopePath));
+    const original = readFileSync(other.stateFile, 'utf8');
+    scope.defer(() => writeFileSync(other.stateFile, original));
+    writeFileSync(other.stateFile, withFreezer(original, scopePath));
+    const { stateRoot } = other;
+    const says = [scopePath, /is not in it, but in \//, "freezer: 'ptrace'", '--systemd-cgroup'];
+    await refuseOther(other, { code: 'ERR_CONTAINER_CORRUPT', says });
+    const cure = { code: 'cgroup-mismatch', option: 'freezer', value: 'ptrace' };
+    expect(await explain(other.id, { stateRoot })).toContainEqual(expect.objectContaining(cure));
+    const options = { stateRoot, freezer: 'ptrace' } as const;
+    expect(await explain(other.id, options)).not.toContainEqual(expect.objectContaining(cure));
+    const imagePath = other.path('images');
+    await checkpoint(other.id, { ...options, imagePath, leaveRunning: true });
+    expect(existsSync(join(imagePath, 'inventory.img'))).toBe(true);
+    expect(other.isRunning).toBe(true);
   });
 
   test.each([

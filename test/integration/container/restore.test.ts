@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -147,5 +147,81 @@ describe('restoreContainer fails', () => {
     expect(await container.status()).toBeUndefined();
     await restore(container, { imagePath });
     await container.countsOn();
+  });
+});
+
+describe('the runtime of restoreContainer', () => {
+  /** A runtime that writes down what it is called with, and does what the script says. */
+  async function fakeRuntime(script: string): Promise<{
+    calls: () => string[];
+    call: (cgroupsPath: unknown, id?: string) => Promise<unknown>;
+    stateRoot: string;
+  }> {
+    const directory = await scope.directory();
+    const path = (name: string): string => join(directory, name);
+    const runtime = path('runtime');
+    const text = `#!/bin/sh\necho "$*" >> ${path('calls')}\n${script}\n`;
+    await writeFile(runtime, text, { mode: 0o755 });
+    const stateRoot = path('state');
+    await mkdir(stateRoot);
+    await mkdir(path('images'));
+    await writeFile(path('images/inventory.img'), '');
+    const call = async (cgroupsPath: unknown, id = 'web'): Promise<unknown> => {
+      await writeFile(path('config.json'), JSON.stringify({ linux: { cgroupsPath } }));
+      const options = { runtime, stateRoot, bundle: directory, imagePath: path('images') };
+      return failureOf(restoreContainer(id, options));
+    };
+    return {
+      calls: () => readFileSync(path('calls'), 'utf8').trim().split('\n'),
+      call,
+      stateRoot,
+    };
+  }
+
+  test.each([
+    ['system.slice:runc:web', true],
+    [':runc:web', true],
+    ['a-b.slice::web', true],
+    ['/web', false],
+    ['/a:b:c', false],
+    ['a/b:c:d', false],
+    ['web', false],
+    ['a:b', false],
+    ['a:b:c:d', false],
+    ['a:b:', false],
+    [undefined, false],
+    [7, false],
+  ])('with the cgroup %s is told to use systemd: %s', async (cgroupsPath, expected) => {
+    const { calls, call } = await fakeRuntime('exit 1');
+    await call(cgroupsPath);
+    expect(calls()).toHaveLength(1);
+    expect(/^--root \S+ --systemd-cgroup .*restore /.test(calls()[0] ?? '')).toBe(expected);
+  });
+
+  test('that fails leaves no state of the container', async () => {
+    const makesState = 'case "$*" in *restore*) mkdir "$2/web" && exit 1;; esac';
+    const { calls, call, stateRoot } = await fakeRuntime(makesState);
+    for (const _try of [1, 2]) {
+      await call('/web');
+      expect(readdirSync(stateRoot)).toEqual([]);
+    }
+    expect(calls().filter((line) => line.includes('delete --force web'))).toHaveLength(2);
+  });
+
+  test('that fails keeps the state of a container that is there', async () => {
+    const { calls, call, stateRoot } = await fakeRuntime('exit 1');
+    await mkdir(join(stateRoot, 'web'));
+    await call('/web');
+    expect(readdirSync(stateRoot)).toEqual(['web']);
+    expect(calls()).toHaveLength(1);
+  });
+
+  test('that is told of a container made meanwhile keeps it', async () => {
+    const says = `{"level":"error","msg":"container with given ID already exists"}`;
+    const script = `mkdir "$2/web"; while [ "$1" != --log ]; do shift; done; echo '${says}' > "$2"; exit 1`;
+    const { calls, call, stateRoot } = await fakeRuntime(script);
+    await call('/web');
+    expect(readdirSync(stateRoot)).toEqual(['web']);
+    expect(calls()).toHaveLength(1);
   });
 });

@@ -1,0 +1,39 @@
+import { mkdir, readFile, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+const tmpfsMagic = 0x01021994;
+
+/**
+ * The directory in which a criu program keeps what it knows of the kernel. It is compiled into it.
+ *
+ * @param program - The content of its file.
+ * @returns undefined when it names none.
+ */
+export function kernelDataDirectory(program: Buffer): string | undefined {
+  const end = program.indexOf('/criu.kdat\0');
+  if (end < 0) return undefined;
+  return program.subarray(program.lastIndexOf(0, end) + 1, end).toString('utf8');
+}
+
+/** Whether a directory is on a tmpfs, or would be if it were made: CRIU keeps nothing elsewhere. */
+export async function isOnTmpfs(directory: string): Promise<boolean> {
+  for (let path = directory; ; path = dirname(path)) {
+    const found = await statfs(path).catch(() => undefined);
+    if (found !== undefined) return found.type === tmpfsMagic;
+    if (path === dirname(path)) return false;
+  }
+}
+
+/**
+ * Makes the directory in which a criu program keeps what it knows of the kernel: where that is a tmpfs
+ * it is gone after a boot, and CRIU makes none. Without it each dump takes longer, and that is all.
+ */
+export async function makeKernelDataDirectory(binary: string): Promise<void> {
+  try {
+    const directory = kernelDataDirectory(await readFile(binary));
+    if (directory === undefined || !(await isOnTmpfs(directory))) return;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch {
+    // Nobody but root may, and nobody but root can dump.
+  }
+}
