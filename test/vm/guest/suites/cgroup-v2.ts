@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { checkpoint } from '../../../helpers/api.js';
+import { checkpoint, dump, restore } from '../../../helpers/api.js';
 import { CriuLog } from '../../../helpers/criu/criu-log.js';
 import { distIndex } from '../../../helpers/paths.js';
 import { run, runOk, until } from '../../../helpers/system/exec.js';
 import { freezerDirectory, isRunning } from '../../../helpers/system/freezer.js';
-import { isAlive, processState } from '../../../helpers/system/process.js';
+import { isAlive, processState, startWorkload } from '../../../helpers/system/process.js';
 import { type Container, startContainer, uniqueId } from '../../../helpers/workloads/container.js';
 import type { Suite } from '../suite-module.js';
 
@@ -17,6 +25,8 @@ function freezer(path: string): string {
   const is = /^frozen (\d)$/m.exec(readFileSync(join(path, 'cgroup.events'), 'utf8'))?.[1];
   return `asked ${asked}, frozen ${is}`;
 }
+
+const membersOf = (path: string): string => readFileSync(join(path, 'cgroup.procs'), 'utf8');
 
 const running = 'asked 0, frozen 0';
 const frozen = 'asked 1, frozen 1';
@@ -51,6 +61,31 @@ export const suite: Suite = {
     assert.ok(new CriuLog(logFile).has(/freeze|frozen/i));
     assert.equal(freezer(path), running);
     await container.countsOn();
+  },
+
+  'CRIU looks at cgroups where they are mounted, at a dump and at a restore': async (scope) => {
+    const yard = '/run/libcriu/cgroup-yard';
+    const container = await startContainer(scope);
+    await checkpoint(container.id, { ...options(container), leaveRunning: true });
+    assert.equal(readlinkSync(join(yard, 'unified')), '/sys/fs/cgroup');
+    // CRIU looks at no cgroups for tasks that are where it is itself.
+    const group = join('/sys/fs/cgroup', uniqueId());
+    mkdirSync(group);
+    scope.defer(() => rmdirSync(group));
+    const { pid } = await startWorkload(scope, ['idle']);
+    writeFileSync(join(group, 'cgroup.procs'), String(pid));
+    scope.defer(async () => {
+      process.kill(pid, 'SIGKILL');
+      await until('its cgroup is empty', () => membersOf(group) === '');
+    });
+    const imagePath = container.path('process');
+    await dump(pid, { imagePath, manageCgroupsMode: 'soft' });
+    const { logFile } = await restore(imagePath, { manageCgroupsMode: 'soft', logLevel: 4 });
+    assert.ok(isAlive(pid));
+    assert.ok(new CriuLog(logFile).has(/Opening \/run\/libcriu\/cgroup-yard as cg yard/));
+    assert.deepEqual(readdirSync(yard), ['unified']);
+    const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
+    assert.equal(mounts.match(/ - cgroup2? /g)?.length, 1);
   },
 
   'a paused container stays paused, and goes on when it is resumed': async (scope) => {
@@ -164,7 +199,12 @@ export const suite: Suite = {
     );
     assert.ok(isAlive(orphan));
     const { warnings } = await checkpoint(container.id, options(container));
-    assert.deepEqual(warnings, []);
+    const [leftOut, ...others] = warnings;
+    assert.match(
+      leftOut ?? '',
+      /^Process \d+ \(sleep\) is of the container but not below its init/,
+    );
+    assert.deepEqual(others, []);
     assert.ok(!isAlive(orphan));
     assert.ok(!existsSync(path));
   },
