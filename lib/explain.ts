@@ -94,7 +94,7 @@ async function cgroupFindings(
   const cgroups = await ContainerCgroups.open(container, uses, realHost);
   try {
     const { freezer } = cgroups;
-    const findings = cgroups.findings();
+    const findings = [...cgroups.findings()];
     if (freezer === undefined || preDump === true) return findings;
     const { initPid } = container;
     const leftOut = [...findLeftOut(freezer, initPid), ...findUnfrozen(freezer, initPid)];

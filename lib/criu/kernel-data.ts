@@ -1,5 +1,7 @@
+import type { StatsFs } from 'node:fs';
 import { mkdir, readFile, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errnoOf } from '../base/errors.js';
 
 const tmpfsMagic = 0x01021994;
 
@@ -18,8 +20,10 @@ export function kernelDataDirectory(program: Buffer): string | undefined {
 /** Whether a directory is on a tmpfs, or would be if it were made: CRIU keeps nothing elsewhere. */
 export async function isOnTmpfs(directory: string): Promise<boolean> {
   for (let path = directory; ; path = dirname(path)) {
-    const found = await statfs(path).catch(() => undefined);
-    if (found !== undefined) return found.type === tmpfsMagic;
+    const found = await statfs(path).catch((error: unknown) => error);
+    // Another user cannot look into a directory of root's.
+    if (errnoOf(found) === 'EACCES') return true;
+    if (!(found instanceof Error)) return (found as StatsFs).type === tmpfsMagic;
     if (path === dirname(path)) return false;
   }
 }

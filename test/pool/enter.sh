@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a command in the mount namespace that it is in, after hiding there what the machine tells CRIU
-# and what CRIU and the package keep: enter.sh KERNEL-DATA-DIRECTORY COMMAND [ARGUMENT...]
+# and what CRIU and the package keep: enter.sh CRIU KERNEL-DATA-DIRECTORY COMMAND [ARGUMENT...]
 set -e
 
 # Nothing that is mounted here may reach the machine.
@@ -18,10 +18,13 @@ if [ -e "$HOME/.criu" ]; then
 fi
 unset CRIU_CONFIG_FILE
 
-# The kernel-data cache, which each build of CRIU writes, and what the package notes for itself.
-own 0700 /run/criu
-mkdir -p "$1"
+# What the package notes for itself, and the kernel-data cache, which each build of CRIU writes. That is
+# filled here: the first criu of a test may be traced, or lack capabilities, and would fail or note that
+# the kernel lacks what it was not allowed to try.
 own 0700 /run/libcriu
-shift
+own 0700 /run/criu
+mkdir -p "$2"
+"$1" check >/dev/null 2>&1 || true
 
+shift 2
 exec "$@"

@@ -8,12 +8,14 @@ import { criuBinary } from '../helpers/paths.js';
 
 /** Which command makes the mount namespace, and what is mounted in it. */
 const unshare = ['unshare', '--mount', '--propagation', 'private', '--'] as const;
-const enter: string = resolve(import.meta.dirname, 'enter.sh');
 
-/** A criu makes its cache where there is a directory for it. */
-const kernelData: string = existsSync(criuBinary)
-  ? (kernelDataDirectory(criuBinary) ?? '/run')
-  : '/run';
+/** What goes before a command that is to run in there. */
+export const enter: readonly string[] = [
+  resolve(import.meta.dirname, 'enter.sh'),
+  criuBinary,
+  // A criu makes its cache where there is a directory for it.
+  existsSync(criuBinary) ? (kernelDataDirectory(criuBinary) ?? '/run') : '/run',
+];
 
 /** What a test process that does not end by itself may take. */
 const killAfterMs = 10_000;
@@ -43,10 +45,8 @@ class NamespaceWorker implements PoolWorker {
 
   async start(): Promise<void> {
     const { distPath, env, execArgv } = this.#options;
-    const [command, ...before] =
-      process.geteuid?.() === 0
-        ? [...unshare, enter, kernelData, process.execPath]
-        : [process.execPath];
+    const node = process.execPath;
+    const [command, ...before] = process.geteuid?.() === 0 ? [...unshare, ...enter, node] : [node];
     // Each of these programs becomes the next one, so that the child's pid is that of Node.
     this.#child = fork(join(distPath, 'workers/forks.js'), [], {
       env,

@@ -12,5 +12,5 @@ export function patience(): number {
 
 /** A limit for an idle machine as it holds here and now. */
 export function patientMs(ms: number): number {
-  return ms * patience();
+  return Math.ceil(ms * patience());
 }

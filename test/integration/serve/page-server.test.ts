@@ -326,7 +326,7 @@ describe('a transfer to a page server fails', () => {
       inNetwork: host.inNetwork.bind(host),
     }));
     await inNetwork('ip', 'link', 'set', 'far', 'down');
-    const signal = AbortSignal.timeout(patientMs(500));
+    const signal = AbortSignal.timeout(500);
     const pageServer = { address, port: 27 };
     await expect(send(workload, 27, { pageServer, signal })).rejects.toMatchObject({
       code: 'ABORT_ERR',

@@ -3,17 +3,18 @@ import { statfsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { dumpOk } from '../../helpers/criu/attempt.js';
 import { requireNeeds } from '../../helpers/needs.js';
-import { distIndex, projectRoot } from '../../helpers/paths.js';
+import { distIndex } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { run, runOk } from '../../helpers/system/exec.js';
 import { startWorkload } from '../../helpers/system/process.js';
+import { enter } from '../../pool/namespace.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc'));
 
 const tmpfsMagic = 0x01021994;
-const enter = join(projectRoot, 'test/pool/enter.sh');
 
 describe('this test process', () => {
   test.each(['/etc/criu', '/run/criu', '/run/libcriu'])('has a %s of its own', async (path) => {
@@ -21,6 +22,12 @@ describe('this test process', () => {
     const ours = await mountsAt('self', path);
     const theirs = await mountsAt(process.ppid, path);
     expect(ours.length).toBe(theirs.length + 1);
+  });
+
+  test('finds a cache of what CRIU knows of the kernel', async () => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const { log } = await dumpOk(scope, pid);
+    expect(log.has(/Loaded kdat cache/)).toBe(true);
   });
 
   test('has no configuration of CRIU', async () => {
@@ -100,7 +107,7 @@ describe('on a machine whose administrator has set what spoils a dump', () => {
 
   test.each(cases)('$file: $setting', async (one) => {
     const spoilt = await dumpBeside(one);
-    const own = await dumpBeside(one, enter, '/run/criu');
+    const own = await dumpBeside(one, ...enter);
     expect(own.said).toBe('saved');
     expect(own.images).toContain('inventory.img');
     expect(spoilt).not.toEqual(own);
