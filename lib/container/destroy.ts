@@ -5,6 +5,7 @@ import { errnoOf, reason } from '../base/errors.js';
 import { Cgroup } from '../linux/cgroup-directory.js';
 import { type Host, realHost } from '../linux/host.js';
 import { kill } from '../linux/kill.js';
+import { readProcessStat } from '../linux/process-stat.js';
 import type { ContainerCgroups } from './cgroups.js';
 import { runPoststopHooks } from './poststop.js';
 import type { ContainerState } from './state/container.js';
@@ -86,8 +87,8 @@ async function killTheRest({ killed, freezer }: ContainerCgroups): Promise<void>
     freezer?.freeze(true);
     await freezer?.freezerState();
     for (const pid of killed.processes()) {
-      const error = pid > 1 && pid !== process.pid ? kill(pid) : undefined;
-      if (error) throw error;
+      const stat = pid > 1 && pid !== process.pid ? readProcessStat(pid) : undefined;
+      if (stat !== undefined) kill(pid, stat);
     }
   } finally {
     freezer?.freeze(false);

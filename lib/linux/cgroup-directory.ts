@@ -193,6 +193,13 @@ export class Cgroup {
     else this.write('cgroup.freeze', frozen ? '1' : '0');
   }
 
+  /** Whether its tasks are frozen or about to be, by its own freezer or by one above it. */
+  get isFreezing(): boolean {
+    if (this.version === 1) return this.read('freezer.state') !== 'THAWED';
+    const isFrozen = /^frozen 1$/m.test(this.read('cgroup.events') ?? '');
+    return isFrozen || this.read('cgroup.freeze') !== '0';
+  }
+
   /** The state of the cgroup's own freezer, once its tasks have come to rest. */
   async freezerState(): Promise<FreezerState> {
     const deadline = performance.now() + settleMs;

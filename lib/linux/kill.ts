@@ -1,15 +1,11 @@
-import { errnoOf } from '../base/errors.js';
+import { nativeAddon } from '../native/addon.js';
 
 /**
- * Kills a process.
+ * Kills a process, and no other one that has got its pid meanwhile.
  *
- * @returns why that could not be done; undefined also for a process that is gone.
+ * @param process - The process as its stat file told.
+ * @throws Error for one that may not be killed; one that is gone is none.
  */
-export function kill(pid: number): Error | undefined {
-  try {
-    process.kill(pid, 'SIGKILL');
-    return undefined;
-  } catch (error) {
-    return errnoOf(error) === 'ESRCH' ? undefined : (error as Error);
-  }
+export function kill(pid: number, { startTime }: { readonly startTime: number }): void {
+  nativeAddon().kill(pid, startTime);
 }

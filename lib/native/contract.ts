@@ -242,6 +242,13 @@ export interface NativeAddon {
   unlock(fd: number): void;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
+  /**
+   * Kills a process if it is still the one that was started then, in clock ticks after boot. Throws
+   * for one that may not be killed.
+   *
+   * @returns whether it was.
+   */
+  kill(pid: number, startTime: number): boolean;
   /** Swaps two paths in one step. */
   exchange(first: string, second: string): void;
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kill } from '../linux/kill.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
@@ -15,39 +15,79 @@ export function nowInTicks(): number {
   return Math.floor(Number(uptime) * userHz);
 }
 
+/** What is known of a restore whose criu has died. */
+interface BrokenRestore {
+  /** The pids that the tasks were to have. */
+  expected: readonly number[];
+  outcome: NativeOutcome;
+  /** When criu was asked: {@link nowInTicks}. */
+  since: number;
+  /** When it had died. */
+  until: number;
+  /** The program, which a task is until it has its own memory. */
+  binary: string;
+}
+
 /**
  * Kills the tasks that a criu has begun to restore and, having died, left as they were: they would
- * wait for it for ever. Another process that has got one of their pids is not among them: it would
- * have to have been started since.
+ * wait for it for ever. They were started while criu ran; what they have started since is still criu's
+ * program, as they go no further without it. Another process that has got one of their pids is
+ * neither.
  *
- * @param expected - The pids that they were to have.
- * @param since - When criu was asked: {@link nowInTicks}.
  * @returns those that were killed.
  */
-export async function killLeftovers(
-  expected: readonly number[],
-  outcome: NativeOutcome,
-  since: number,
-): Promise<number[]> {
+export async function killLeftovers(restore: BrokenRestore): Promise<number[]> {
+  const { expected, outcome, since, until, binary } = restore;
+  const program = identityOf(binary);
   const candidates = tasksOf(expected, outcome);
-  const startedSince = (isDead: boolean): number[] =>
-    candidates.filter((pid) => {
+  const find = (isDead: boolean): Leftover[] =>
+    candidates.flatMap((pid): Leftover[] => {
       const stat = tryReadProcessStat(pid);
-      return stat !== undefined && stat.isDead === isDead && stat.startTime >= since;
+      if (stat === undefined || stat.isDead !== isDead || stat.startTime < since) return [];
+      const isOfCriu = stat.startTime <= until || isProgram(pid, program);
+      return isOfCriu ? [{ pid, startTime: stat.startTime }] : [];
     });
   // Those that had not left criu's process group have ended with it, and wait to be reaped.
-  const killed = new Set(startedSince(true));
+  const killed = new Set(find(true).map(({ pid }) => pid));
   // They may be starting one another, so this goes on until none is left.
   for (let look = 0; look < maxLooks; look++) {
-    const found = startedSince(false);
+    const found = find(false);
     if (found.length === 0) break;
-    for (const pid of found) {
-      killed.add(pid);
-      kill(pid);
+    for (const leftover of found) {
+      killed.add(leftover.pid);
+      tryKill(leftover);
     }
     await sleep(lookIntervalMs);
   }
   return [...killed];
+}
+
+interface Leftover {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+/** One that may not be killed is no reason to let the others wait. */
+function tryKill({ pid, startTime }: Leftover): void {
+  try {
+    kill(pid, { startTime });
+  } catch {
+    // It is looked for again.
+  }
+}
+
+/** By what a file is the same one, whatever its path; undefined when it is gone. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function isProgram(pid: number, program: string | undefined): boolean {
+  return program !== undefined && identityOf(`/proc/${pid}/exe`) === program;
 }
 
 /**

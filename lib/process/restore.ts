@@ -199,7 +199,9 @@ async function restoreOnceFree(
     const outcome = await runNative(native, hooks, deadline);
     if (outcome.success) return outcome;
     // CRIU has killed the tasks, unless it has died itself. The root may be a child of ours.
-    if (!outcome.replied) await killLeftovers(pids, outcome, since);
+    const { binary } = native;
+    const broken = { expected: pids, outcome, since, until: nowInTicks(), binary };
+    if (!outcome.replied) await killLeftovers(broken);
     await reap(await untilEnded(pids, outcome, since));
     const error = await failure(request, outcome, outputs);
     const pid = takenPid(error);

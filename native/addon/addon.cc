@@ -15,6 +15,7 @@
 #include "base/unique_fd.h"
 #include "linux/exchange.h"
 #include "linux/fresh_directory.h"
+#include "linux/kill_process.h"
 #include "linux/lock.h"
 #include "linux/nftables.h"
 #include "linux/resolve.h"
@@ -59,6 +60,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("reseed", &Addon::Reseed),
                              InstanceMethod("hasNftables", &Addon::Nftables),
                              InstanceMethod("exchange", &Addon::ExchangePaths),
+                             InstanceMethod("kill", &Addon::Kill),
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
                              InstanceMethod("makeDirectory", &Addon::MakeDirectory),
                              InstanceMethod("closeDescriptor", &Addon::CloseDescriptor),
@@ -295,6 +297,16 @@ class Addon : public Napi::Addon<Addon> {
   void ExchangePaths(const Napi::CallbackInfo& info) {
     try {
       Exchange(ReadValue<std::string>(info[0], "first"), ReadValue<std::string>(info[1], "second"));
+    } catch (const Failure& failure) {
+      throw ToError(info.Env(), failure);
+    }
+  }
+
+  Napi::Value Kill(const Napi::CallbackInfo& info) {
+    try {
+      const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+      const auto start_time = static_cast<uint64_t>(ReadValue<int64_t>(info[1], "startTime"));
+      return Napi::Boolean::New(info.Env(), KillProcess(pid, start_time));
     } catch (const Failure& failure) {
       throw ToError(info.Env(), failure);
     }

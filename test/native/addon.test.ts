@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -259,4 +260,46 @@ test('a request that is mistyped is refused before anything is started', () => {
 
 test('the directory of our own tar has one program in it', () => {
   expect(readdirSync(nativeTarDirectory())).toEqual(['tar']);
+});
+
+describe('kill', () => {
+  const startTimeOf = (pid: number): number => {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
+  };
+
+  test('ends the process that was started then, whatever it is called', async () => {
+    const child = spawn('/bin/sh', ['-c', 'echo "a) b) c" > /proc/$$/comm; read x'], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const { pid = 0 } = child;
+    await until('it has its name', () =>
+      readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('a) b) c'),
+    );
+    const startTime = startTimeOf(pid);
+    const ended = once(child, 'exit');
+    expect(nativeAddon().kill(pid, startTime)).toBe(true);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(nativeAddon().kill(pid, startTime)).toBe(false);
+  });
+
+  test('leaves another one alone that has the pid', () => {
+    const child = spawn('sleep', ['60']);
+    const { pid = 0 } = child;
+    const startTime = startTimeOf(pid);
+    for (const other of [startTime - 1, startTime + 1, 0]) {
+      expect(nativeAddon().kill(pid, other)).toBe(false);
+    }
+    expect(child.kill(0)).toBe(true);
+    child.kill('SIGKILL');
+  });
+
+  test.each([
+    ['no pid', 'x', 1],
+    ['no time', 1, 'x'],
+  ])('takes %s for a mistake', (_what, pid, startTime) => {
+    expect(() => nativeAddon().kill(pid as number, startTime as number)).toThrow(
+      /^native request: /,
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ import { isAlive, startWorkload, tracerOf } from '../../helpers/system/process.j
 import { uniqueId } from '../../helpers/workloads/container.js';
 
 const scope = useScope();
-beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'protoc'));
+beforeAll(() =>
+  requireNeeds('root', 'criu', 'libcriu', 'runc', 'busybox', 'gcc', 'protoc', 'strace'),
+);
 
 /** Where the hierarchies with a freezer are mounted. */
 function freezerMounts(): [version: 1 | 2, mountpoint: string][] {
@@ -121,6 +123,21 @@ describe.each(freezerMounts())('a freezeCgroup of cgroup v%d', (version, mountpo
     await dump(pid, { criu, freezeCgroup: path, leaveRunning: true, imagePath });
     // CRIU freezes it again, and on v2 that takes a moment.
     await until('it is frozen', () => frozen(path));
+  });
+
+  test('that another tool is dumping is refused, and left as it is', async () => {
+    const { path, pid } = await start();
+    const tracer = spawn('strace', ['-p', String(pid)], { stdio: 'ignore' });
+    scope.defer(() => tracer.kill('SIGKILL'));
+    await until('it is traced', () => tracerOf(pid) === tracer.pid);
+    await writeFile(join(path, control), version === 1 ? 'FROZEN' : '1');
+    scope.defer(() => writeFile(join(path, control), version === 1 ? 'THAWED' : '0'));
+    const imagePath = join(await scope.directory(), 'images');
+    const error = await rejection(dump(pid, { freezeCgroup: path, imagePath }));
+    expect(error).toMatchObject({ code: 'ERR_CONTAINER_BUSY', stage: 'freeze' });
+    expect(error.message).toContain(`traced by process ${tracer.pid}`);
+    expect(existsSync(imagePath)).toBe(false);
+    expect(frozen(path)).toBe(true);
   });
 
   /** What is no cgroup of the process alone, and what the refusal says of it. */
