@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -213,7 +213,9 @@ describe.each(freezerMounts())('a freezeCgroup of cgroup v%d', (version, mountpo
     scope.defer(() => move(path));
     const mounted = await scope.directory();
     execFileSync('mount', ['--bind', path, mounted]);
-    scope.defer(() => execFileSync('umount', [mounted]));
+    // A criu that has answered takes a moment to end.
+    const unmount = (): boolean => spawnSync('umount', [mounted]).status === 0;
+    scope.defer(() => until('it is unmounted', unmount));
     const imagePath = join(await scope.directory(), 'images');
     // At its end comes a slash, which is not part of a name.
     await dump(pid, { freezeCgroup: `${mounted}/`, leaveRunning: true, imagePath });
