@@ -125,6 +125,7 @@ async function dumpContainer(
     operation: 'checkpoint',
     criu,
     pid: container.initPid,
+    target: container,
     preDump,
     deadline,
     options: withContainersExternal(options, fields.external),

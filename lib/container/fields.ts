@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
+import { savedContainerFile } from '../images/saved-container.js';
 import { boundHierarchies, hierarchyName, ownHierarchies } from '../linux/cgroup.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
 import { type Host, realHost } from '../linux/host.js';
@@ -55,7 +56,7 @@ export async function containerFields(
   return {
     fields,
     ...(isRunc ? { postDumpFile: join(container.stateDir, 'checkpoint') } : {}),
-    imageFiles: [['descriptors.json', container.descriptorsJson]],
+    imageFiles: [['descriptors.json', container.descriptorsJson], savedContainerFile(container)],
   };
 }
 

@@ -14,10 +14,11 @@ import {
   makeDirectories,
   resolveDirectory,
 } from './place.js';
+import { refuseToLose, type SavedContainer } from './saved-container.js';
 
 /** The names of the files that CRIU and we write into an images directory, besides the logs. */
 const writtenNames =
-  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
+  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-|^libcriu-container\.json$/;
 /** Opens a bare descriptor, which can be closed without a turn of libuv's pool. */
 const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
 
@@ -74,6 +75,8 @@ export interface DirectorySettings {
   /** Names that a former, failed try may have left and that do not count as content. */
   logs: readonly string[];
   lock?: LockSettings | undefined;
+  /** The container that is to be saved; undefined for a process. */
+  target?: SavedContainer | undefined;
 }
 
 /**
@@ -152,9 +155,10 @@ async function checkedContent(
   option: string,
   path: string,
   fd: number,
-  { existing, logs }: DirectorySettings,
+  { existing, logs, target }: DirectorySettings,
 ): Promise<Listing> {
   const before = await listing(pathOf(fd));
+  if (existing === 'reuse') await refuseToLose(option, path, pathOf(fd), target);
   const isFull = [...before.keys()].some((name) => !logs.includes(name));
   if (!isFull || existing === 'replace' || existing === 'reuse') return before;
   const choice = existing === undefined ? '' : sentence`, or ${named('existing', 'replace')}`;

@@ -12,6 +12,7 @@ import {
   type OutputDirectory,
 } from './directory.js';
 import { resolveDirectory } from './place.js';
+import type { SavedContainer } from './saved-container.js';
 
 /**
  * What becomes of what an operation has written.
@@ -78,6 +79,8 @@ interface OutputSettings {
   existing: ExistingImages | undefined;
   /** As for {@link Outputs}. */
   logs: readonly [string, ...string[]];
+  /** The container that is to be saved; undefined for a process. */
+  target?: SavedContainer | undefined;
   /** How the directories are locked. */
   lock?: LockSettings | undefined;
   /** Bounds each step in time. */
@@ -95,9 +98,9 @@ export type Bound = <T>(step: Promise<T>, undo?: (late: T) => unknown) => Promis
  * @throws RangeError, CriuError as {@link checkDirectory} does.
  */
 export async function openOutputs(scope: Scope, settings: OutputSettings): Promise<Outputs> {
-  const { imagePath, existing, logs, lock, bound = (step) => step } = settings;
+  const { imagePath, existing, logs, lock, target, bound = (step) => step } = settings;
   const close = (checked: CheckedDirectory): void => checked.close();
-  const look = checkDirectory('imagePath', imagePath, { existing, logs, lock });
+  const look = checkDirectory('imagePath', imagePath, { existing, logs, lock, target });
   const checkedImages = await bound(look, close);
   const checkedWork = await checkWork(checkedImages, settings, bound).catch((error: unknown) => {
     checkedImages.close();

@@ -88,6 +88,7 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
     existing,
     logs: [logFile],
     lock: lockOf(job.request),
+    target: job.request.target,
     bound,
   });
 }

@@ -1,6 +1,7 @@
 import type { Deadline } from '../base/deadline.js';
 import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
+import type { SavedContainer } from '../images/saved-container.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { CriuFields } from '../native/contract.js';
 import type { ValidatedOptions } from '../options/validated.js';
@@ -35,6 +36,8 @@ export interface DumpRequest extends OperationRequest {
   postDumpFile?: string;
   /** Written 0600 into the images directory before the dump: [name, content]. */
   imageFiles?: readonly (readonly [string, string])[];
+  /** The container that is saved; undefined for a process. */
+  target?: SavedContainer;
   /** Called when lazy pages can be fetched. */
   statusReady?: () => void;
   /**

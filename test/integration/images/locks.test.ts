@@ -208,3 +208,21 @@ test('a container that is being checkpointed is refused to another checkpoint', 
   letGo();
   await Promise.all([first, waiting]);
 });
+
+test('the images of a container that is gone are not written over by another one', async () => {
+  const [first, second] = [
+    await startContainer(scope, { args: ['/workload', '-', 'idle'] }),
+    await startContainer(scope, { args: ['/workload', '-', 'idle'] }),
+  ];
+  const imagePath = join(await scope.directory(), 'images');
+  const options = { imagePath, existing: 'reuse' } as const;
+  await checkpoint(first.id, { ...options, stateRoot: first.stateRoot });
+  const other = { ...options, stateRoot: second.stateRoot };
+  await expect(checkpoint(second.id, other)).rejects.toMatchObject({
+    code: 'ERR_CRIU_IMAGES_DIR',
+    message: expect.stringContaining(JSON.stringify(first.id)) as string,
+  });
+  // Once it has been brought back, the images are not all that is left of it.
+  await first.restore(imagePath);
+  await checkpoint(second.id, { ...other, leaveRunning: true });
+});

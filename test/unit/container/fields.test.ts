@@ -19,6 +19,12 @@ const same = (...paths: string[]) => paths.map((path) => [path, path]);
 /** A name in the container's init's root, where masked paths are looked up. */
 const masked = (machine: Machine, path: string) => machine.write(`proc/8148/root${path}`, '');
 
+/** The file that says which container the images are of. */
+const savedAs = (root: string): readonly [string, string] => [
+  'libcriu-container.json',
+  `${JSON.stringify({ id: 'web', stateDir: join(root, 'web') })}\n`,
+];
+
 describe('what runc adds on cgroup v1', () => {
   test('is complete and in its order', async () => {
     const machine = await makeMachine();
@@ -52,7 +58,10 @@ describe('what runc adds on cgroup v1', () => {
         ],
       },
       postDumpFile: join(machine.root, 'web/checkpoint'),
-      imageFiles: [['descriptors.json', '["/dev/null","pipe:[48213]","pipe:[48213]"]']],
+      imageFiles: [
+        ['descriptors.json', '["/dev/null","pipe:[48213]","pipe:[48213]"]'],
+        savedAs(machine.root),
+      ],
     });
   });
 
@@ -108,7 +117,7 @@ describe('what runc adds on the unified hierarchy', () => {
     });
     expect(fields['ext_mnt']).toContainEqual(['/mnt/ho<st>', '/mnt/ho<st>']);
     expect(JSON.stringify(fields['ext_mnt'])).not.toContain('/sys/fs/cgroup');
-    expect(imageFiles).toEqual([['descriptors.json', 'null']]);
+    expect(imageFiles?.[0]).toEqual(['descriptors.json', 'null']);
   });
 
   test('has no file of options when the annotation is empty', async () => {
@@ -152,6 +161,7 @@ describe('what crun adds', () => {
     expect(postDumpFile).toBeUndefined();
     expect(imageFiles).toEqual([
       ['descriptors.json', '["/dev/null","/var/lib/bundles/web.out","/var/lib/bundles/web.out"]'],
+      savedAs(machine.root),
     ]);
   });
 
