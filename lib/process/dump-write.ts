@@ -1,5 +1,5 @@
-import { readlinkSync } from 'node:fs';
-import { withNote } from '../base/errors.js';
+import { existsSync, readlinkSync } from 'node:fs';
+import { CriuError, withNote } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
@@ -112,7 +112,10 @@ async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<
 /** Makes the error of a dump that has failed, and says what is kept. */
 async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): Promise<Verdict> {
   const keep = whatToKeep(outcome, request.pid);
-  if (keep === 'images') return { keep, outcome };
+  if (keep === 'images') {
+    if (existsSync(outputs.images.file('inventory.img'))) return { keep, outcome };
+    return { keep: 'log', error: withoutInventory(request) };
+  }
   if (keep === 'log') {
     const error = await failure(request, outcome, outputs);
     return { keep, error: await enrich(error, request, request.deadline.leftToSettleMs) };
@@ -120,4 +123,10 @@ async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): 
   const where = readlinkSync(`/proc/self/fd/${outputs.images.fd}`);
   const note = `The tree is gone; its images are kept in ${where}`;
   return { keep, error: withNote(await failure(request, outcome, outputs), note) };
+}
+
+/** The error of a success that is none: CRIU writes the inventory last, into complete images. */
+function withoutInventory({ operation }: DumpRequest): CriuError {
+  const message = 'CRIU said that it has saved the tasks, but its images have no inventory.img';
+  return new CriuError('ERR_CRIU_FAILED', message, { operation, stage: 'postDump' });
 }

@@ -91,8 +91,15 @@ test('a criu that stays after its success holds nobody up, and is ended', async 
   const { pid } = await startWorkload(scope, ['idle']);
   const criu = await falseCriu('succeeds and stays');
   const imagePath = join(await scope.directory(), 'images');
-  const { lateMs } = await inTime(dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }));
+  const { error, lateMs } = await inTime(
+    dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
+  );
   expect(lateMs).toBeLessThan(0);
+  // It has saved nothing, whatever it says.
+  expect(error).toMatchObject({
+    code: 'ERR_CRIU_FAILED',
+    message: expect.stringContaining('inventory.img') as string,
+  });
   await until('it is gone', () => criuChildren().length === 0);
 });
 
