@@ -161,7 +161,10 @@ int main() {
     poll(nullptr, 0, kRepeatMs);
   }
   for (auto& [name, criu] : running) {
-    if (criu.killed && HasEnded(criu.process, kEndMs)) criu.lock.Remove();
+    // One that served may have ended by itself before it could be killed, for its client was gone.
+    const bool is_over =
+        criu.killed ? HasEnded(criu.process, kEndMs) : criu.serves && HasEnded(criu.process);
+    if (is_over) criu.lock.Remove();
   }
   return 0;
 }
