@@ -43,8 +43,8 @@ std::string ReadCgroups(pid_t pid) {
 }  // namespace
 
 // The caller has the lock of the cgroup: without it another operation, of whichever process, would
-// take our frozen state for the one it found. That lock is no lock of these files, which a container
-// can open and lock as well.
+// take our frozen state for the one it found. That lock is no lock of these files, which a
+// container can open and lock as well.
 Freezer::Freezer(const FreezerSettings& settings, pid_t criu)
     : path_(settings.path),
       place_(settings.place),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { processState } from './process.js';
 
 /** The cgroup v1 freezer directory of a process, or its v2 directory where there is no v1. */
@@ -15,6 +15,9 @@ export function freezerDirectory(pid: number): { path: string; version: 1 | 2 } 
 /** `THAWED`, `FREEZING` or `FROZEN`. */
 export function freezerState(pid: number): string {
   const { path, version } = freezerDirectory(pid);
+  // The root of a hierarchy has no such file, and is never frozen.
+  const file = version === 1 ? 'freezer.state' : 'cgroup.events';
+  if (!existsSync(`${path}/${file}`)) return 'THAWED';
   if (version === 1) return readFileSync(`${path}/freezer.state`, 'utf8').trim();
   const events = readFileSync(`${path}/cgroup.events`, 'utf8');
   return /^frozen 1$/m.test(events) ? 'FROZEN' : 'THAWED';
