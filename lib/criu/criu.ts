@@ -37,6 +37,8 @@ export class Criu {
   #search: Search | undefined;
   /** Whether spare workers and the guard have been started. */
   #isPrepared = false;
+  /** Settles when all calls of `ready` so far have. */
+  #readied: Promise<unknown> = Promise.resolve();
   readonly #workers: number;
   #standby: NativeStandby | undefined;
   /** @internal */
@@ -123,7 +125,17 @@ export class Criu {
    * @param prepares - Whether spare workers and the guard may be started.
    * @internal
    */
-  async ready({ prepares = true }: { prepares?: boolean } = {}): Promise<Installation> {
+  async ready(settings: { prepares?: boolean } = {}): Promise<Installation> {
+    const before = this.#readied;
+    const installation = this.#makeReady(settings);
+    // Calls that come together go on in the order in which they came.
+    const readied = Promise.allSettled([before, installation]);
+    this.#readied = readied;
+    await readied;
+    return installation;
+  }
+
+  async #makeReady({ prepares = true }: { prepares?: boolean }): Promise<Installation> {
     const installation = await this.installation();
     const environment = await this.#environment(installation);
     const program = CriuProgram.of(installation);

@@ -15,6 +15,7 @@ import {
   startPageServer,
 } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
 import { distIndex } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
@@ -151,7 +152,7 @@ describe('a directory that an operation writes to', () => {
     for (const { pid } of workloads) if (pid !== saved?.pid) expect(isAlive(pid)).toBe(true);
   });
 
-  test('is waited for with wait: true, within timeoutMs', async () => {
+  optionTest(['wait'], 'is waited for within timeoutMs', async () => {
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(await scope.directory(), 'images');
     const { letGo } = await holder({ imagePath });
