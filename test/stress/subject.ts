@@ -325,11 +325,25 @@ function isAliveOrphan(pid: number): boolean {
   return state !== undefined && state.state !== 'Z' && /^criu/.test(state.name);
 }
 
-/** To a process that may have ended. */
-export function send(pid: number, signal: NodeJS.Signals): void {
+/**
+ * To a process that may have ended, or that there may never have been. None of what `kill()` takes for
+ * a whole group or for everybody gets through.
+ */
+export function send(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined || pid <= 1) return;
   try {
     process.kill(pid, signal);
   } catch {
-    // It has.
+    // It has ended.
+  }
+}
+
+/** To all of the group that a process leads. */
+export function sendToGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined || leader <= 1) return;
+  try {
+    process.kill(-leader, signal);
+  } catch {
+    // All have ended.
   }
 }

@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { criuBinary } from '../../helpers/paths.js';
 import { sleep } from '../../helpers/system/exec.js';
-import { type Bench, continueAll } from '../bench.js';
+import type { Bench } from '../bench.js';
 import type { Alone, Kind } from '../kind.js';
-import { send } from '../subject.js';
+import { send, sendToGroup } from '../subject.js';
 import type { Plan, Trial } from '../trial.js';
 import { anyTime, dumpHooks, each, lazyOptions, timeoutMs } from './common.js';
 
@@ -103,7 +103,11 @@ async function alone(bench: Bench, signal: 'SIGKILL' | 'SIGSTOP'): Promise<Alone
     ];
     mkdirSync(imagePath, { mode: 0o700 });
     const start = performance.now();
-    const child = spawn(criuBinary, args, { cwd: imagePath, stdio: 'ignore' });
+    const child = spawn(criuBinary, args, {
+      cwd: imagePath,
+      stdio: 'ignore',
+      detached: true,
+    });
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     if (duration === undefined) {
       await gone;
@@ -113,7 +117,7 @@ async function alone(bench: Bench, signal: 'SIGKILL' | 'SIGSTOP'): Promise<Alone
     }
     await sleep(bench.random() * duration * 1.1);
     if (child.exitCode !== null) continue;
-    send(child.pid ?? 0, signal);
+    send(child.pid, signal);
     result.injected++;
     // As long as a call of ours would get: its `timeoutMs`, and two seconds.
     const { gone: lost, damages } = await target.examine(
@@ -125,8 +129,9 @@ async function alone(bench: Bench, signal: 'SIGKILL' | 'SIGSTOP'): Promise<Alone
       const short = harm.replace(/\d+/g, 'N').replace(/:.*/, '');
       result.how[short] = (result.how[short] ?? 0) + 1;
     }
-    continueAll([child.pid ?? 0]);
-    send(child.pid ?? 0, 'SIGKILL');
+    send(child.pid, 'SIGCONT');
+    // With what it has started, which nobody else would end.
+    sendToGroup(child.pid, 'SIGKILL');
     await gone;
     await bench.drop(target);
     await rm(imagePath, { recursive: true, force: true });

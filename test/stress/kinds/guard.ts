@@ -18,7 +18,7 @@ function plan(
     target,
     at,
     mustSucceed: true,
-    inject: ({ subject }) => send(subject.guard ?? 0, signal),
+    inject: ({ subject }) => send(subject.guard, signal),
   };
 }
 
@@ -42,7 +42,7 @@ async function* stoppedForLong(bench: Bench): AsyncGenerator<Trial> {
     beyond: [],
     endMs: 0,
   };
-  send(guard ?? 0, 'SIGSTOP');
+  send(guard, 'SIGSTOP');
   for (let number = 1; number <= 120 && trial.losses.length === 0; number++) {
     const imagePath = bench.path('images');
     const options = { leaveRunning: true, imagePath, timeoutMs, ...target.options };
@@ -87,7 +87,7 @@ async function* killedBetween(bench: Bench): AsyncGenerator<Trial> {
     endMs: 0,
   };
   for (let round = 0; round < 5; round++) {
-    send(subject.guard ?? 0, 'SIGKILL');
+    send(subject.guard, 'SIGKILL');
     const imagePath = bench.path('images');
     const settled = await subject.call('dump', target.key, {
       leaveRunning: true,
