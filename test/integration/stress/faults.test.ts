@@ -10,12 +10,13 @@ afterAll(cleanUp);
 /** A minute of what `npm run test:stress` does: the kinds, with so many moments at random of each. */
 const short: Readonly<Record<string, number>> = {
   'criu-killed': 1,
-  'node-killed': 1,
+  'criu-stopped': 1,
   'node-killed-any': 5,
   'no-space': 1,
-  'worker-ended': 5,
-  exit: 5,
-  'time-over': 5,
+  'no-descriptor': 1,
+  'worker-ended': 3,
+  exit: 3,
+  'time-over': 3,
 };
 
 test.each(Object.entries(short))('nothing is lost or left behind: %s', async (name, rounds) => {

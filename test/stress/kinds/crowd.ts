@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { criuBinary } from '../../helpers/paths.js';
+import { criuBinary, environmentWithCriu } from '../../helpers/paths.js';
 import { run, sleep } from '../../helpers/system/exec.js';
 import type { Bench } from '../bench.js';
-import type { Kind } from '../kind.js';
+import type { Alone, Kind } from '../kind.js';
 import { type Performance, Subject } from '../subject.js';
-import { startTarget, type Target } from '../targets.js';
+import { frozenState, startTarget, type Target } from '../targets.js';
 import type { Trial } from '../trial.js';
 
 const processes = 3;
@@ -60,7 +60,9 @@ async function crowd(
     prepared.push(imagePath);
   }
   const part = async (number: number): Promise<Part> => {
-    const what = mix[Math.floor(bench.random() * mix.length)] ?? 'dump';
+    const chosen = mix[Math.floor(bench.random() * mix.length)] ?? 'dump';
+    const [toRestore] = chosen === 'restore' ? prepared.splice(0, 1) : [];
+    const what = chosen === 'restore' && toRestore === undefined ? 'dump' : chosen;
     const subject = subjects[number % subjects.length] as Subject;
     const inWorker = number % 3 === 0;
     const imagePath = bench.path(what);
@@ -81,7 +83,6 @@ async function crowd(
       return { what, imagePath, said, ok: settled.ok };
     };
     await sleep(bench.random() * 20);
-    const [toRestore] = what === 'restore' ? prepared.splice(0, 1) : [];
     if (what === 'runc') {
       const { code, stderr } = (await container.container?.runc(
         '--criu',
@@ -121,6 +122,7 @@ async function crowd(
     const isSaved = spent.includes(target);
     if (gone && !isSaved) trial.losses.push(`a ${target.kind} is gone`);
     trial.losses.push(...damages.map((damage) => `a ${target.kind}: ${damage}`));
+    target.thaw();
   }
   for (const target of spent) await target.end();
   for (const subject of subjects) {
@@ -132,7 +134,46 @@ async function crowd(
   return trial;
 }
 
+/** `runc checkpoint` four times at once of one container, without any of us. */
+async function alone(bench: Bench): Promise<Alone> {
+  const result: Alone = { injected: 0, harmed: 0, how: {} };
+  const target = await startTarget('container', 4);
+  const { container, cgroup = '' } = target;
+  try {
+    for (let round = 0; container && round < Math.ceil(bench.rounds / 5); round++) {
+      const images = Array.from({ length: 4 }, () => bench.path('runc'));
+      const one = async (imagePath: string): Promise<boolean> => {
+        await sleep(bench.random() * 20);
+        const args = ['checkpoint', '--leave-running', '--image-path', imagePath, container.id];
+        return run('runc', ['--root', container.stateRoot, ...args], {
+          env: environmentWithCriu(),
+          cwd: container.directory,
+          stdio: 'ignore',
+          timeoutMs: 15_000,
+        }).then(
+          () => true,
+          () => false,
+        );
+      };
+      const ended = await Promise.all(images.map(one));
+      const harms = [
+        ...(ended.includes(false) ? ['runc does not end'] : []),
+        ...(frozenState(cgroup) === undefined ? [] : ['its cgroup is FROZEN']),
+      ];
+      result.injected++;
+      if (harms.length > 0) result.harmed++;
+      for (const harm of harms) result.how[harm] = (result.how[harm] ?? 0) + 1;
+      target.thaw();
+      for (const path of images) await rm(path, { recursive: true, force: true });
+    }
+  } finally {
+    await target.end();
+  }
+  return result;
+}
+
 export const crowdKind: Kind = {
+  alone,
   name: 'crowd',
   what: '1 to 32 operations at once, mixed, from threads and processes, with runc checkpoint among them',
   async *run(bench) {
