@@ -11,7 +11,9 @@ function namesWithTest(): Set<string> {
   for (const file of readdirSync(integrationTests, { encoding: 'utf8', recursive: true })) {
     if (!file.endsWith('.test.ts')) continue;
     const source = readFileSync(join(integrationTests, file), 'utf8');
-    for (const [, one, several] of source.matchAll(/^ *optionTest\(\s*(?:'(\w+)'|\[([^\]]+)\])/gm)) {
+    for (const [, one, several] of source.matchAll(
+      /^ *optionTest\(\s*(?:'(\w+)'|\[([^\]]+)\])/gm,
+    )) {
       if (one !== undefined) names.add(one);
       for (const [, name] of (several ?? '').matchAll(/'(\w+)'/g)) names.add(name ?? '');
     }
