@@ -39,6 +39,11 @@ export class Deadline {
     this.#bounds = bounds;
   }
 
+  /** How far the operation has come, as far as it was asked about its end. */
+  get stage(): Stage {
+    return this.#stage;
+  }
+
   /** Whether the operation can be given up at all. */
   get isBounded(): boolean {
     const { signal, timeoutMs } = this.#bounds;
@@ -137,8 +142,8 @@ export class Deadline {
     step: Promise<T>,
     undo: (value: T) => unknown = () => {},
   ): Promise<T> {
-    if (!this.isBounded) return step;
     this.#stage = stage;
+    if (!this.isBounded) return step;
     let gaveUp = false;
     let giveUp = (): void => {};
     const givenUp = new Promise<never>((_resolve, reject) => {
@@ -214,7 +219,7 @@ export async function withDeadline<T>(
     deadline.check('start');
     return await deadline.settled(run(deadline));
   } catch (error) {
-    throw namedBy(operation, error);
+    throw namedBy(operation, error, deadline.stage);
   } finally {
     end();
   }

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Finding } from './finding.js';
 import {
   inspected,
@@ -39,6 +40,7 @@ export const errorCodes = [
   'ERR_CONTAINER_BUSY',
   'ERR_RUNTIME_NOT_FOUND',
   'ERR_RUNTIME_FAILED',
+  'ERR_SYSTEM_ERROR',
 ] as const;
 
 /** One of {@link errorCodes}. */
@@ -332,10 +334,25 @@ export async function inOperation<T>(operation: Operation, run: () => Promise<T>
   }
 }
 
-/** The error with which a call fails, for that of something inside of it. */
-export function namedBy(operation: Operation, error: unknown): unknown {
-  const isNamed = !(error instanceof CriuError) || error.operation === operation;
-  return isNamed ? error : error.with({ operation });
+/**
+ * The error with which a call fails, for that of something inside of it. A failed system call that
+ * nobody expected where it was made, as when there is no descriptor left, gets its code here.
+ *
+ * @param stage - How far the call came, where that is known.
+ */
+export function namedBy(operation: Operation, error: unknown, stage?: Stage): unknown {
+  if (error instanceof CriuError) {
+    return error.operation === operation ? error : error.with({ operation });
+  }
+  const code = errnoOf(error);
+  const errno = code === undefined ? undefined : errnoNumber(code);
+  if (errno === undefined) return error;
+  const message = `The ${operation} failed, because a system call did: ${reason(error)}`;
+  return new CriuError('ERR_SYSTEM_ERROR', message, { operation, stage, errno, cause: error });
+}
+
+function errnoNumber(code: string): number | undefined {
+  return (constants.errno as Readonly<Record<string, number>>)[code];
 }
 
 /** Node's `code` of a failed system call. */

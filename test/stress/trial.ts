@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { errorCodes } from '../../lib/base/errors.js';
 import { sleep, until } from '../helpers/system/exec.js';
 import { type Bench, continueAll, livesOn, looksComplete } from './bench.js';
 import type { Performance, Request, Settled, Subject } from './subject.js';
@@ -24,6 +25,11 @@ export const boundMs = 2_000;
 const unboundedMs = 10_000;
 /** A machine that is busy may be late by this. */
 const slackMs = 300;
+
+/** Whether a call may fail with it: one of the package, or that it was aborted. */
+export function isOurCode(code: string | undefined): boolean {
+  return code === 'ABORT_ERR' || (errorCodes as readonly unknown[]).includes(code);
+}
 
 /** One fault in the middle of one call. */
 export interface Plan {
@@ -168,7 +174,7 @@ function judgeOutcome(
 ): void {
   if (settled?.error) {
     const { code, name, message } = settled.error;
-    if (!/^(ERR_(CRIU|CONTAINER|PROCESS|NOT|RUNTIME)_|ABORT_ERR$)/.test(code ?? '')) {
+    if (!isOurCode(code)) {
       trial.losses.push(`an error without a code of ours: ${name} ${code} ${message}`);
     }
     if (plan.mustSucceed) trial.losses.push(`was to succeed, and has not: ${code} ${message}`);

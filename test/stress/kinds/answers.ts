@@ -6,7 +6,7 @@ import { sleep } from '../../helpers/system/exec.js';
 import { type Bench, continueAll, looksComplete } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { compile } from '../programs.js';
-import { boundMs, type Trial } from '../trial.js';
+import { boundMs, isOurCode, type Trial } from '../trial.js';
 
 /** What `programs/fake_criu.c` can do. */
 const modes = [
@@ -85,7 +85,7 @@ async function answered(
     trial.losses.push(`the process has ended by it: ${subject.end}`);
   } else if (settled.ok) {
     trial.losses.push(`success${looksComplete(imagePath) ? '' : ' without images'}`);
-  } else if (!/^ERR_CRIU_/.test(settled.error?.code ?? '')) {
+  } else if (!isOurCode(settled.error?.code)) {
     trial.losses.push(`an error without a code of ours: ${settled.error?.message}`);
   }
   if (!isLively && subject.end === undefined) trial.losses.push('the event loop stands still');

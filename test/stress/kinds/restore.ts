@@ -4,7 +4,7 @@ import { allProcesses } from '../../helpers/system/process.js';
 import { type Bench, continueAll, livesOn, looksComplete } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { send } from '../subject.js';
-import { boundMs, type Trial } from '../trial.js';
+import { boundMs, isOurCode, type Trial } from '../trial.js';
 import { timeoutMs } from './common.js';
 
 const hooks = ['preRestore', 'postRestore', 'preResume', 'postResume'] as const;
@@ -62,7 +62,7 @@ async function restoreWith(
   trial.endMs = Math.max(0, performance.now() - due);
   if (outcome === 'pending') trial.losses.push('the call is pending 2 s after its end was due');
   const failed = outcome !== 'pending' && outcome !== undefined && !outcome.ok;
-  if (failed && !/^ERR_CRIU_|^ABORT_ERR/.test(outcome.error?.code ?? '')) {
+  if (failed && !isOurCode(outcome.error?.code)) {
     trial.losses.push(`an error without a code of ours: ${outcome.error?.message}`);
   }
   if (outcome === 'pending') {

@@ -15,7 +15,7 @@ import type { Kind } from '../kind.js';
 import { compile } from '../programs.js';
 import type { Request, Settled } from '../subject.js';
 import type { Target, TargetKind } from '../targets.js';
-import { boundMs, type Trial } from '../trial.js';
+import { boundMs, isOurCode, type Trial } from '../trial.js';
 
 const timeoutMs = 3_000;
 
@@ -48,11 +48,7 @@ async function callInWant(
   const settled = outcome === 'pending' ? undefined : outcome;
   if (outcome === undefined) trial.losses.push(`the process has ended by it: ${subject.end}`);
   const { code, name, message } = settled?.error ?? {};
-  if (
-    settled &&
-    !settled.ok &&
-    !/^(ERR_(CRIU|CONTAINER|PROCESS|NOT)_|ABORT_ERR)/.test(code ?? '')
-  ) {
+  if (settled && !settled.ok && !isOurCode(code)) {
     trial.losses.push(`an error without a code of ours: ${name} ${code} ${message}`);
   }
   return { trial, settled, target, imagePath: String(all.imagePath) };

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
@@ -185,6 +186,8 @@ test('every error of ours has its sentence in parts, others their message', () =
   expect(sentenceOf('thrown')).toBe('thrown');
 });
 
+const failed = (code: string): Error => Object.assign(new Error(`${code}: no`), { code });
+
 describe('a call', () => {
   test('names itself in a failure of what it called', async () => {
     for (const operation of ['features', undefined] as const) {
@@ -198,6 +201,23 @@ describe('a call', () => {
       expect(inner.operation).toBe(operation);
     }
   });
+
+  test.each([
+    [24, () => Promise.reject(failed('EMFILE'))],
+    [5, () => Promise.reject(failed('EIO'))],
+    [2, () => stat('/proc/self/none')],
+  ])(
+    'gives a system call that failed with errno %i a code, and keeps it as the cause',
+    async (errno, run) => {
+      const error = await inOperation('dump', run).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(CriuError);
+      expect(error).toMatchObject({ code: 'ERR_SYSTEM_ERROR', operation: 'dump', errno });
+      expect((error as CriuError).message).toMatch(
+        /^The dump failed, because a system call did: E/,
+      );
+      expect((error as CriuError).cause).toBeInstanceOf(Error);
+    },
+  );
 
   test('leaves its own failures, those of others and results as they are', async () => {
     for (const error of [
