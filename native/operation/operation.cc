@@ -174,8 +174,9 @@ void Operation::Run() {
     outcome_.failure = Failure(outcome_.stage, 0, error.what());
   }
   // A criu that has answered takes half a millisecond to end, for which nobody needs to wait;
-  // unless it has the sockets and locks of tasks that are gone, and that may be restored next.
-  if (worker_ && (!outcome_.success || request_.EndsTasks())) End(worker_.get());
+  // unless it has the sockets and locks of tasks that are gone, and that may be restored next. One
+  // that was to give the operation up may have been stopped, and would never end.
+  if (worker_ && (!outcome_.success || request_.EndsTasks() || IsCancelled())) End(worker_.get());
   relay_.reset();
   outcome_.cancelled = !outcome_.success && IsCancelled() && !was_stopped_;
   outcome_.timeline.ended = Now();
