@@ -210,6 +210,25 @@ test('a container that is being checkpointed is refused to another checkpoint', 
   await Promise.all([first, waiting]);
 });
 
+test('a lock that another user takes on the files of its cgroup does not hold a container up', async () => {
+  const container = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
+  const files = [container.freezerPath, join(container.freezerPath, 'cgroup.procs')];
+  const nobody = 65_534;
+  for (const file of files) {
+    const locker = spawn('flock', ['--no-fork', file, 'sh', '-c', 'echo locked; exec sleep 600'], {
+      uid: nobody,
+      gid: nobody,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    scope.defer(() => locker.kill('SIGKILL'));
+    await once(locker.stdout, 'data');
+  }
+  const { stateRoot } = container;
+  const options = { stateRoot, leaveRunning: true, freezer: 'cgroup' } as const;
+  await checkpoint(container.id, { ...options, imagePath: container.path('images') });
+  expect(container.freezer).toBe('THAWED');
+});
+
 test('the images of a container that is gone are not written over by another one', async () => {
   const [first, second] = [
     await startContainer(scope, { args: ['/workload', '-', 'idle'] }),

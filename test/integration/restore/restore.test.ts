@@ -1,4 +1,4 @@
-import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -209,6 +209,22 @@ describe('a restore that fails', () => {
       await restoreOk(scope, imagePath);
     },
   );
+
+  test.each<[string, (imagePath: string) => void]>([
+    ['belongs to another user', (imagePath) => chownSync(imagePath, 65_534, 65_534)],
+    ['may be written by a group', (imagePath) => chmodSync(imagePath, 0o770)],
+  ])('because its directory %s, and its owner is told', async (_what, spoil) => {
+    const idle = await startWorkload(scope, ['idle']);
+    const imagePath = await dumpAway(scope, idle);
+    spoil(imagePath);
+    const error = await restoreFails(imagePath);
+    expect(error).toMatchObject({ code: 'ERR_UNTRUSTED_PATH', operation: 'restore' });
+    expect(error.message).toContain(imagePath);
+    expect(processState(idle.pid)).toBeUndefined();
+    chownSync(imagePath, 0, 0);
+    chmodSync(imagePath, 0o700);
+    await restoreOk(scope, imagePath);
+  });
 
   test('because a file is gone leaves nothing behind', async () => {
     const directory = await scope.directory();
