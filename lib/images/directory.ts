@@ -52,6 +52,12 @@ export interface OutputDirectory {
    * @param logs - Names of all logs that the operation may have written.
    */
   discard(kept: readonly string[], logs?: readonly string[]): Promise<void>;
+  /**
+   * Closes it, but for a copy that criu gets, so that the lock is criu's from then on.
+   *
+   * @returns that copy, a descriptor of the addon.
+   */
+  handOver(): number;
   close(): void;
 }
 
@@ -338,7 +344,7 @@ function output(
   real: string,
   fd: number,
   closeFd: () => void = () => closeSync(fd),
-): Pick<OutputDirectory, 'path' | 'fd' | 'file' | 'write' | 'close'> {
+): Pick<OutputDirectory, 'path' | 'fd' | 'file' | 'write' | 'handOver' | 'close'> {
   let isOpen = true;
   const file = (name: string): string => join(isOpen ? `/proc/self/fd/${fd}` : real, name);
   return {
@@ -353,6 +359,12 @@ function output(
       } catch (cause) {
         cannotWrite('imagePath', path)(cause as NodeJS.ErrnoException);
       }
+    },
+    handOver: () => {
+      const copy = nativeAddon().duplicate(fd);
+      isOpen = false;
+      closeFd();
+      return copy;
     },
     // Nothing is left to be written to a directory, so that closing it waits for nobody.
     close: () => {

@@ -59,6 +59,11 @@ export interface NativeRequest {
   freezer?: NativeFreezer;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
   joinsSession?: boolean;
+  /**
+   * A descriptor of `duplicate`, which only criu has from its start on, and with it the lock of what is
+   * open there. Only for `dumpSelf`.
+   */
+  handedOver?: number;
   /** CRIU need not wait for us at its notifications. Only for `dump`. */
   goesOn?: boolean;
   /**
@@ -240,6 +245,8 @@ export interface NativeAddon {
   lock(fd: number, shared: boolean): boolean;
   /** Gives it back at once, whatever copies of the descriptor there are. */
   unlock(fd: number): void;
+  /** A copy of a descriptor, which is closed by the addon when it is given to `start` as `handedOver`. */
+  duplicate(fd: number): number;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
   /**

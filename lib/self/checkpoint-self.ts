@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
 import { withScope } from '../base/scope.js';
@@ -155,8 +155,6 @@ async function save(
       logs,
       lock: lockOf(request),
     });
-    // A descriptor of ours would be in the images, and has no need to be.
-    if (takesPath) outputs.images.close();
     try {
       return await askCriu(request, installation, outputs, takesPath);
     } catch (error) {
@@ -174,18 +172,22 @@ async function askCriu(
 ): Promise<Result> {
   const { criu, options, deadline } = request;
   const { images } = outputs;
+  const environment = await criuEnvironment();
+  // It is in the images, and must not have the lock.
+  const directory = takesPath ? undefined : await open(images.file(''));
   deadline.check('request');
   const outcome = await runNative(
     {
       verb: 'dumpSelf',
       ...installation,
-      environment: await criuEnvironment(),
-      fields: { ...toFields(options), ...directoryField(images, takesPath) },
+      environment,
+      fields: { ...toFields(options), ...directoryField(images, directory) },
       standby: criu.standby,
+      handedOver: images.handOver(),
     },
     new HookRunner(dumpHooks, {}, 0, false, deadline),
     deadline,
-  );
+  ).finally(() => directory?.close());
   if (!outcome.success) throw await failure(request, outcome, outputs);
   const { restored } = outcome;
   const stats = restored ? undefined : await statsIn(images);
@@ -198,8 +200,10 @@ async function askCriu(
   };
 }
 
-function directoryField(images: OutputDirectory, takesPath: boolean): CriuFields {
-  return takesPath ? { images_dir_fd: -1, images_dir: images.path } : { images_dir_fd: images.fd };
+function directoryField(images: OutputDirectory, directory: FileHandle | undefined): CriuFields {
+  return directory === undefined
+    ? { images_dir_fd: -1, images_dir: images.path }
+    : { images_dir_fd: directory.fd };
 }
 
 async function statsIn(images: OutputDirectory): Promise<DumpStats | undefined> {

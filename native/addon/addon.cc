@@ -64,6 +64,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("resolveInRoot", &Addon::Resolve),
                              InstanceMethod("makeDirectory", &Addon::MakeDirectory),
                              InstanceMethod("closeDescriptor", &Addon::CloseDescriptor),
+                             InstanceMethod("duplicate", &Addon::Duplicate),
                              InstanceMethod("lock", &Addon::Lock),
                              InstanceMethod("unlock", &Addon::Unlock),
                          });
@@ -102,6 +103,14 @@ class Addon : public Napi::Addon<Addon> {
     auto names = Napi::Array::New(info.Env(), rows.size());
     for (uint32_t i = 0; i < rows.size(); ++i) names[i] = std::string(rows[i].name);
     return names;
+  }
+
+  Napi::Value Duplicate(const Napi::CallbackInfo& info) {
+    UniqueFd copy = UniqueFd::Duplicate(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
+    if (!copy.valid()) {
+      throw ToError(info.Env(), Failure::System("request", "cannot copy a descriptor"));
+    }
+    return Napi::Number::New(info.Env(), copy.Release());
   }
 
   void Unlock(const Napi::CallbackInfo& info) {

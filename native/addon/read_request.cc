@@ -139,9 +139,11 @@ Request ReadRequest(const Napi::Object& object) {
   const auto* found = std::ranges::find(kVerbs, verb, &decltype(kVerbs)::value_type::first);
   if (found == kVerbs.end()) throw Mistyped(object.Env(), "verb", "a request that CRIU knows");
   request.verb = found->second;
+  request.handed_over = UniqueFd(static_cast<int>(Read<int64_t>(object, "handedOver", -1)));
   request.worker = ReadWorkerSettings(object);
   ReadOptions(Read<Napi::Object>(object, "fields"), &request);
   request.extras.is_detached = request.verb == Verb::kDumpSelf;
+  if (request.handed_over.valid()) request.extras.inherited.push_back(request.handed_over.get());
   request.extras.joins_session = Read<bool>(object, "joinsSession", false);
   const auto status_fd = Read<int64_t>(object, "statusFd", -1);
   if (status_fd >= 0) request.status_fd = Hold(status_fd, "statusFd");

@@ -165,6 +165,7 @@ void Operation::Run() {
     worker_ = request_.extras.none() ? request_.standby->workers()->Take(request_.worker)
                                      : std::make_unique<Worker>(request_.worker, request_.extras);
     if (relay_) relay_->criu_end().Reset();
+    request_.handed_over.Reset();
     outcome_.timeline.worker_ready = Now();
     RunRequest(worker_.get());
   } catch (const Failure& failure) {

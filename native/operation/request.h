@@ -31,6 +31,7 @@ struct Request {
   WorkerExtras extras;
   std::vector<Option> options;
   std::vector<UniqueFd> held;  // what criu opens as /proc/<our pid>/fd/N until it has answered
+  UniqueFd handed_over;        // closed here when criu has it
   UniqueFd status_fd;
   std::set<std::string> asked;           // notifications that JavaScript has a say in
   std::set<std::string> told;            // those that it is only told of

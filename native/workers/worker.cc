@@ -22,28 +22,36 @@ namespace {
 constexpr int kSocketInChild = 3;
 static_assert(Worker::kFirstInherited == kSocketInChild + 1);
 
+void Inherit(const WorkerExtras& extras, SpawnSettings* spawn) {
+  for (int number = Worker::kFirstInherited; const int fd : extras.inherited) {
+    spawn->descriptors.emplace_back(fd, number++);
+  }
+}
+
 }  // namespace
 
 Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
   if (!settings.service.empty()) {
     Connect(settings.service);
   } else if (extras.is_detached) {
-    StartDetached(settings);
+    StartDetached(settings, extras);
   } else {
     Start(settings, extras);
   }
 }
 
-void Worker::StartDetached(const WorkerSettings& settings) {
+void Worker::StartDetached(const WorkerSettings& settings, const WorkerExtras& extras) {
   SocketPair pair = MakeSocketPair("spawn");
   const std::string program = BesideAddon("criu_detach");
+  SpawnSettings spawn{
+      .stage = "spawn",
+      .program = program,
+      .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
+      .environment = settings.environment,
+      .descriptors = {{pair.theirs.get(), kSocketInChild}}};
+  Inherit(extras, &spawn);
   // It ends at once, and is waited for when this scope ends.
-  const Child starter(
-      {.stage = "spawn",
-       .program = program,
-       .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
-       .environment = settings.environment,
-       .descriptors = {{pair.theirs.get(), kSocketInChild}}});
+  const Child starter(spawn);
   socket_ = std::move(pair.ours);
 }
 
@@ -91,9 +99,7 @@ void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   if (extras.joins_session && isatty(STDIN_FILENO) != 0) {
     spawn.descriptors.emplace_back(STDIN_FILENO, STDIN_FILENO);
   }
-  for (int number = kFirstInherited; const int fd : extras.inherited) {
-    spawn.descriptors.emplace_back(fd, number++);
-  }
+  Inherit(extras, &spawn);
   child_ = Child(spawn);
   socket_ = std::move(pair.ours);
   output_ = std::move(output);

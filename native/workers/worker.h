@@ -72,7 +72,7 @@ class Worker {
 
  private:
   void Start(const WorkerSettings& settings, const WorkerExtras& extras);
-  void StartDetached(const WorkerSettings& settings);
+  void StartDetached(const WorkerSettings& settings, const WorkerExtras& extras);
   void Connect(const std::string& service);
 
   Child child_;

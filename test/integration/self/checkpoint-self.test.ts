@@ -2,18 +2,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { checkpointSelf } from '../../helpers/api.js';
+import { checkpointSelf, dump } from '../../helpers/api.js';
 import { restoreOk } from '../../helpers/criu/restored.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { distCli, projectRoot } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { run, runOk, until } from '../../helpers/system/exec.js';
+import { linkTarget } from '../../helpers/system/link.js';
 import { nodeMajors, nodeProgram } from '../../helpers/system/nodes.js';
-import { allProcesses, isAlive, type ProcessState } from '../../helpers/system/process.js';
+import {
+  allProcesses,
+  isAlive,
+  type ProcessState,
+  startWorkload,
+} from '../../helpers/system/process.js';
 
 const scope = useScope();
-beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'script'));
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc', 'script'));
 // What is downloaded for them takes as long as the network does.
 beforeAll(() => Promise.all(nodeMajors.map(nodeProgram)), 600_000);
 
@@ -239,6 +245,35 @@ describe('checkpointSelf refuses, and the process goes on, for', () => {
     expect(said).toMatch(/ERR_CRIU_IMAGES_DIR/);
   });
 });
+
+test('the directory is locked for as long as criu writes to it', async () => {
+  const where = await place();
+  const other = await startWorkload(scope, ['idle']);
+  const intrude = (): Promise<unknown> =>
+    dump(other.pid, { imagePath: where.imagePath, existing: 'reuse' });
+  const isOpenIn = (pid: number): boolean =>
+    descriptorsOf(pid).some((target) => target === where.imagePath);
+  start(where, { leaveRunning: true });
+  const criu = await until('criu has the directory', () => {
+    const found = [...allProcesses()].find(({ name, pid }) => name === 'criu' && isOpenIn(pid));
+    if (found !== undefined) process.kill(found.pid, 'SIGSTOP');
+    return found?.pid;
+  });
+  await expect(intrude()).rejects.toMatchObject({ code: 'ERR_CRIU_IMAGES_DIR' });
+  process.kill(criu, 'SIGCONT');
+  const { events: list } = await afterAnswer(where);
+  expect(list.at(-1)).toBe('restored false with stats');
+  expect(isAlive(other.pid)).toBe(true);
+});
+
+/** What the descriptors of a process lead to; nothing when it has ended. */
+function descriptorsOf(pid: number): (string | undefined)[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => linkTarget(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    return [];
+  }
+}
 
 test('checkpointSelf refuses bad options before it touches anything', async () => {
   for (const options of [
