@@ -5,8 +5,8 @@ import { checkPid } from './base/numbers.js';
 import { sentence, toApi } from './base/sentence.js';
 import { ContainerCgroups } from './container/cgroups.js';
 import { containerFields } from './container/fields.js';
+import { findContainer } from './container/find.js';
 import type { Container } from './container/state/container.js';
-import { findContainer } from './container/state/find.js';
 import { requireCheckpointable } from './container/state/status.js';
 import { defaultCriu } from './criu/criu.js';
 import { realHost } from './linux/host.js';
@@ -64,8 +64,13 @@ async function explainProcess(pid: number, options: DumpOptions): Promise<Findin
 }
 
 async function explainContainer(id: string, options: CheckpointOptions): Promise<Finding[]> {
-  const { stateRoot, criu = defaultCriu(), ...checked } = validateOptions('checkpoint', options);
-  const container = await findContainer(id, { root: stateRoot });
+  const {
+    stateRoot,
+    engine,
+    criu = defaultCriu(),
+    ...checked
+  } = validateOptions('checkpoint', options);
+  const container = await findContainer(id, { root: stateRoot, engine });
   await requireCheckpointable(container, realHost);
   const preDump = checked.preDump === true;
   const { fields } = await containerFields(container, { preDump });

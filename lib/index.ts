@@ -12,6 +12,11 @@ export {
 export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
 export type { Stage } from './base/stage.js';
 export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
+export {
+  type ContainerList,
+  type ListedContainer,
+  listContainers,
+} from './container/list.js';
 export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
 export { Criu } from './criu/criu.js';
 export type {
@@ -41,6 +46,7 @@ export type {
 } from './iteration/result.js';
 export type { PageServer } from './options/address.js';
 export type { CgroupRoot } from './options/cgroup-root.js';
+export { type EngineName, engineNames } from './options/engine-names.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
 export type * from './options/types.js';

@@ -35,6 +35,7 @@ export const errorCodes = [
   'ERR_NOT_CHECKPOINTABLE',
   'ERR_NOT_RESTORABLE',
   'ERR_CONTAINER_NOT_FOUND',
+  'ERR_CONTAINER_AMBIGUOUS',
   'ERR_CONTAINER_STATE',
   'ERR_CONTAINER_CORRUPT',
   'ERR_CONTAINER_BUSY',
@@ -51,6 +52,7 @@ export type Operation =
   | 'check'
   | 'version'
   | 'features'
+  | 'listContainers'
   | 'checkpoint'
   | 'dump'
   | 'preDump'

@@ -49,7 +49,8 @@ interface Invocation extends Settings {
 export interface Command {
   name: string;
   summary: string;
-  argument: Argument;
+  /** None for a command that takes no argument. */
+  argument?: Argument;
   /** Without `--help`. */
   flags: readonly Flag[];
   /** What stands below the usage in its help, line by line. */
@@ -73,7 +74,7 @@ export async function invoke(
 ): Promise<void> {
   const { values, rest } = parseFlags(args, [...command.flags, helpFlag], {
     outer: settings.globalFlags,
-    stopAtArgument: command.argument.isProgram === true,
+    stopAtArgument: command.argument?.isProgram === true,
   });
   if (values.get(helpFlag.name) === true) {
     settings.outside.stdout.write(commandHelp(command));
@@ -83,7 +84,7 @@ export async function invoke(
     if (!isRequired || lastOf(values.get(name))) continue;
     throw new UsageError(`Expected --${name} ${placeholder} for ${command.name}`);
   }
-  const isReplaced = values.has(command.argument.instead?.name ?? '');
+  const isReplaced = values.has(command.argument?.instead?.name ?? '');
   checkArguments(command, rest, isReplaced);
   const [argument = '', ...others] = rest;
   await command.run({ ...settings, values, argument, rest: others });
@@ -104,19 +105,26 @@ export function commandHelp(command: Command): string {
   ]);
 }
 
-function usage({ name, flags, argument: { placeholder, instead } }: Command): string[] {
+function usage({ name, flags, argument }: Command): string[] {
   const required = flags.filter(({ isRequired }) => isRequired).map(flagTerm);
   const optional = required.length < flags.length ? ['[options]'] : [];
   const line = ['libcriu [global options]', name, ...required, ...optional].join(' ');
+  if (argument === undefined) return [line];
+  const { placeholder, instead } = argument;
   return [placeholder, ...(instead ? [flagTerm(instead)] : [])].map((last) => `${line} ${last}`);
 }
 
 function checkArguments(
-  { name, argument: { meaning, instead, isProgram } }: Command,
+  { name, argument }: Command,
   args: readonly string[],
   isReplaced: boolean,
 ): void {
   const given = args.map(quoted).join(', ');
+  if (argument === undefined) {
+    if (args.length === 0) return;
+    throw new UsageError(`Expected no argument for ${name} but received ${given}`);
+  }
+  const { meaning, instead, isProgram } = argument;
   if (isReplaced) {
     if (args.length === 0) return;
     throw new UsageError(`Expected no argument beside --${instead?.name} but received ${given}`);

@@ -14,6 +14,7 @@ import {
 } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
 import { explainCommand } from './commands/explain.js';
+import { listCommand } from './commands/list.js';
 import { restoreCommand } from './commands/restore.js';
 import { runCommand } from './commands/run.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
@@ -23,6 +24,7 @@ import { Log, type LogFormat, type Sink } from './messages.js';
 const commands: readonly Command[] = [
   checkpointCommand,
   explainCommand,
+  listCommand,
   runCommand,
   restoreCommand,
 ];
@@ -35,8 +37,8 @@ const globalFlags: readonly Flag[] = [
     name: 'root',
     placeholder: 'DIR',
     help:
-      'directory where the runtime keeps the state of containers (default: /run/runc, then ' +
-      '/run/crun; rootless, those of $XDG_RUNTIME_DIR)',
+      'directory where the runtime keeps the state of containers (default: those of runc, crun, ' +
+      'docker, podman, containerd and CRI-O)',
   },
   // Callers of runc pass these two flags with every command.
   { name: 'systemd-cgroup', help: "taken for runc's sake; the container's state tells" },

@@ -17,16 +17,18 @@ import type { DumpResult } from '../process/dump-result.js';
 import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
+import { warnOfEngine } from './engines/after-kill.js';
 import { containerFields } from './fields.js';
+import { findContainer } from './find.js';
 import { requireTrustedHooks } from './poststop.js';
+import { parseReference } from './reference.js';
 import type { Container } from './state/container.js';
-import { findContainer } from './state/find.js';
 import { validateId } from './state/id.js';
 import { readStatus, requireCheckpointable, untilStarted } from './state/status.js';
 
 /** What a checkpoint has to tell. */
 export interface CheckpointResult extends DumpResult {
-  /** The id that was asked for. */
+  /** Its whole id, whatever it was asked for by. */
   containerId: string;
 }
 
@@ -56,25 +58,32 @@ async function runCheckpoint(
   const start = performance.now();
   const {
     stateRoot,
+    engine,
     criu = defaultCriu(),
     ...dumpOptions
   } = validateOptions('checkpoint', options);
-  validateId(id);
+  if (stateRoot === undefined) parseReference(id, engine);
+  else validateId(id);
   requireRoot('checkpoint');
   return await withDeadline('checkpoint', dumpOptions, async (deadline) => {
-    const container = await deadline.bound('container', findContainer(id, { root: stateRoot }));
+    const container = await deadline.bound(
+      'container',
+      findContainer(id, { root: stateRoot, engine }),
+    );
     const request = { container, criu, options: dumpOptions, deadline, statusReady };
     return await withScope(async (scope) => {
       await lockContainer(scope, request);
       await deadline.bound('container', requireCheckpointable(container, realHost));
-      if (endsContainer(dumpOptions)) {
-        await deadline.bound('container', requireTrustedHooks(container));
-      }
-      const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends: endsContainer(dumpOptions) };
+      const ends = endsContainer(dumpOptions);
+      if (ends) await deadline.bound('container', requireTrustedHooks(container));
+      const foreseen = ends ? await deadline.bound('container', warnOfEngine(container)) : [];
+      const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends };
       const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
-      const result = await dumpContainer(request, cgroups, realHost);
+      const dumped = await dumpContainer(request, cgroups, realHost);
+      const result = await endContainer(request, cgroups, dumped);
       return {
-        ...(await endContainer(request, cgroups, result)),
+        ...result,
+        warnings: [...foreseen, ...result.warnings],
         durationMs: performance.now() - start,
       };
     });
@@ -85,7 +94,7 @@ async function runCheckpoint(
 interface ContainerRequest {
   container: Container;
   criu: Criu;
-  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'criu'>;
+  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'engine' | 'criu'>;
   deadline: Deadline;
   statusReady: () => void;
 }

@@ -18,8 +18,9 @@ import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { defaultStateRoots } from './engines/state-roots.js';
+import { findContainer } from './find.js';
 import { findRuntime } from './runtime.js';
-import { crunStateRoot, findContainer, runcStateRoot } from './state/find.js';
 import { validateId } from './state/id.js';
 
 /** What the restore of a container has to tell. */
@@ -146,10 +147,7 @@ async function runRuntime(
 
 /** Where the runtime would keep the container's state, and has none of that id. */
 async function missingStates(id: string, { stateRoot }: Settings): Promise<readonly string[]> {
-  const roots =
-    stateRoot === undefined
-      ? [await runcStateRoot(realHost), crunStateRoot(realHost)]
-      : [resolve(stateRoot)];
+  const roots = stateRoot === undefined ? await defaultStateRoots(realHost) : [resolve(stateRoot)];
   return roots.map((root) => join(root, id)).filter((path) => !existsSync(path));
 }
 

@@ -2,6 +2,8 @@ import { statfsSync } from 'node:fs';
 
 /** Where the machine's state is read from. Tests put a made tree in the place of `/proc`. */
 export interface Host {
+  /** What stands before `/etc` and `/run` in a path; empty on a real machine. */
+  readonly systemRoot: string;
   /** `/proc`. */
   readonly procRoot: string;
   /** `/sys/fs/cgroup`. */
@@ -20,6 +22,7 @@ const cgroup2SuperMagic = 0x63677270;
 
 /** The machine that this process runs on. */
 export const realHost: Host = {
+  systemRoot: '',
   procRoot: '/proc',
   cgroupRoot: '/sys/fs/cgroup',
   runRoot: '/run/libcriu',

@@ -1,6 +1,7 @@
 // The one place where an option is named: types, validation, CLI flags, help, the request's fields
 // and the table of docs/options.md are made of it. scripts/generate/table.mjs compiles this file with
 // schema.ts alone, so it imports nothing else.
+import { engineNames } from './engine-names.js';
 import type { Call, CoreField, OptionRow } from './schema.js';
 
 const all: readonly Call[] = ['checkpoint', 'dump', 'preDump'];
@@ -764,6 +765,16 @@ export const optionTable: readonly OptionRow[] = [
     otherwise: "runc's state root, then crun's",
     help: 'directory where the runtime keeps the state of its containers',
     source: 'runc --root',
+  },
+  {
+    name: 'engine',
+    type: 'enum',
+    calls: ['checkpoint'],
+    flag: 'engine',
+    values: engineNames,
+    otherwise: 'all that are known',
+    help: 'engine whose container is meant, where several have one of that name',
+    source: 'libcriu',
   },
   {
     name: 'criu',

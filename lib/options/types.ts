@@ -544,6 +544,13 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
    * @remarks runc --pre-dump, CRIU pre-dump
    */
   preDump?: boolean | undefined;
+  /**
+   * Engine whose container is meant, where several have one of that name.
+   *
+   * @defaultValue all that are known
+   * @remarks libcriu
+   */
+  engine?: 'docker' | 'podman' | 'containerd' | 'cri-o' | 'runc' | 'crun' | undefined;
 }
 
 /** Options of `dump`. */

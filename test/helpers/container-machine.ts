@@ -3,8 +3,8 @@ import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { findContainer } from '../../lib/container/find.js';
 import type { Container, ContainerHook } from '../../lib/container/state/container.js';
-import { findContainer } from '../../lib/container/state/find.js';
 import { splitDevice } from '../../lib/linux/device.js';
 import type { Host } from '../../lib/linux/host.js';
 
@@ -78,6 +78,7 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
     directory,
     root,
     host: {
+      systemRoot: directory,
       procRoot,
       cgroupRoot,
       runRoot: join(directory, 'run-libcriu'),

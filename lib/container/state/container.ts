@@ -13,6 +13,8 @@ export interface ContainerNamespace {
 
 /** A mount of the container's configuration. */
 interface ContainerMount {
+  /** A path for a bind mount. */
+  readonly source: string;
   readonly destination: string;
   /** `bind`, `cgroup` or a file system type. */
   readonly type: string;

@@ -53,6 +53,7 @@ export async function parseCrunState(
       .get('mounts')
       .list()
       .map((entry) => ({
+        source: entry.get('source').optionalString(),
         destination: entry.get('destination').string(),
         // To crun it is the options that make a bind mount, and not the type.
         type: isBind(entry) ? 'bind' : entry.get('type').optionalString(),

@@ -15,7 +15,8 @@ export function validateId(id: unknown): string {
   return id;
 }
 
-function badId(id: string): string | undefined {
+/** Why a text is no id; undefined for one that is. */
+export function badId(id: string): string | undefined {
   if (id === '') return 'it is empty';
   if (id === '.' || id === '..') return 'it is not a file name';
   if (!/^[A-Za-z0-9_+.-]+$/.test(id)) {

@@ -20,9 +20,7 @@ export class JsonValue {
     try {
       return new JsonValue(file, '', JSON.parse(text));
     } catch (cause) {
-      throw new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not whole JSON: ${reason(cause)}`, {
-        cause,
-      });
+      throw unreadable(file, 'JSON', cause);
     }
   }
 
@@ -60,6 +58,12 @@ export class JsonValue {
 
   optionalInteger(): number | undefined {
     return this.absent ? undefined : this.integer();
+  }
+
+  optionalBoolean(): boolean {
+    if (this.absent) return false;
+    if (typeof this.#value !== 'boolean') this.fail('true or false');
+    return this.#value;
   }
 
   /** An absent list is an empty one. */
@@ -125,6 +129,13 @@ export async function readStateFile(file: string): Promise<string | undefined> {
     }
     throw error;
   }
+}
+
+/** The error of a file whose text is cut off or of another form. */
+export function unreadable(file: string, form: 'JSON' | 'TOML', cause: unknown): CriuError {
+  return new CriuError('ERR_CONTAINER_CORRUPT', `${file} is not whole ${form}: ${reason(cause)}`, {
+    cause,
+  });
 }
 
 function notAFile(file: string): CriuError {

@@ -57,6 +57,7 @@ export function parseRuncState(stateRoot: string, id: string, text: string): Con
       .get('mounts')
       .list()
       .map((entry) => ({
+        source: entry.get('source').optionalString(),
         destination: entry.get('destination').string(),
         type: entry.get('device').optionalString(),
       })),

@@ -8,7 +8,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { beforeAll, expect } from 'vitest';
 import { type CheckpointOptions, Criu, checkpoint } from '../../helpers/api.js';
 import { dumpOk, fieldsReceived } from '../../helpers/criu/attempt.js';
@@ -59,6 +60,21 @@ optionTest('stateRoot', 'the container is looked for there and nowhere else', as
   });
   const { stateRoot } = container;
   const { pid } = await checkpoint(container.id, { stateRoot, imagePath, leaveRunning: true });
+  expect(pid).toBe(container.pid);
+});
+
+optionTest('engine', 'only its containers are looked for', async () => {
+  const container = await startContainer(scope, idle);
+  // A state root that is known without being named.
+  const known = join('/run/containerd/runc', container.id);
+  await mkdir(dirname(known), { recursive: true });
+  await symlink(container.stateRoot, known);
+  scope.defer(() => rm(known));
+  const options = { imagePath: container.path('images'), leaveRunning: true };
+  await expect(checkpoint(container.id, { ...options, engine: 'docker' })).rejects.toMatchObject({
+    code: 'ERR_CONTAINER_NOT_FOUND',
+  });
+  const { pid } = await checkpoint(container.id, { ...options, engine: 'runc' });
   expect(pid).toBe(container.pid);
 });
 

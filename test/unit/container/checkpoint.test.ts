@@ -16,7 +16,7 @@ afterEach(() => {
 });
 
 describe('checkpoint refuses', () => {
-  test.each(['', '..', 'a/b', 'a\0b', 'a\n'])('the id %j', async (id) => {
+  test.each(['', '..', 'a//b', 'a/b/c/d', 'a\0b', 'a\n'])('the id %j', async (id) => {
     expect(await refusal(id)).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
   });
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ContainerCgroups } from '../../../lib/container/cgroups.js';
 import { destroyContainer } from '../../../lib/container/destroy.js';
+import { findContainer } from '../../../lib/container/find.js';
 import type { Container } from '../../../lib/container/state/container.js';
-import { findContainer } from '../../../lib/container/state/find.js';
 import {
   init,
   type Machine,

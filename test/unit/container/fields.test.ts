@@ -3,8 +3,8 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { containerFields } from '../../../lib/container/fields.js';
+import { findContainer } from '../../../lib/container/find.js';
 import { goJson } from '../../../lib/container/go-json.js';
-import { findContainer } from '../../../lib/container/state/find.js';
 import { resolveInRoot } from '../../../lib/linux/secure-join.js';
 import { type Machine, makeMachine } from '../../helpers/container-machine.js';
 import { rejection } from '../../helpers/rejection.js';
@@ -242,6 +242,7 @@ describe('resolveInRoot', () => {
     await machine.container('runc-1.5.1-systemd');
     const container = await findContainer('web', machine, machine.host);
     const mounts = ['/absolute/sock', `${rootfs}/above/passwd`, '/loop/a'].map((destination) => ({
+      source: '',
       destination,
       type: 'bind',
     }));

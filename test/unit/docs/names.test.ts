@@ -130,7 +130,7 @@ function listedIn(help: string): string[] {
 }
 
 describe('the command', async () => {
-  const commands = ['checkpoint', 'explain', 'run', 'restore'];
+  const commands = ['checkpoint', 'explain', 'list', 'run', 'restore'];
   const global = listedIn(await helpOf('help'));
   const flags = new Map<string, string[]>();
   for (const command of commands) flags.set(command, listedIn(await helpOf('help', command)));
@@ -147,11 +147,14 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'run'])('docs/command.md has the own flags of %s, and no other', (name) => {
-    const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);
-    const own = (flags.get(name) ?? []).filter((flag) => flag !== 'help');
-    expect(sorted(rows)).toEqual(sorted(own));
-  });
+  test.each(['explain', 'list', 'run'])(
+    'docs/command.md has the own flags of %s, and no other',
+    (name) => {
+      const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);
+      const own = (flags.get(name) ?? []).filter((flag) => flag !== 'help');
+      expect(sorted(rows)).toEqual(sorted(own));
+    },
+  );
 
   test('docs/options.md has every flag of checkpoint', () => {
     const rows = table('docs/options.md', 'Options').rows.flatMap(([, cell = '']) => flagsIn(cell));

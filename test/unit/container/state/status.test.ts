@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { findContainer } from '../../../../lib/container/state/find.js';
+import { findContainer } from '../../../../lib/container/find.js';
 import { requireCheckpointable, untilStarted } from '../../../../lib/container/state/status.js';
 import { init, type Machine, makeMachine } from '../../../helpers/container-machine.js';
 import { rejection } from '../../../helpers/rejection.js';

@@ -2,19 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  crunStateRoot,
-  findContainer,
-  runcStateRoot,
-} from '../../../../lib/container/state/find.js';
-import type { Host } from '../../../../lib/linux/host.js';
-import { init, makeMachine } from '../../../helpers/container-machine.js';
-import { rejection } from '../../../helpers/rejection.js';
+import { findContainer } from '../../../lib/container/find.js';
+import { crunStateRoot, runcStateRoot } from '../../../lib/container/state/read.js';
+import type { Host } from '../../../lib/linux/host.js';
+import { init, makeMachine } from '../../helpers/container-machine.js';
+import { rejection } from '../../helpers/rejection.js';
 
 describe('the state root', () => {
   test('is /run/runc for root whatever the environment says', async () => {
     const { host } = await makeMachine();
-    const at = (change: Partial<Host>) => runcStateRoot({ ...host, ...change });
+    const at = (change: Partial<Host>) => runcStateRoot({ ...host, systemRoot: '', ...change });
     const env = { XDG_RUNTIME_DIR: '/run/user/7' };
     expect(await at({})).toBe('/run/runc');
     expect(await at({ env })).toBe('/run/runc');
@@ -23,7 +20,8 @@ describe('the state root', () => {
   });
 
   test('follows the environment for root in a user namespace', async () => {
-    const { host, write } = await makeMachine();
+    const { host: machine, write } = await makeMachine();
+    const host = { ...machine, systemRoot: '' };
     await write('proc/self/uid_map', '0 100000 65536\n');
     const env = { XDG_RUNTIME_DIR: '/run/user/7' };
     expect(await runcStateRoot({ ...host, env })).toBe('/run/user/7/runc');
@@ -31,7 +29,8 @@ describe('the state root', () => {
   });
 
   test('of crun follows the environment for root, too', async () => {
-    const { host } = await makeMachine();
+    const { host: machine } = await makeMachine();
+    const host = { ...machine, systemRoot: '' };
     expect(crunStateRoot(host)).toBe('/run/crun');
     expect(crunStateRoot({ ...host, env: { XDG_RUNTIME_DIR: '/run/user/0' } })).toBe(
       '/run/user/0/crun',
@@ -126,7 +125,9 @@ describe('findContainer', () => {
       configuredRootfs: 'rootfs',
       descriptorsJson: '["/dev/null","/var/lib/bundles/web.out","/var/lib/bundles/web.out"]',
     });
-    expect(container.mounts).toContainEqual({ type: 'bind', destination: '/mnt/host' });
+    expect(container.mounts).toContainEqual(
+      expect.objectContaining({ type: 'bind', destination: '/mnt/host' }),
+    );
     expect([...container.cgroupPaths]).toEqual(
       ['cpuset', 'cpu,cpuacct', 'devices', 'freezer', 'systemd', ''].map((controller) => [
         controller,
@@ -160,11 +161,12 @@ describe('findContainer', () => {
   });
 
   test('names both places when it looked in both', async () => {
-    const { host } = await makeMachine();
+    const { host, directory } = await makeMachine();
     const env = { XDG_RUNTIME_DIR: '/nowhere' };
     const error = await rejection(findContainer('libcriu-none', {}, { ...host, env }));
     expect(error.message).toBe(
-      'container does not exist: "libcriu-none" in /run/runc or /nowhere/crun',
+      `container does not exist: "libcriu-none" in ${directory}/run/runc, /nowhere/crun or a ` +
+        'directory of docker or containerd',
     );
   });
 

@@ -1,60 +1,31 @@
 import { lstat, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
-import { type ApiRemark, sentence, toApi } from '../../base/sentence.js';
-import { type Host, realHost } from '../../linux/host.js';
-import type { Container, ContainerState } from './container.js';
+import type { Host } from '../../linux/host.js';
+import type { ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
-import { validateId } from './id.js';
 import { readStateFile } from './json-value.js';
 import { parseRuncState, runcStateFile } from './runc.js';
-import { readStatus } from './status.js';
-
-/**
- * Finds a container by id.
- *
- * @param root the state root; by default runc's and then crun's
- */
-export async function findContainer(
-  id: string,
-  { root }: { root?: string | undefined } = {},
-  host: Host = realHost,
-): Promise<Container> {
-  validateId(id);
-  const roots =
-    root === undefined ? [await runcStateRoot(host), crunStateRoot(host)] : [resolve(root)];
-  for (const stateRoot of roots) {
-    const state = await readState(stateRoot, id, host);
-    if (state !== undefined) return { ...state, status: await readStatus(state, host) };
-  }
-  throw new CriuError(
-    'ERR_CONTAINER_NOT_FOUND',
-    sentence`container does not exist: ${JSON.stringify(id)} in ${roots.join(' or ')}${adviceOn(id)}`,
-  );
-}
-
-/** Digits are a good name of a container, but most likely they are meant as a pid. */
-function adviceOn(id: string): ApiRemark {
-  const isNumber = /^\d+$/.test(id);
-  return toApi(isNumber ? '; pass a number for a process, to dump(), explain() or iterate()' : '');
-}
 
 /** runc's rule: the real root looks in `/run/runc` whatever the environment says. */
 export async function runcStateRoot(host: Host): Promise<string> {
+  const standard = join(host.systemRoot, '/run/runc');
   const runtimeDir = host.env['XDG_RUNTIME_DIR'];
-  if (runtimeDir === undefined || runtimeDir === '') return '/run/runc';
+  if (runtimeDir === undefined || runtimeDir === '') return standard;
   const isRealRoot = host.euid === 0 && !(await inUserNamespace(host));
   const isNamedRoot = host.euid === 0 && host.env['USER'] === 'root';
-  return isRealRoot || isNamedRoot ? '/run/runc' : join(runtimeDir, 'runc');
+  return isRealRoot || isNamedRoot ? standard : join(runtimeDir, 'runc');
 }
 
 /** crun's rule: the environment counts for root too. */
 export function crunStateRoot(host: Host): string {
   const runtimeDir = host.env['XDG_RUNTIME_DIR'];
-  return runtimeDir === undefined || runtimeDir === '' ? '/run/crun' : join(runtimeDir, 'crun');
+  if (runtimeDir === undefined || runtimeDir === '') return join(host.systemRoot, '/run/crun');
+  return join(runtimeDir, 'crun');
 }
 
-async function readState(
+/** Reads the state of a container; undefined where the state root has none of that id. */
+export async function readState(
   stateRoot: string,
   id: string,
   host: Host,

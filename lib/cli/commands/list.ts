@@ -1,0 +1,51 @@
+import { type ListedContainer, listContainers } from '../../container/list.js';
+import { type Command, helpFlag } from '../command.js';
+import type { Flag } from '../flags.js';
+import { flagEntries } from '../help.js';
+
+const ownFlags: readonly Flag[] = [{ name: 'json', help: 'print an array of objects' }];
+
+const columns = ['ENGINE', 'NAME', 'ID', 'STATE', 'PID', 'STARTED', 'IMAGE'] as const;
+
+/** `libcriu list`: the containers that can be named to the other commands. */
+export const listCommand: Command = {
+  name: 'list',
+  summary: 'list the containers of all engines and runtimes',
+  flags: ownFlags,
+  description: [
+    'Lists the containers of docker, podman, containerd, CRI-O, runc and crun, by',
+    'their files and without asking a daemon.',
+  ],
+  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
+
+  async run({ values, outside, log }) {
+    const { containers, warnings } = await listContainers();
+    for (const warning of warnings) log.warning(warning);
+    outside.stdout.write(
+      values.get('json') === true ? `${JSON.stringify(containers, null, 2)}\n` : table(containers),
+    );
+  },
+};
+
+function table(containers: readonly ListedContainer[]): string {
+  const rows = [columns, ...containers.map(row)];
+  const widths = columns.map((_, index) => Math.max(...rows.map((cells) => width(cells[index]))));
+  return rows
+    .map((cells) =>
+      cells
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+function row({ engine, name, id, state, pid, started, image }: ListedContainer): string[] {
+  const shortId = /^[0-9a-f]{64}$/.test(id) ? id.slice(0, 12) : id;
+  return [engine, name, shortId, state, `${pid ?? ''}`, started?.toISOString() ?? '', image ?? ''];
+}
+
+function width(cell: string | undefined): number {
+  return cell?.length ?? 0;
+}

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errnoOf } from '../../base/errors.js';
+import { openTrusted } from '../../linux/trusted.js';
+import type { ContainerState } from '../state/container.js';
+import { JsonValue, readStateFile } from '../state/json-value.js';
+import type { AfterKill, EngineFacts } from './engine.js';
+
+/** How podman's files know a container. */
+export async function podmanFacts(state: ContainerState): Promise<EngineFacts> {
+  const entry = await entryOf(state.id, join(containersDirectory(state), 'containers.json'));
+  const names = entry?.get('names').strings() ?? [];
+  return { name: names[0] ?? state.id, names, image: entry && imageIn(entry) };
+}
+
+/** The bundle is `GRAPHROOT/overlay-containers/ID/userdata`, wherever `storage.conf` puts that. */
+function containersDirectory({ bundle }: ContainerState): string {
+  return dirname(dirname(bundle));
+}
+
+async function entryOf(id: string, file: string): Promise<JsonValue | undefined> {
+  const text = await readStateFile(file);
+  if (text === undefined) return undefined;
+  const entries = JsonValue.parse(file, text).list();
+  return entries.find((entry) => entry.get('id').optionalString() === id);
+}
+
+/** containers/storage keeps what is podman's as the text of another object. */
+function imageIn(entry: JsonValue): string | undefined {
+  const metadata = entry.get('metadata').optionalString();
+  if (metadata === '') return undefined;
+  const image = JsonValue.parse('metadata in containers.json', metadata).get('image-name');
+  return image.optionalString() || undefined;
+}
+
+/** Killed by CRIU a container has failed: every policy but `no` starts it anew. */
+export async function podmanAfterKill(state: ContainerState): Promise<AfterKill | undefined> {
+  const { id, annotations } = state;
+  if (annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
+  const libpod = join(dirname(containersDirectory(state)), 'libpod');
+  for (const name of ['bolt_state.db', 'db.sql']) {
+    const policy = restartPolicyIn(await readDatabase(join(libpod, name)), id);
+    if (policy !== undefined) return policy === 'no' ? undefined : 'restarts';
+  }
+  return undefined;
+}
+
+/**
+ * The restart policy of a container, which podman keeps in its database alone. Both of its kinds of
+ * databases hold the configuration of a container as the text of one object, in which the policy stands
+ * behind the id, so that it is found without a reader of either format. One that is split by the end of
+ * a page is not found.
+ */
+function restartPolicyIn(database: string, id: string): string | undefined {
+  const own = database.split('{"spec":').find((text) => text.includes(`"id":"${id}","name":`));
+  return own === undefined ? undefined : /"restart_policy":"([a-z-]+)"/.exec(own)?.[1];
+}
+
+async function readDatabase(file: string): Promise<string> {
+  try {
+    const report = await openTrusted("podman's database", file);
+    try {
+      return await readFile(`/proc/self/fd/${report.fd}`, 'latin1');
+    } finally {
+      report.close();
+    }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return '';
+    throw error;
+  }
+}

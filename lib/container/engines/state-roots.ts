@@ -1,0 +1,147 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf } from '../../base/errors.js';
+import type { Host } from '../../linux/host.js';
+import { JsonValue, readStateFile, unreadable } from '../state/json-value.js';
+import { crunStateRoot, runcStateRoot } from '../state/read.js';
+import { type Daemon, daemonsCalled } from './daemons.js';
+import { containerdBundles } from './identify.js';
+
+/**
+ * The directories in which runtimes keep the state of the containers that somebody may have on this
+ * machine: those of runc and crun, which podman and CRI-O use as well, and those of docker and of each
+ * namespace of containerd. No daemon is asked.
+ *
+ * @param daemons - Whether to look at the command lines of daemons as well, which takes a look at every
+ * process.
+ */
+export async function stateRoots(
+  host: Host,
+  { daemons = false }: { daemons?: boolean } = {},
+): Promise<string[]> {
+  const [docker, containerd] = daemons
+    ? await daemonsCalled(['dockerd', 'containerd'], host)
+    : [[], []];
+  const found = await Promise.all([
+    defaultStateRoots(host),
+    crioRoots(host),
+    dockerRoots(docker, host),
+    containerdRoots(containerd, host),
+  ]);
+  // A way through a symbolic link, such as /var/run, leads to the same containers.
+  const real = await Promise.all(found.flat().map((root) => realpath(root).catch(() => undefined)));
+  return [...new Set(real.filter((root) => root !== undefined))];
+}
+
+/** Where runc and crun keep the state of their containers unless they are told otherwise. */
+export async function defaultStateRoots(host: Host): Promise<string[]> {
+  return [await runcStateRoot(host), crunStateRoot(host)];
+}
+
+/** docker has one for each runtime: `EXEC-ROOT/runtime-runc/moby`. */
+async function dockerRoots(daemons: readonly Daemon[], host: Host): Promise<string[]> {
+  const files = ['/etc/docker/daemon.json', ...daemons.flatMap(({ flag }) => flag('config-file'))];
+  const configured = await Promise.all(files.map((file) => execRootIn(file, host)));
+  const given = daemons.flatMap(({ flag }) => flag('exec-root'));
+  const roots: string[] = [];
+  for (const execRoot of new Set(['/run/docker', ...configured.flat(), ...given])) {
+    for (const name of await entriesOf(join(host.systemRoot, execRoot))) {
+      if (name.startsWith('runtime-')) roots.push(join(host.systemRoot, execRoot, name, 'moby'));
+    }
+  }
+  return roots;
+}
+
+async function execRootIn(path: string, host: Host): Promise<string[]> {
+  const file = join(host.systemRoot, path);
+  const text = await readStateFile(file);
+  if (text === undefined) return [];
+  const execRoot = JsonValue.parse(file, text).get('exec-root');
+  return execRoot.absent ? [] : [execRoot.absolutePath()];
+}
+
+/** containerd has one for each of its namespaces. */
+async function containerdRoots(daemons: readonly Daemon[], host: Host): Promise<string[]> {
+  const inSystem = (path: string): string => join(host.systemRoot, path);
+  const common = inSystem('/run/containerd/runc');
+  const roots = (await entriesOf(common)).map((namespace) => join(common, namespace));
+  for (const state of await containerdStates(daemons, host)) {
+    const bundles = join(inSystem(state), containerdBundles);
+    for (const namespace of await entriesOf(bundles)) {
+      for (const id of await entriesOf(join(bundles, namespace))) {
+        const root = await runtimeRootOf(join(bundles, namespace, id));
+        if (root !== undefined) roots.push(join(root, namespace));
+      }
+    }
+  }
+  return roots;
+}
+
+/** containerd's directories for what is gone after a boot. */
+async function containerdStates(daemons: readonly Daemon[], host: Host): Promise<Set<string>> {
+  const files = ['/etc/containerd/config.toml', ...daemons.flatMap(({ flag }) => flag('config'))];
+  const configured: string[] = [];
+  for (const file of new Set(files)) {
+    const { state } = await tomlIn(join(host.systemRoot, file));
+    if (typeof state === 'string') configured.push(state);
+  }
+  const given = daemons.flatMap(({ flag }) => flag('state'));
+  return new Set(['/run/containerd', ...configured, ...given]);
+}
+
+/** The state root that a container's runtime was given, if it was not the usual one. */
+async function runtimeRootOf(bundle: string): Promise<string | undefined> {
+  const file = join(bundle, 'options.json');
+  const text = await readStateFile(file);
+  if (text === undefined) return undefined;
+  return JsonValue.parse(file, text).get('root').optionalString() || undefined;
+}
+
+/** CRI-O has those of the runtimes in its configuration. */
+async function crioRoots(host: Host): Promise<string[]> {
+  const etc = join(host.systemRoot, '/etc/crio');
+  const drops = join(etc, 'crio.conf.d');
+  const files = [
+    join(etc, 'crio.conf'),
+    ...(await entriesOf(drops)).map((name) => join(drops, name)),
+  ];
+  const roots: string[] = [];
+  for (const file of files) {
+    const crio = tableIn(await tomlIn(file), 'crio');
+    const runtimes = tableIn(tableIn(crio, 'runtime'), 'runtimes');
+    for (const name of Object.keys(runtimes)) {
+      const { runtime_root } = tableIn(runtimes, name);
+      if (typeof runtime_root === 'string') roots.push(join(host.systemRoot, runtime_root));
+    }
+  }
+  return roots;
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+function tableIn(table: Table, name: string): Table {
+  const value = table[name];
+  return typeof value === 'object' && value !== null ? (value as Table) : {};
+}
+
+async function tomlIn(file: string): Promise<Table> {
+  const text = await readStateFile(file);
+  if (text === undefined) return {};
+  // Most machines have none of these files.
+  const { parse } = await import('smol-toml');
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw unreadable(file, 'TOML', cause);
+  }
+}
+
+async function entriesOf(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}

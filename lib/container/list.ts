@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import { inOperation } from '../base/errors.js';
+import { requireRoot } from '../criu/require-root.js';
+import { type Host, realHost } from '../linux/host.js';
+import { readProcessStat } from '../linux/process-stat.js';
+import type { EngineName } from '../options/engine-names.js';
+import { type CatalogEntry, type CatalogedContainer, entriesIn, readEntry } from './catalog.js';
+import { stateRoots } from './engines/state-roots.js';
+import type { ContainerStatus } from './state/container.js';
+import { initIsAlive, readStatus } from './state/status.js';
+
+/** A container as {@link listContainers} tells of it. */
+export interface ListedContainer {
+  /** Whose container it is: an engine's, or where none is known, the runtime's. */
+  engine: EngineName;
+  /** The name by which its engine knows it; the id where it has no other. */
+  name: string;
+  id: string;
+  state: ContainerStatus;
+  /** The init process; undefined when it has ended. */
+  pid: number | undefined;
+  /** The image that it was made of, where its engine tells. */
+  image: string | undefined;
+  /** When its init process was started; undefined when that has ended. */
+  started: Date | undefined;
+  /** The directory in which its runtime keeps its state: the option `stateRoot`. */
+  stateRoot: string;
+}
+
+/** The containers of this machine, and what could not be read. */
+export interface ContainerList {
+  containers: ListedContainer[];
+  /** A sentence for each container of which something could not be read or believed. */
+  warnings: string[];
+}
+
+const operation = 'listContainers';
+
+/**
+ * Lists the containers of all engines and runtimes on this machine, as far as a runtime has a state of
+ * them: those that are created, running, paused, or stopped and not yet deleted. Their files are read,
+ * and no daemon is asked.
+ *
+ * @throws CriuError `ERR_CRIU_PERMISSION` for a user who is not root.
+ */
+export async function listContainers(): Promise<ContainerList> {
+  return await inOperation(operation, async () => {
+    requireRoot(operation);
+    return await listOn(realHost);
+  });
+}
+
+/** The same on a machine that a test has made. */
+export async function listOn(host: Host): Promise<ContainerList> {
+  const entries = await entriesIn(await stateRoots(host, { daemons: true }));
+  const bootTime = await bootTimeOf(host);
+  const warnings: string[] = [];
+  const list = async (entry: CatalogEntry): Promise<ListedContainer[]> => {
+    try {
+      const container = await readEntry(entry, host);
+      if (container === undefined) return [];
+      const { problem } = container;
+      if (problem !== undefined) warnings.push((problem as Error).message);
+      return [await listed(container, bootTime, host)];
+    } catch (error) {
+      warnings.push((error as Error).message);
+      return [];
+    }
+  };
+  const containers = (await Promise.all(entries.map(list))).flat();
+  const key = ({ engine, name, id }: ListedContainer): string => `${engine} ${name} ${id}`;
+  return { containers: containers.sort((a, b) => (key(a) < key(b) ? -1 : 1)), warnings };
+}
+
+async function listed(
+  { state, engine, name, image }: CatalogedContainer,
+  bootTime: number,
+  host: Host,
+): Promise<ListedContainer> {
+  const isAlive = await initIsAlive(state, host);
+  const ticks = isAlive ? readProcessStat(state.initPid, host.procRoot)?.startTime : undefined;
+  return {
+    engine,
+    name,
+    id: state.id,
+    state: await readStatus(state, host),
+    pid: isAlive ? state.initPid : undefined,
+    image,
+    started: ticks === undefined ? undefined : new Date((bootTime + ticks / userHz) * 1000),
+    stateRoot: state.stateRoot,
+  };
+}
+
+/** The times in `/proc` count in ticks of this many a second, on every platform of Linux. */
+const userHz = 100;
+
+/** When the machine was booted, in seconds of the epoch. */
+async function bootTimeOf({ procRoot }: Host): Promise<number> {
+  const text = await readFile(`${procRoot}/stat`, 'latin1');
+  return Number(/^btime (\d+)$/m.exec(text)?.[1] ?? 0);
+}
