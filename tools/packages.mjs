@@ -34,6 +34,11 @@ export const developmentNeeds = [
   command('runc'),
   command('crun'),
   { package: 'busybox-static', isMet: hasStaticBusybox },
+  // The engines whose containers the tests save.
+  command('dockerd', 'docker.io'),
+  command('docker', 'docker.io'),
+  command('podman'),
+  command('ctr', 'containerd'),
   // The tests: workloads, namespaces, what is traced and compared.
   command('ip', 'iproute2'),
   command('openssl'),

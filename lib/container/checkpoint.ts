@@ -18,6 +18,7 @@ import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
 import { warnOfEngine } from './engines/after-kill.js';
+import { placeInEngine } from './engines/place.js';
 import { containerFields } from './fields.js';
 import { findContainer } from './find.js';
 import { requireTrustedHooks } from './poststop.js';
@@ -59,17 +60,18 @@ async function runCheckpoint(
   const {
     stateRoot,
     engine,
+    inEngine,
     criu = defaultCriu(),
-    ...dumpOptions
+    ...asked
   } = validateOptions('checkpoint', options);
   if (stateRoot === undefined) parseReference(id, engine);
   else validateId(id);
   requireRoot('checkpoint');
-  return await withDeadline('checkpoint', dumpOptions, async (deadline) => {
-    const container = await deadline.bound(
-      'container',
-      findContainer(id, { root: stateRoot, engine }),
-    );
+  return await withDeadline('checkpoint', asked, async (deadline) => {
+    const found = findContainer(id, { root: stateRoot, engine });
+    const container = await deadline.bound('container', found);
+    const dumpOptions =
+      inEngine === undefined ? asked : { ...asked, imagePath: placeInEngine(container, inEngine) };
     const request = { container, criu, options: dumpOptions, deadline, statusReady };
     return await withScope(async (scope) => {
       await lockContainer(scope, request);
@@ -94,7 +96,7 @@ async function runCheckpoint(
 interface ContainerRequest {
   container: Container;
   criu: Criu;
-  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'engine' | 'criu'>;
+  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'engine' | 'inEngine' | 'criu'>;
   deadline: Deadline;
   statusReady: () => void;
 }

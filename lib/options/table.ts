@@ -777,6 +777,16 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'inEngine',
+    type: 'fileName',
+    calls: ['checkpoint'],
+    flag: 'in-engine',
+    otherwise: '`imagePath`',
+    help: 'name of a checkpoint: the images are put where the engine restores it from',
+    details: 'For docker any name; for podman `checkpoint`, the only one that a container has.',
+    source: 'docker checkpoint create, podman container checkpoint',
+  },
+  {
     name: 'criu',
     type: 'criu',
     calls: [...every, ...serving],

@@ -551,6 +551,14 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
    * @remarks libcriu
    */
   engine?: 'docker' | 'podman' | 'containerd' | 'cri-o' | 'runc' | 'crun' | undefined;
+  /**
+   * Name of a checkpoint: the images are put where the engine restores it from. For docker any
+   * name; for podman `checkpoint`, the only one that a container has.
+   *
+   * @defaultValue `imagePath`
+   * @remarks docker checkpoint create, podman container checkpoint
+   */
+  inEngine?: string | undefined;
 }
 
 /** Options of `dump`. */

@@ -55,6 +55,8 @@ export function validateOptions<C extends Call>(
     }
   }
   refuseContradictions(call, valid);
+  // Only what was given tells of this: `imagePath` has a default.
+  if (given['inEngine'] !== undefined) refuseBesidePlace(given);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as ValidatedOptions[C];
 }
@@ -223,6 +225,14 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   }
   if (call !== 'checkpoint' && freezer === 'cgroup' && freezeCgroup === undefined) {
     throw incomplete('freezer', 'freezeCgroup', undefined, "'cgroup'");
+  }
+}
+
+/** Refuses what an engine would not find, or could not restore, where it looks for a checkpoint. */
+function refuseBesidePlace(given: Readonly<Record<string, unknown>>): void {
+  for (const name of ['imagePath', 'parentPath', 'preDump', 'lazyPages', 'pageServer']) {
+    const value = given[name];
+    if (value !== undefined && value !== false) throw exclusive('inEngine', name);
   }
 }
 

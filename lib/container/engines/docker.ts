@@ -24,7 +24,7 @@ async function configurationOf(
   state: ContainerState,
   name: string,
 ): Promise<JsonValue | undefined> {
-  const directory = directoryOf(state);
+  const directory = dockerDirectory(state);
   if (directory === undefined) return undefined;
   const file = join(directory, name);
   const text = await readStateFile(file);
@@ -35,7 +35,7 @@ async function configurationOf(
 const mountedFiles = ['hostname', 'hosts', 'resolv.conf'];
 
 /** `DATA-ROOT/containers/ID`, wherever docker's data root is. */
-function directoryOf({ id, mounts }: ContainerState): string | undefined {
+export function dockerDirectory({ id, mounts }: ContainerState): string | undefined {
   const mounted = mounts.find(({ source }) =>
     mountedFiles.some((name) => source.endsWith(`/containers/${id}/${name}`)),
   );

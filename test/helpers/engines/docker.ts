@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { environmentWithCriu } from '../paths.js';
+import type { Scope } from '../scope.js';
+import { run, until } from '../system/exec.js';
+import { boxArchive, call, counter, type Engine, image, limits } from './engine.js';
+
+/** A dockerd of its own, with all of its directories in the scope's. */
+export async function startDocker(scope: Scope): Promise<Engine> {
+  const directory = await scope.directory();
+  const socket = `unix://${join(directory, 'sock')}`;
+  const daemon = spawn(
+    'dockerd',
+    [
+      ...['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'],
+      ...['--experimental', '-H', socket, '--pidfile', join(directory, 'pid')],
+      ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
+    ],
+    { stdio: 'ignore', env: environmentWithCriu() },
+  );
+  const gone = once(daemon, 'exit');
+  scope.defer(async () => {
+    daemon.kill('SIGTERM');
+    await gone;
+  });
+  const docker = (...args: string[]): Promise<string> => call('docker', ['-H', socket, ...args]);
+  const answers = async (): Promise<boolean> =>
+    (await run('docker', ['-H', socket, 'version'])).code === 0;
+  await until('dockerd answers', answers, 60_000);
+  await docker('import', await boxArchive(scope), image);
+  return {
+    start: async ({ name, flags = [] }) => {
+      await docker(
+        'run',
+        '-d',
+        '--name',
+        name,
+        '--network',
+        'none',
+        ...limits,
+        ...flags,
+        image,
+        ...counter,
+      );
+      scope.defer(() => run('docker', ['-H', socket, 'rm', '-f', name]));
+    },
+    count: async (name) => Number(await docker('exec', name, 'cat', '/count')),
+    status: (name) => docker('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+    restoreInPlace: async (name, checkpoint) => {
+      await docker('start', '--checkpoint', checkpoint, name);
+    },
+  };
+}

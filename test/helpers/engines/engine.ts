@@ -1,0 +1,65 @@
+import { copyFile, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { environmentWithCriu } from '../paths.js';
+import type { Scope } from '../scope.js';
+import { runOk, until } from '../system/exec.js';
+
+/** How a container is started. */
+export interface EngineRun {
+  name: string;
+  /** Flags of the engine's `run`. */
+  flags?: readonly string[];
+}
+
+/** A real engine with directories of its own. */
+export interface Engine {
+  /** Starts a container that writes an ascending number to `/count`. */
+  start: (run: EngineRun) => Promise<void>;
+  /** The number that the container has written last. */
+  count: (name: string) => Promise<number>;
+  /** What the engine says of the container's state. */
+  status: (name: string) => Promise<string>;
+  /** Has the engine restore the checkpoint that is in its own place, if it has one. */
+  restoreInPlace?: (name: string, checkpoint: string) => Promise<void>;
+}
+
+/** No container of a test may have higher limits than the machine lets it set. */
+export const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
+
+/** Counts, as the program of a container. */
+export const counter = [
+  'sh',
+  '-c',
+  'i=0; while :; do i=$((i+1)); echo $i >/count.new; mv /count.new /count; sleep 0.02; done',
+] as const;
+
+export const image = 'libcriu-box:1';
+
+/** An archive of a root file system with busybox, from which engines make an image. */
+export async function boxArchive(scope: Scope): Promise<string> {
+  const directory = await scope.directory();
+  const bin = join(directory, 'rootfs/bin');
+  await mkdir(bin, { recursive: true });
+  await copyFile('/bin/busybox', join(bin, 'busybox'));
+  for (const applet of ['sh', 'sleep', 'cat', 'mv']) await symlink('busybox', join(bin, applet));
+  const archive = join(directory, 'box.tar');
+  await runOk('tar', ['-C', join(directory, 'rootfs'), '-cf', archive, '.']);
+  return archive;
+}
+
+/** Runs an engine's command. An engine starts the criu that it finds in PATH. */
+export async function call(command: string, args: readonly string[]): Promise<string> {
+  return (await runOk(command, args, { env: environmentWithCriu() })).trim();
+}
+
+/** Waits until a container has counted beyond a number. */
+export async function countsBeyond(engine: Engine, name: string, number: number): Promise<number> {
+  return await until(
+    `${name} counts beyond ${number}`,
+    async () => {
+      const count = await engine.count(name).catch(() => 0);
+      return count > number && count;
+    },
+    20_000,
+  );
+}

@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import type { Scope } from '../scope.js';
+import { run } from '../system/exec.js';
+import { boxArchive, call, counter, type Engine, image, limits } from './engine.js';
+
+/** podman with its storage in the scope's directory. It has no daemon. */
+export async function startPodman(scope: Scope): Promise<Engine> {
+  const directory = await scope.directory();
+  const global = [
+    ...['--root', join(directory, 'storage'), '--runroot', join(directory, 'run')],
+    ...['--tmpdir', join(directory, 'tmp'), '--storage-driver', 'vfs'],
+    ...['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', 'runc'],
+  ];
+  const podman = (...args: string[]): Promise<string> => call('podman', [...global, ...args]);
+  await podman('import', await boxArchive(scope), image);
+  return {
+    start: async ({ name, flags = [] }) => {
+      await podman(
+        'run',
+        '-d',
+        '--name',
+        name,
+        '--network',
+        'none',
+        ...limits,
+        ...flags,
+        image,
+        ...counter,
+      );
+      scope.defer(() => run('podman', [...global, 'rm', '-f', '-t', '0', name]));
+    },
+    count: async (name) => Number(await podman('exec', name, 'cat', '/count')),
+    status: (name) => podman('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+    restoreInPlace: async (name) => {
+      await podman('container', 'restore', name);
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkpoint, explain, listContainers } from '../../helpers/api.js';
+import { startContainerd } from '../../helpers/engines/containerd.js';
+import { startDocker } from '../../helpers/engines/docker.js';
+import { countsBeyond, type Engine } from '../../helpers/engines/engine.js';
+import { startPodman } from '../../helpers/engines/podman.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
+import { Scope, useScope } from '../../helpers/scope.js';
+import { until } from '../../helpers/system/exec.js';
+
+const scope = useScope();
+const shared = new Scope();
+afterAll(() => shared.close());
+
+const uniqueName = (name: string): string => `libcriu-${process.pid}-${name}`;
+
+const engines = [
+  { engine: 'docker', begin: startDocker, killed: /Exited \(137\)/, flags: ['--restart=always'] },
+  { engine: 'podman', begin: startPodman, killed: /Exited \(137\)/, flags: ['--restart=always'] },
+  { engine: 'containerd', begin: startContainerd, killed: /STOPPED/, flags: undefined },
+] as const;
+
+describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags }) => {
+  let its: Engine;
+  beforeAll(async () => {
+    requireNeeds('root', 'criu', 'libcriu', 'build', 'busybox', engine);
+    its = await begin(shared);
+  }, 120_000);
+
+  /** Starts one, and gives its name. */
+  async function started(name: string, more?: readonly string[]): Promise<string> {
+    const unique = uniqueName(`${engine}-${name}`);
+    await its.start({ name: unique, flags: more ?? [] });
+    await countsBeyond(its, unique, 3);
+    return unique;
+  }
+
+  test('is listed, is looked at and goes on after a checkpoint, by its name', async () => {
+    const name = await started('runs');
+    const { containers } = await listContainers();
+    const found = containers.find((container) => container.name === name);
+    expect(found).toMatchObject({ engine, state: 'running', pid: expect.any(Number) as number });
+    expect(await explain(name)).toEqual(expect.any(Array));
+    const imagePath = join(await scope.directory(), 'images');
+    const { containerId, warnings } = await checkpoint(`${engine}:${name}`, {
+      imagePath,
+      leaveRunning: true,
+    });
+    expect(containerId).toBe(found?.id);
+    expect(warnings).toEqual([]);
+    expect(existsSync(join(imagePath, 'inventory.img'))).toBe(true);
+    await countsBeyond(its, name, await its.count(name));
+    expect(await its.status(name)).toMatch(/^(Up|RUNNING)/);
+  });
+
+  test('has ended after a checkpoint, and its engine knows', async () => {
+    const name = await started('ends');
+    const imagePath = join(await scope.directory(), 'images');
+    const { warnings } = await checkpoint(name, { imagePath });
+    expect(warnings).toEqual([]);
+    await until(`${engine} knows`, async () => killed.test(await its.status(name)), 20_000);
+  });
+
+  if (flags !== undefined) {
+    test('that its engine starts anew after a checkpoint is told of', async () => {
+      const name = await started('again', flags);
+      const imagePath = join(await scope.directory(), 'images');
+      const { warnings } = await checkpoint(name, { imagePath });
+      expect(warnings).toEqual([
+        expect.stringContaining(`${engine} starts container "${name}" anew`) as string,
+      ]);
+    });
+
+    optionTest('inEngine', 'the engine restores it from its own place', async () => {
+      const name = await started('place');
+      const reached = await countsBeyond(its, name, 20);
+      const { imagePath: path } = await checkpoint(name, { inEngine: 'checkpoint' });
+      expect(existsSync(join(path, 'inventory.img'))).toBe(true);
+      await until(`${engine} knows`, async () => killed.test(await its.status(name)), 20_000);
+      await its.restoreInPlace?.(name, 'checkpoint');
+      // One that had been started anew would begin at 1.
+      expect(await countsBeyond(its, name, 0)).toBeGreaterThanOrEqual(reached);
+      expect(await its.status(name)).toMatch(/^Up/);
+    });
+  }
+});
