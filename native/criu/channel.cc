@@ -36,7 +36,7 @@ constexpr std::chrono::milliseconds kMostGrace{300};
 constexpr std::chrono::seconds kLook{1};
 
 // What CRIU says is a few hundred bytes long; a socket takes no more than this of us.
-constexpr ssize_t kMaxMessage = 128L * 1024;
+constexpr size_t kMaxMessage = 128UL * 1024;
 
 // Never waits: whoever reads what it is sent leaves room for the next message.
 bool Send(int socket, std::span<const uint8_t> message) {
@@ -93,14 +93,20 @@ UniqueFd PassedDescriptor(msghdr* header) {
   return first;
 }
 
+// What the kernel has as an errno; 0 for anything else.
+int KnownErrno(int number) {
+  constexpr int kLast = 4095;
+  return number > 0 && number <= kLast ? number : 0;
+}
+
 struct Response {
-  uint64_t type = 0;
-  bool has_dump = false;
+  uint64_t type = rpc::criu_req_type::kEmpty;
   Reply reply;
   Notification notification;
 };
 
-CriuVersion ParseVersion(std::span<const uint8_t> bytes) {
+// Each of these gives nothing when the bytes are not a whole message.
+std::optional<CriuVersion> ParseVersion(std::span<const uint8_t> bytes) {
   CriuVersion version;
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
@@ -124,10 +130,11 @@ CriuVersion ParseVersion(std::span<const uint8_t> bytes) {
         break;
     }
   }
+  if (reader.malformed()) return std::nullopt;
   return version;
 }
 
-CriuFeatures ParseFeatures(std::span<const uint8_t> bytes) {
+std::optional<CriuFeatures> ParseFeatures(std::span<const uint8_t> bytes) {
   CriuFeatures features;
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
@@ -145,31 +152,41 @@ CriuFeatures ParseFeatures(std::span<const uint8_t> bytes) {
         break;
     }
   }
+  if (reader.malformed()) return std::nullopt;
   return features;
 }
 
-Notification ParseNotification(std::span<const uint8_t> bytes) {
+std::optional<Notification> ParseNotification(std::span<const uint8_t> bytes) {
   Notification notification;
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
     if (field->number == rpc::criu_notify::kScript) notification.script = field->AsString();
     if (field->number == rpc::criu_notify::kPid) notification.pid = field->AsInt();
   }
+  if (reader.malformed()) return std::nullopt;
   return notification;
 }
 
 // The number in one field of a message; 0 without that field.
-uint64_t NumberIn(std::span<const uint8_t> bytes, uint32_t number) {
+std::optional<uint64_t> NumberIn(std::span<const uint8_t> bytes, uint32_t number) {
+  uint64_t found = 0;
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
-    if (field->number == number) return field->varint;
+    if (field->number == number) found = field->varint;
   }
-  return 0;
+  if (reader.malformed()) return std::nullopt;
+  return found;
 }
 
 std::optional<Response> ParseResponse(std::span<const uint8_t> bytes) {
   Response response;
   Reply& reply = response.reply;
+  bool is_readable = true;
+  // The value of a field that is a message itself.
+  const auto inner = [&is_readable](auto parsed) {
+    is_readable = is_readable && parsed.has_value();
+    return std::move(parsed).value_or(typename decltype(parsed)::value_type{});
+  };
   wire::Reader reader(bytes);
   while (auto field = reader.Next()) {
     switch (field->number) {
@@ -180,34 +197,40 @@ std::optional<Response> ParseResponse(std::span<const uint8_t> bytes) {
         reply.success = field->AsBool();
         break;
       case rpc::criu_resp::kDump:
-        response.has_dump = true;
-        reply.restored = NumberIn(field->data, rpc::criu_dump_resp::kRestored) != 0;
+        reply.restored = inner(NumberIn(field->data, rpc::criu_dump_resp::kRestored)) != 0;
         break;
       case rpc::criu_resp::kRestore:
-        reply.pid = static_cast<int>(NumberIn(field->data, rpc::criu_restore_resp::kPid));
+        reply.pid = static_cast<int>(inner(NumberIn(field->data, rpc::criu_restore_resp::kPid)));
         break;
       case rpc::criu_resp::kNotify:
-        response.notification = ParseNotification(field->data);
+        response.notification = inner(ParseNotification(field->data));
         break;
       case rpc::criu_resp::kCrErrno:
-        reply.cr_errno = field->AsInt();
+        reply.cr_errno = KnownErrno(field->AsInt());
         break;
       case rpc::criu_resp::kFeatures:
-        reply.features = ParseFeatures(field->data);
+        reply.features = inner(ParseFeatures(field->data));
         break;
       case rpc::criu_resp::kCrErrmsg:
         reply.cr_errmsg = field->AsString();
         break;
       case rpc::criu_resp::kVersion:
-        reply.version = ParseVersion(field->data);
+        reply.version = inner(ParseVersion(field->data));
         break;
       default:
         break;
     }
   }
-  if (reader.malformed()) return std::nullopt;
+  if (reader.malformed() || !is_readable) return std::nullopt;
   reply.received = true;
   return response;
+}
+
+// Whether it is the answer to a request of this type. A criu that refuses a request as such has no
+// type to tell.
+bool Answers(const Response& response, uint64_t type) {
+  return response.type == type ||
+         (response.type == rpc::criu_req_type::kEmpty && !response.reply.success);
 }
 
 }  // namespace
@@ -227,42 +250,49 @@ void CancelSwitch::Drain() const {
   eventfd_read(event_.get(), &ignored);
 }
 
-// Receives one whole message, and the descriptor that came with it; nothing when the other side is
-// gone.
-std::optional<wire::Bytes> Channel::Receive(int socket, UniqueFd* passed) {
-  ssize_t length = 0;
-  do {
-    length = recv(socket, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  } while (length < 0 && MeansAgain(errno));
-  if (length <= 0 || length > kMaxMessage) return std::nullopt;
-  wire::Bytes message(static_cast<size_t>(length));
-  iovec data{.iov_base = message.data(), .iov_len = message.size()};
+Channel::Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
+    : criu_(criu),
+      ended_(ended),
+      output_(output),
+      library_(std::move(library)),
+      cancel_(cancel),
+      buffer_(kMaxMessage) {}
+
+// Receives one message; nothing when the other side is gone.
+std::optional<Channel::Message> Channel::Receive(int socket) {
+  iovec data{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr header{};
   header.msg_iov = &data;
   header.msg_iovlen = 1;
   header.msg_control = control.data();
   header.msg_controllen = control.size();
+  ssize_t length = 0;
   do {
     length = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   } while (length < 0 && MeansAgain(errno));
   if (length < 0) return std::nullopt;
-  UniqueFd came = PassedDescriptor(&header);
-  if (passed != nullptr) *passed = std::move(came);
-  message.resize(static_cast<size_t>(length));
-  return message;
+  UniqueFd passed = PassedDescriptor(&header);
+  if (length == 0) return std::nullopt;
+  return Message{.bytes = {buffer_.data(), static_cast<size_t>(length)},
+                 .is_whole = (header.msg_flags & MSG_TRUNC) == 0,
+                 .passed = std::move(passed)};
 }
 
 bool Channel::ForwardRequest(const wire::Bytes& extra) {
   // libcriu writes its request at once, or returns without one.
   const timeval limit{.tv_sec = 10, .tv_usec = 0};
   setsockopt(library_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  auto request = Receive(library_.get());
-  if (!request) throw Failure("request", 0, "libcriu sent no request");
-  type_ = NumberIn(*request, rpc::criu_req::kType);
-  if (cancel_.level() != CancelSwitch::Level::kNone) return false;
-  if (!extra.empty()) wire::AppendBytes(&*request, rpc::criu_req::kOpts, extra);
-  return Send(criu_, *request);
+  const auto message = Receive(library_.get());
+  if (!message) throw Failure("request", 0, "libcriu sent no request");
+  type_ = NumberIn(message->bytes, rpc::criu_req::kType).value_or(rpc::criu_req_type::kEmpty);
+  wire::AppendInt(&farewell_, rpc::criu_resp::kType, static_cast<int64_t>(type_));
+  wire::AppendInt(&farewell_, rpc::criu_resp::kSuccess, 0);
+  if (!message->is_whole) throw Failure("request", EMSGSIZE, "the request is too long");
+  if (IsCancelled()) return false;
+  wire::Bytes request(message->bytes.begin(), message->bytes.end());
+  if (!extra.empty()) wire::AppendBytes(&request, rpc::criu_req::kOpts, extra);
+  return Send(criu_, request);
 }
 
 void Channel::Answer(const Verdict& verdict) {
@@ -279,25 +309,27 @@ void Channel::Answer(const Verdict& verdict) {
   }
   // One that has gone is told by its socket.
   if (Send(criu_, message) || errno != EAGAIN) return;
-  FinishWithFailure();
   throw Failure("request", EPROTO, "criu does not read what it is answered");
-}
-
-void Channel::Finish(wire::Bytes message) { Send(library_.get(), message); }
-
-void Channel::FinishWithFailure() {
-  wire::Bytes message;
-  wire::AppendInt(&message, rpc::criu_resp::kType, static_cast<int64_t>(type_));
-  wire::AppendInt(&message, rpc::criu_resp::kSuccess, 0);
-  Finish(std::move(message));
 }
 
 Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
                    const Attend& attend) {
-  if (!ForwardRequest(extra)) {
-    FinishWithFailure();
-    return {};
+  try {
+    Reply reply;
+    if (ForwardRequest(extra)) reply = Converse(goes_on, notify, attend);
+    EndCall();
+    return reply;
+  } catch (...) {
+    EndCall();
+    throw;
   }
+}
+
+// Has libcriu's call return. libcriu hears of a failure whatever criu has said, for that is what it
+// reads without looking into more of the answer; nobody asks what it makes of it.
+void Channel::EndCall() noexcept { Send(library_.get(), farewell_); }
+
+Reply Channel::Converse(bool goes_on, const Notify& notify, const Attend& attend) {
   int answered_ahead = 0;
   if (goes_on) {
     for (; answered_ahead < kAnswersAhead; ++answered_ahead) Answer({});
@@ -310,10 +342,7 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
     if (ready < 0) continue;  // EINTR
     // Whatever it says meanwhile, or prints: it may never stop.
     if (look.IsDue()) {
-      if (!attend()) {
-        FinishWithFailure();
-        return {};
-      }
+      if (!attend()) return {};
       look.AfterLook(IsCancelled());
     }
     if (ready == 0) continue;
@@ -326,7 +355,6 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
       if (cancel_.level() == CancelSwitch::Level::kAbandon) {
         attend();
         shutdown(criu_, SHUT_RDWR);
-        FinishWithFailure();
         return {};
       }
       if (IsCancelled()) look.AfterCancel();
@@ -334,16 +362,14 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
     // What it said before its end may have come after poll() had looked at its socket.
     const bool has_ended = fds[3].revents != 0 && poll(fds.data(), 1, 0) == 0;
     if (fds[0].revents == 0 && !has_ended) continue;
-    UniqueFd passed;
-    auto message = has_ended ? std::nullopt : Receive(criu_, &passed);
-    auto response = message ? ParseResponse(*message) : std::nullopt;
-    if (!response) {
-      FinishWithFailure();
-      return {};
-    }
+    if (has_ended) return {};
+    auto message = Receive(criu_);
+    if (!message) return {};
+    auto response = message->is_whole ? ParseResponse(message->bytes) : std::nullopt;
+    if (!response) throw Failure("request", EPROTO, "what criu said cannot be read");
     if (response->type == rpc::criu_req_type::kNotify) {
-      if (passed.valid()) {
-        response->notification.fd = std::make_shared<UniqueFd>(std::move(passed));
+      if (message->passed.valid()) {
+        response->notification.fd = std::make_shared<UniqueFd>(std::move(message->passed));
       }
       const Verdict verdict = IsCancelled() ? Verdict::Veto() : notify(response->notification);
       if (answered_ahead > 0) {
@@ -354,12 +380,10 @@ Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
       if (IsCancelled()) look.AfterRefusal();
       continue;
     }
-    // libcriu looks into `dump` without asking whether it is there.
-    if (type_ == rpc::criu_req_type::kDump && response->reply.success && !response->has_dump) {
-      wire::AppendBytes(&*message, rpc::criu_resp::kDump, {});
+    if (!Answers(*response, type_)) {
+      throw Failure("request", EPROTO, "criu answered another request than this one");
     }
-    Finish(std::move(*message));
-    return response->reply;
+    return std::move(response->reply);
   }
 }
 

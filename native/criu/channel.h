@@ -85,8 +85,8 @@ class CancelSwitch {
 
 // The tap between libcriu and criu. Forwards libcriu's request with the fields that libcriu has no
 // setter for, answers every notification itself, keeps what libcriu drops of the answer, and hands
-// libcriu a well-formed answer in any case, so that none of its error paths (they print, and wait
-// for children that are not theirs) ever runs.
+// libcriu a well-formed answer of its own in any case, so that none of its error paths (they print,
+// and wait for children that are not theirs) ever runs.
 //
 // Owner: one Operation, for one request. Thread: the operation's tap thread.
 class Channel {
@@ -95,12 +95,7 @@ class Channel {
 
   // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu
   // talks to.
-  Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
-      : criu_(criu),
-        ended_(ended),
-        output_(output),
-        library_(std::move(library)),
-        cancel_(cancel) {}
+  Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel);
 
   // Looks after criu while it says nothing. False when there is no use in waiting for it any
   // longer.
@@ -109,9 +104,11 @@ class Channel {
   // `extra` is appended to the request's options, `notify` called for each notification.
   // `attend` is called every second. When the request is cancelled meanwhile it is called as soon
   // as CRIU has sent nothing that could be refused for a while, and then again and again; at once
-  // when it is abandoned. Throws Failure when criu does not read what it is told. With `goes_on`
-  // the answer to a notification is known beforehand, and criu finds it without waiting for this
-  // thread; what `notify` says is of no interest then.
+  // when it is abandoned. With `goes_on` the answer to a notification is known beforehand, and criu
+  // finds it without waiting for this thread; what `notify` says is of no interest then.
+  //
+  // Throws Failure when criu does not read what it is told, or says what cannot be read, or answers
+  // another request than this one: such a word is none, whatever it says of success.
   Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify, const Attend& attend);
 
   // What criu printed so far, the last 64 KiB of it.
@@ -121,11 +118,16 @@ class Channel {
   void HangUp() { library_.Reset(); }
 
  private:
-  static std::optional<wire::Bytes> Receive(int socket, UniqueFd* passed = nullptr);
+  struct Message {
+    std::span<const uint8_t> bytes;  // in buffer_, until the next one is received
+    bool is_whole = true;
+    UniqueFd passed;  // the descriptor that came with it
+  };
+  std::optional<Message> Receive(int socket);
   bool ForwardRequest(const wire::Bytes& extra);
+  Reply Converse(bool goes_on, const Notify& notify, const Attend& attend);
   void Answer(const Verdict& verdict);
-  void Finish(wire::Bytes message);
-  void FinishWithFailure();
+  void EndCall() noexcept;
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
 
   int criu_;
@@ -134,6 +136,9 @@ class Channel {
   UniqueFd library_;
   const CancelSwitch& cancel_;
   uint64_t type_ = 0;
+  // Both are made beforehand: the last word on a dump must not be lost for want of memory.
+  wire::Bytes buffer_;    // what is received
+  wire::Bytes farewell_;  // the last word to libcriu
   OutputTail printed_;
 };
 

@@ -84,6 +84,7 @@ constexpr uint32_t kFd = 2;
 
 // The constants of `criu_req_type`.
 namespace criu_req_type {
+constexpr uint64_t kEmpty = 0;
 constexpr uint64_t kDump = 1;
 constexpr uint64_t kNotify = 6;
 }  // namespace criu_req_type

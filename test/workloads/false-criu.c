@@ -17,6 +17,11 @@ static int sock;
 /* success to DUMP, and to PRE_DUMP */
 static const uint8_t success[] = {0x08, 1, 0x10, 1, 0x1a, 2, 0x08, 0};
 static const uint8_t refusal[] = {0x08, 1, 0x10, 0};
+/* success to RESTORE, to a request 4711, to EMPTY, and to DUMP with a part that ends too early */
+static const uint8_t other_type[] = {0x08, 2, 0x10, 1};
+static const uint8_t unknown_type[] = {0x08, 0xe7, 0x24, 0x10, 1};
+static const uint8_t empty_type[] = {0x08, 0, 0x10, 1};
+static const uint8_t cut_inside[] = {0x08, 1, 0x10, 1, 0x1a, 1, 0x08};
 /* the notification pre-dump of process 1 */
 static const uint8_t notice[] = {0x08, 6,   0x10, 1,   0x2a, 12,  0x0a, 8,    'p',
                                  'r',  'e', '-',  'd', 'u',  'm', 'p',  0x10, 1};
@@ -25,6 +30,26 @@ static const uint8_t version[] = {0x08, 11, 0x10, 1, 0x52, 4, 0x08, 4, 0x10, 2};
 
 static int say(const void *message, size_t length) {
   return send(sock, message, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+/* Descriptors that nobody has asked for. */
+static void say_with_descriptors(const void *message, size_t length, int count) {
+  struct iovec data = {(void *)message, length};
+  char control[CMSG_SPACE(sizeof(int) * 64)] = {0};
+  struct msghdr header = {.msg_iov = &data,
+                          .msg_iovlen = 1,
+                          .msg_control = control,
+                          .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+  struct cmsghdr *first = CMSG_FIRSTHDR(&header);
+  int fds[64];
+
+  for (int i = 0; i < count; i++) fds[i] = open("/dev/zero", O_RDONLY);
+  first->cmsg_level = SOL_SOCKET;
+  first->cmsg_type = SCM_RIGHTS;
+  first->cmsg_len = CMSG_LEN(sizeof(int) * count);
+  memcpy(CMSG_DATA(first), fds, sizeof(int) * count);
+  sendmsg(sock, &header, MSG_NOSIGNAL);
+  for (int i = 0; i < count; i++) close(fds[i]);
 }
 
 static void hear(void) {
@@ -53,6 +78,28 @@ static void misbehave(const char *mode) {
   if (is(mode, "succeeds and stays")) {
     say(success, sizeof(success));
     stay();
+  }
+  if (is(mode, "answers another request")) say(other_type, sizeof(other_type));
+  if (is(mode, "answers a request that there is not")) say(unknown_type, sizeof(unknown_type));
+  if (is(mode, "answers without a type")) say(success + 2, sizeof(success) - 2);
+  if (is(mode, "answers as nothing")) say(empty_type, sizeof(empty_type));
+  if (is(mode, "is cut off in its answer")) say(success, sizeof(success) - 1);
+  if (is(mode, "is cut off in a part of its answer")) say(cut_inside, sizeof(cut_inside));
+  if (is(mode, "is cut off in a notification")) say(notice, sizeof(notice) - 2);
+  if (is(mode, "answers at too great a length")) {
+    static uint8_t long_answer[192 << 10];
+
+    memcpy(long_answer, success, 4);
+    say(long_answer, sizeof(long_answer));
+  }
+  if (is(mode, "sends descriptors with its answer")) {
+    say_with_descriptors(notice, sizeof(notice), 40);
+    hear();
+    say_with_descriptors(other_type, sizeof(other_type), 40);
+  }
+  if (is(mode, "refuses twice")) {
+    say(refusal, sizeof(refusal));
+    say(success, sizeof(success));
   }
   if (is(mode, "closes and stays")) {
     close(sock);

@@ -1,19 +1,13 @@
-import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Criu, type CriuError, checkpoint, dump, type Hooks, restore } from '../../helpers/api.js';
+import { falseCriu } from '../../helpers/criu/false-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
-import { prefix } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
 import { isRunning } from '../../helpers/system/freezer.js';
 import { assertNoLeak, settledHoldings } from '../../helpers/system/leaks.js';
-import {
-  allProcesses,
-  isAlive,
-  startWorkload,
-  workloadBinary,
-} from '../../helpers/system/process.js';
+import { allProcesses, isAlive, startWorkload } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
 const scope = useScope();
@@ -42,13 +36,6 @@ async function inTime(dumping: Promise<unknown>): Promise<Ended> {
   return { error, lateMs: performance.now() - start - timeoutMs };
 }
 
-async function falseCriu(mode: string, workers = 0): Promise<Criu> {
-  const binary = join(await scope.directory(), 'criu');
-  await copyFile(await workloadBinary('false-criu'), binary);
-  await writeFile(`${binary}.mode`, mode);
-  return new Criu({ binary, library: join(prefix, 'lib/libcriu.so.2'), workers });
-}
-
 function criuChildren(): number[] {
   return [...allProcesses()]
     .filter(({ name, parent }) => name === 'criu' && parent === process.pid)
@@ -71,7 +58,7 @@ describe('a dump with a time limit is over within two seconds of it when criu', 
     '%s',
     async (mode) => {
       const { pid } = await startWorkload(scope, ['idle']);
-      const criu = await falseCriu(mode);
+      const criu = await falseCriu(scope, mode);
       const imagePath = join(await scope.directory(), 'images');
       const held = await settledHoldings([pid]);
       const { error, lateMs } = await inTime(
@@ -89,7 +76,7 @@ describe('a dump with a time limit is over within two seconds of it when criu', 
 
 test('a criu that stays after its success holds nobody up, and is ended', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
-  const criu = await falseCriu('succeeds and stays');
+  const criu = await falseCriu(scope, 'succeeds and stays');
   const imagePath = join(await scope.directory(), 'images');
   const { error, lateMs } = await inTime(
     dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
@@ -196,7 +183,7 @@ describe.each(mischiefs)('criu is $name', ({ begin }) => {
       if (hook === 'preRestore') expect(error?.code).toBe('ERR_CRIU_TIMEOUT');
       expect(isAlive(pid)).toBe(error === undefined);
       if (error === undefined) process.kill(pid, 'SIGKILL');
-      expect(criuChildren()).toEqual([]);
+      await until('criu has ended', () => criuChildren().length === 0);
     },
     30_000,
   );
