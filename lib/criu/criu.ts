@@ -7,6 +7,7 @@ import { Queue } from '../base/queue.js';
 import { requireTrustedAddon } from '../linux/trusted.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
+import { nativeFailureOf } from '../native/failure.js';
 import { checkOwnConfigFiles, criuEnvironment } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
@@ -166,10 +167,11 @@ export class Criu {
     try {
       nativeAddon().loadLibrary(installation.library);
     } catch (cause) {
-      if (cause instanceof CriuError) throw cause;
+      const failure = nativeFailureOf(cause);
+      if (failure?.stage !== 'library') throw cause;
       throw new CriuError(
         'ERR_CRIU_LIBRARY_NOT_FOUND',
-        `Cannot load ${installation.library}: ${(cause as Error).message}`,
+        `Cannot load ${installation.library}: ${failure.message}`,
         { cause },
       );
     }

@@ -1,13 +1,7 @@
-import { constants } from 'node:os';
-import { getSystemErrorMap } from 'node:util';
-import {
-  CriuError,
-  type CriuErrorDetails,
-  type ErrorCode,
-  type Operation,
-} from '../base/errors.js';
+import { CriuError, type CriuErrorDetails, type Operation } from '../base/errors.js';
 import { option, type Sentence, sentence } from '../base/sentence.js';
 import type { Stage } from '../base/stage.js';
+import { errnoName, failureCode, type NativeFailure } from '../native/failure.js';
 import { excerpt, type LogExcerpt } from './log.js';
 import { type StagedOutcome, stageOf } from './stage.js';
 
@@ -39,7 +33,7 @@ export function requestFailure(
   logFile?: string,
 ): CriuError {
   const { failure } = outcome;
-  const stage = failure ? stageOf(failure.stage) : outcome.stage;
+  const stage = stageOfFailure(failure) ?? outcome.stage;
   const errno = failure?.errno || outcome.errno;
   const details: CriuErrorDetails = {
     operation,
@@ -53,7 +47,7 @@ export function requestFailure(
   if (failure) {
     return new CriuError(
       failureCode(failure),
-      sentence`Cannot ${task}: ${failureSentence(failure.message, stage)}${name}`,
+      sentence`Cannot ${task}: ${failureSentence(failure.message)}${name}`,
       details,
     );
   }
@@ -76,22 +70,13 @@ export function requestFailure(
   );
 }
 
-/** What the addon itself does at this stage is to write to one descriptor, which an option names. */
-function failureSentence(message: string, stage: Stage): Sentence {
-  if (stage !== 'statusReady') return message;
-  return sentence`cannot write to the descriptor ${option('statusFd')}`;
+/** Where we failed, if that tells more than how far CRIU had come. */
+function stageOfFailure(failure: NativeFailure | undefined): Stage | undefined {
+  return failure === undefined || failure.stage === 'request' ? undefined : stageOf(failure.stage);
 }
 
-function failureCode({ stage, errno }: { stage: string; errno: number }): ErrorCode {
-  if (stage === 'listen') return 'ERR_CRIU_ADDRESS';
-  if (stage === 'library') return 'ERR_CRIU_LIBRARY_NOT_FOUND';
-  if (stage === 'spawn' && errno === 2) return 'ERR_CRIU_NOT_FOUND';
-  if (stage === 'freeze' && errno === constants.errno.EWOULDBLOCK) return 'ERR_CONTAINER_BUSY';
-  if (errno === 1 || errno === 13) return 'ERR_CRIU_PERMISSION';
-  return 'ERR_CRIU_FAILED';
-}
-
-function errnoName(errno: number): string {
-  // getSystemErrorName() has a sentence, and no name, for one that libuv does not know.
-  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
+/** The addon names one option, by which a descriptor is given. */
+function failureSentence(message: string): Sentence {
+  const [before, after] = message.split(/\bstatusFd\b/);
+  return after === undefined ? message : sentence`${before ?? ''}${option('statusFd')}${after}`;
 }

@@ -1,5 +1,6 @@
 import type { Stage } from '../base/stage.js';
 import type { NativeOutcome } from '../native/contract.js';
+import { commonStages } from '../native/failure.js';
 import { dumpHooks, type HookName, type RestoreHookName, restoreHooks } from './hooks.js';
 
 const scripts: Readonly<Record<HookName | RestoreHookName, string>> = {
@@ -9,17 +10,6 @@ const scripts: Readonly<Record<HookName | RestoreHookName, string>> = {
 const hookOfScript: ReadonlyMap<string, Stage> = new Map(
   Object.entries(scripts).map(([hook, script]) => [script, hook as HookName | RestoreHookName]),
 );
-/** The stages that the addon names as we do. */
-const common: readonly Stage[] = [
-  'queued',
-  'directory',
-  'library',
-  'listen',
-  'spawn',
-  'request',
-  'freeze',
-];
-
 /** The outcome of a request, with its stage in the API's words. */
 export type StagedOutcome = Omit<NativeOutcome, 'stage'> & { stage: Stage };
 
@@ -30,5 +20,7 @@ export function withStage(outcome: NativeOutcome): StagedOutcome {
 
 /** The stage that the addon means. What it has no name for happens in the request. */
 export function stageOf(name: string): Stage {
-  return hookOfScript.get(name) ?? common.find((stage) => stage === name) ?? 'request';
+  // The images are looked at when they should be complete.
+  if (name === 'images') return 'postDump';
+  return hookOfScript.get(name) ?? commonStages.find((stage) => stage === name) ?? 'request';
 }

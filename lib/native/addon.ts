@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { types } from 'node:util';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
 import { packageRoot } from '../base/package-root.js';
 import type { NativeAddon } from './contract.js';
+import { withCode } from './failure.js';
 
 /** `bindings` adds where it found the addon. */
 let loaded: (NativeAddon & { path?: string }) | undefined;
@@ -14,7 +16,7 @@ let loaded: (NativeAddon & { path?: string }) | undefined;
  * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
  */
 export function nativeAddon(): NativeAddon {
-  loaded ??= load();
+  loaded ??= withCodes(load());
   return loaded;
 }
 
@@ -43,11 +45,43 @@ export function nativeTarDirectory(): string {
   return dirname(nativeFile('tar-first/tar'));
 }
 
+/** The same addon, whose errors are those of the API. */
+function withCodes<Addon extends object>(addon: Addon): Addon {
+  const members = Object.getOwnPropertyNames(addon).map((name) => {
+    const member: unknown = Reflect.get(addon, name);
+    return [name, typeof member === 'function' ? coded(addon, member as Call) : member] as const;
+  });
+  return Object.fromEntries(members) as Addon;
+}
+
+type Call = (...args: unknown[]) => unknown;
+
+function coded(addon: object, call: Call): Call {
+  return (...args) => {
+    try {
+      return settled(call.apply(addon, args));
+    } catch (error) {
+      throw withCode(error);
+    }
+  };
+}
+
+/** What a call returns: a promise, what has one as `done`, or a plain value. */
+function settled(value: unknown): unknown {
+  if (types.isPromise(value)) return value.catch(rethrow);
+  if (typeof value !== 'object' || value === null || !('done' in value)) return value;
+  return Object.assign(value, { done: settled(value.done) });
+}
+
+function rethrow(error: unknown): never {
+  throw withCode(error);
+}
+
 /**
  * Whatever is wrong is told here: an import must not fail where the addon is not used. In a bundle
  * neither the package's directory nor the module `bindings` need be there.
  */
-function load(): NativeAddon {
+function load(): NativeAddon & { path?: string } {
   const root = packageRoot();
   const override = process.env['LIBCRIU_ADDON'];
   try {

@@ -1,4 +1,5 @@
 import type { CriuFields } from './criu-fields.js';
+import type { NativeFailure } from './failure.js';
 
 export type { CriuFields };
 
@@ -106,7 +107,7 @@ export interface NativeOutcome {
   /** What went wrong after CRIU had succeeded; empty when nothing did. */
   warning: string;
   /** What failed on our side of the socket. */
-  failure?: { stage: string; errno: number; message: string };
+  failure?: NativeFailure;
   version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
   features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
   /** Notifications, with milliseconds since the start. */
@@ -126,7 +127,7 @@ export interface NativeOutcome {
 /** A request under way. */
 export interface NativeOperation {
   id: number;
-  /** Resolves in any case; rejects never. */
+  /** Settles in any case; it rejects only where there is no memory to tell how it went. */
   done: Promise<NativeOutcome>;
 }
 
@@ -172,7 +173,7 @@ interface NativeServeOutcome {
   exitSignal: number;
   /** criu's stdout and stderr. */
   printed: string;
-  failure?: { stage: string; errno: number; message: string };
+  failure?: NativeFailure;
 }
 
 /** A criu that serves. */
@@ -180,13 +181,16 @@ export interface NativeServing {
   /** Where it listens. */
   address?: string;
   port?: number;
-  /** Resolves in any case; rejects never. */
+  /** Settles in any case; it rejects only where there is no memory to tell how it went. */
   done: Promise<NativeServeOutcome>;
   /** Ends it; one that restored tasks have their memory from only by force. */
   stop: (force: boolean) => void;
 }
 
-/** The addon's exports; native/addon/addon.cc defines them. */
+/**
+ * The addon's exports; native/addon/addon.cc defines them. Each of them throws, and each of their
+ * promises rejects with, a CriuError for whatever fails, a lack of memory or threads included.
+ */
 export interface NativeAddon {
   /** Loads libcriu and returns the file's path; throws the loader's words. */
   loadLibrary(path: string): string;

@@ -68,8 +68,14 @@ async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump>
     const outcome = await askCriu(job, outputs);
     return { outputs, verdict: await judge(request, outcome, outputs) };
   } catch (error) {
-    return { outputs, verdict: { keep: 'log', error } };
+    return { outputs, verdict: { keep: keepOfUnknown(request, outputs), error } };
   }
+}
+
+/** What is kept when it is not known how the dump went: images that may be all that is left of the tree. */
+function keepOfUnknown({ pid }: DumpRequest, { images }: Outputs): 'log' | 'rescue' {
+  const isLost = !existsSync(`/proc/${pid}`) && existsSync(images.file('inventory.img'));
+  return isLost ? 'rescue' : 'log';
 }
 
 async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {

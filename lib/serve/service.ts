@@ -9,6 +9,7 @@ import { requireRoot } from '../criu/require-root.js';
 import type { Keep } from '../images/outputs.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeServeRequest, NativeServing } from '../native/contract.js';
+import { nativeFailureOf } from '../native/failure.js';
 import type { LazyPagesOptions, PageServerOptions } from '../options/types.js';
 import type { ValidatedOptions } from '../options/validated.js';
 
@@ -165,9 +166,8 @@ function startServing(settings: ServiceSettings<unknown>): NativeServing {
   try {
     return nativeAddon().serve(serveRequest(settings), settings.onReady);
   } catch (error) {
-    const { stage, errno = 0, message } = error as Error & { stage?: string; errno?: number };
-    if (stage === undefined) throw error;
-    const failure = { stage, errno, message };
+    const failure = nativeFailureOf(error);
+    if (failure === undefined) throw error;
     throw requestFailure(settings.operation, { ...withoutRequest, failure });
   }
 }

@@ -2,10 +2,14 @@
 #include <napi.h>
 
 #include <chrono>
-#include <map>
+#include <functional>
 #include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "addon/loans.h"
 #include "addon/mailbox.h"
 #include "addon/pending.h"
 #include "addon/read.h"
@@ -46,27 +50,27 @@ class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) : mailbox_(std::make_shared<Mailbox>(env)) {
     DefineAddon(exports, {
-                             InstanceMethod("loadLibrary", &Addon::LoadLibrary),
-                             InstanceMethod("optionNames", &Addon::OptionNames),
-                             InstanceMethod("start", &Addon::Start),
-                             InstanceMethod("cancel", &Addon::Cancel),
-                             InstanceMethod("answer", &Addon::Answer),
-                             InstanceMethod("serve", &Addon::Serve),
-                             InstanceMethod("createStandby", &Addon::CreateStandby),
-                             InstanceMethod("prepare", &Addon::Prepare),
-                             InstanceMethod("waitForChild", &Addon::WaitForChild),
-                             InstanceMethod("close", &Addon::Close),
-                             InstanceMethod("closeAll", &Addon::CloseAll),
-                             InstanceMethod("reseed", &Addon::Reseed),
-                             InstanceMethod("hasNftables", &Addon::Nftables),
-                             InstanceMethod("exchange", &Addon::ExchangePaths),
-                             InstanceMethod("kill", &Addon::Kill),
-                             InstanceMethod("resolveInRoot", &Addon::Resolve),
-                             InstanceMethod("makeDirectory", &Addon::MakeDirectory),
-                             InstanceMethod("closeDescriptor", &Addon::CloseDescriptor),
-                             InstanceMethod("duplicate", &Addon::Duplicate),
-                             InstanceMethod("lock", &Addon::Lock),
-                             InstanceMethod("unlock", &Addon::Unlock),
+                             Method<&Addon::LoadLibrary>("loadLibrary"),
+                             Method<&Addon::OptionNames>("optionNames"),
+                             Method<&Addon::Start>("start"),
+                             Method<&Addon::Cancel>("cancel"),
+                             Method<&Addon::Answer>("answer"),
+                             Method<&Addon::Serve>("serve"),
+                             Method<&Addon::CreateStandby>("createStandby"),
+                             Method<&Addon::Prepare>("prepare"),
+                             Method<&Addon::WaitForChild>("waitForChild"),
+                             Method<&Addon::Close>("close"),
+                             Method<&Addon::CloseAll>("closeAll"),
+                             Method<&Addon::Reseed>("reseed"),
+                             Method<&Addon::Nftables>("hasNftables"),
+                             Method<&Addon::ExchangePaths>("exchange"),
+                             Method<&Addon::Kill>("kill"),
+                             Method<&Addon::Resolve>("resolveInRoot"),
+                             Method<&Addon::MakeDirectory>("makeDirectory"),
+                             Method<&Addon::CloseDescriptor>("closeDescriptor"),
+                             Method<&Addon::Duplicate>("duplicate"),
+                             Method<&Addon::Lock>("lock"),
+                             Method<&Addon::Unlock>("unlock"),
                          });
     // Runs before Node's own hook of the mailbox's thread-safe function: last in, first out.
     env.AddCleanupHook([this] { TearDown(); });
@@ -76,6 +80,7 @@ class Addon : public Napi::Addon<Addon> {
   // An operation, and the functions of JavaScript that hear of its notifications.
   struct OperationHandle {
     std::shared_ptr<Operation> operation;
+    Loans::Room images;
     Napi::FunctionReference ask;
     Napi::FunctionReference tell;
   };
@@ -86,16 +91,37 @@ class Addon : public Napi::Addon<Addon> {
     Napi::FunctionReference ready;
   };
 
-  // A result that is found out on another thread, which nobody reaches meanwhile.
+  // Work that is done on another thread, which nobody reaches meanwhile. What it finds out makes a
+  // value of itself on the JavaScript thread.
   struct Errand {};
+  using Finding = std::function<Napi::Value(Napi::Env)>;
+
+  // A function of ours as JavaScript has it. Whatever it throws becomes an error of JavaScript's
+  // here, and nowhere else: an exception must not leave for Node.
+  template <auto function>
+  static Napi::ClassPropertyDescriptor<Addon> Method(const char* name) {
+    return InstanceMethod<&Addon::Call<function>>(name);
+  }
+
+  template <auto function>
+  Napi::Value Call(const Napi::CallbackInfo& info) {
+    try {
+      if constexpr (std::is_void_v<decltype((this->*function)(info))>) {
+        (this->*function)(info);
+        return info.Env().Undefined();
+      } else {
+        return (this->*function)(info);
+      }
+    } catch (const Napi::Error&) {
+      throw;
+    } catch (...) {
+      throw ToError(info.Env(), Failure::Caught("request"));
+    }
+  }
 
   Napi::Value LoadLibrary(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    try {
-      return Napi::String::New(env, LibCriu::Load(ReadValue<std::string>(info[0], "path"))->file());
-    } catch (const Failure& failure) {
-      throw ToError(env, failure);
-    }
+    const auto library = LibCriu::Load(ReadValue<std::string>(info[0], "path"));
+    return Napi::String::New(info.Env(), library->file());
   }
 
   Napi::Value OptionNames(const Napi::CallbackInfo& info) {
@@ -107,9 +133,7 @@ class Addon : public Napi::Addon<Addon> {
 
   Napi::Value Duplicate(const Napi::CallbackInfo& info) {
     UniqueFd copy = UniqueFd::Duplicate(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
-    if (!copy.valid()) {
-      throw ToError(info.Env(), Failure::System("request", "cannot copy a descriptor"));
-    }
+    if (!copy.valid()) throw Failure::System("request", "cannot copy a descriptor");
     return Napi::Number::New(info.Env(), copy.Release());
   }
 
@@ -118,53 +142,45 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value Lock(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    try {
-      const int fd = static_cast<int>(ReadValue<int64_t>(info[0], "fd"));
-      const auto mode =
-          ReadValue<bool>(info[1], "shared") ? LockMode::kShared : LockMode::kExclusive;
-      return Napi::Boolean::New(env, TryLock(fd, mode));
-    } catch (const Failure& failure) {
-      throw ToError(env, failure);
-    }
+    const int fd = static_cast<int>(ReadValue<int64_t>(info[0], "fd"));
+    const auto mode = ReadValue<bool>(info[1], "shared") ? LockMode::kShared : LockMode::kExclusive;
+    return Napi::Boolean::New(info.Env(), TryLock(fd, mode));
   }
 
   Napi::Value Start(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    std::shared_ptr<Operation> operation;
-    try {
-      operation =
-          std::make_shared<Operation>(ReadRequest(ReadValue<Napi::Object>(info[0], "request")));
-    } catch (const Failure& failure) {
-      throw ToError(env, failure);
-    }
+    auto operation =
+        std::make_shared<Operation>(ReadRequest(ReadValue<Napi::Object>(info[0], "request")));
     OperationHandle item{.operation = operation,
+                         .images = Loans::MakeRoom(),
                          .ask = ReadFunction(info[1], "ask"),
                          .tell = ReadFunction(info[2], "tell")};
     const auto start = [&](uint64_t id, const auto& settle) {
       operation->Start(
           [this, id, mailbox = mailbox_](const Notification& notification) {
-            mailbox->Post(
+            mailbox->PostTask(
                 [this, id, notification](Napi::Env task_env) { Tell(task_env, id, notification); });
           },
           [this, id, mailbox = mailbox_](uint64_t number, const Notification& notification) {
-            return mailbox->Post([this, id, number, notification](Napi::Env task_env) {
+            return mailbox->PostTask([this, id, number, notification](Napi::Env task_env) {
               Ask(task_env, id, number, notification);
             });
           },
-          [this, settle](Outcome outcome) {
-            settle([this, outcome = std::move(outcome)](Napi::Env task_env) -> Napi::Value {
-              const auto value = WriteOutcome(task_env, outcome);
-              if (outcome.images) Lend(outcome.images.get());
-              return value;
-            });
-          });
+          [settle](Outcome outcome) { settle(std::move(outcome)); });
     };
     const auto [id, promise] = operations_.Begin(env, std::move(item), Liveness::kRef, start);
     auto handle = Napi::Object::New(env);
     handle["done"] = promise;
     handle["id"] = Napi::Number::New(env, static_cast<double>(id));
     return handle;
+  }
+
+  // The last of all that is done for an operation, whose images may be all that is left of tasks:
+  // nothing of ours in it takes memory.
+  Napi::Value EndOperation(Napi::Env env, OperationHandle* handle, Outcome* outcome) {
+    const auto value = WriteOutcome(env, *outcome);
+    if (outcome->images) loans_.Lend(std::move(handle->images), std::move(*outcome->images));
+    return value;
   }
 
   // Null once it is over.
@@ -179,10 +195,15 @@ class Addon : public Napi::Addon<Addon> {
   void Answer(const Napi::CallbackInfo& info) {
     const auto* found = FindOperation(info[0]);
     if (found == nullptr) return;
-    found->operation->Answer(
-        static_cast<uint64_t>(ReadValue<int64_t>(info[1], "number")),
-        {.go_on = ReadValue<bool>(info[2], "goOn"),
-         .external = ReadValue<std::vector<std::string>>(info[3], "external")});
+    const auto number = static_cast<uint64_t>(ReadValue<int64_t>(info[1], "number"));
+    Verdict verdict{.go_on = ReadValue<bool>(info[2], "goOn"), .external = {}};
+    try {
+      verdict.external = ReadValue<std::vector<std::string>>(info[3], "external");
+    } catch (const std::bad_alloc&) {
+      // Nobody would answer CRIU any more.
+      verdict = Verdict::Veto();
+    }
+    found->operation->Answer(number, std::move(verdict));
   }
 
   void Tell(Napi::Env env, uint64_t id, const Notification& notification) {
@@ -230,31 +251,22 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value Serve(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     auto handle = Napi::Object::New(env);
-    std::shared_ptr<Server> server;
-    try {
-      ServeRequest request = ReadServeRequest(ReadValue<Napi::Object>(info[0], "request"));
-      if (request.listener) {
-        handle["address"] = request.listener->address;
-        handle["port"] = request.listener->port;
-      }
-      server = std::make_shared<Server>(std::move(request));
-    } catch (const Failure& failure) {
-      throw ToError(env, failure);
+    ServeRequest request = ReadServeRequest(ReadValue<Napi::Object>(info[0], "request"));
+    if (request.listener) {
+      handle["address"] = request.listener->address;
+      handle["port"] = request.listener->port;
     }
+    auto server = std::make_shared<Server>(std::move(request));
     ServerHandle item{.server = server, .ready = ReadFunction(info[1], "ready")};
     const auto start = [&](uint64_t id, const auto& settle) {
       server->Start(
           [this, id, mailbox = mailbox_](const std::string& peer) {
-            mailbox->Post([this, id, peer](Napi::Env task_env) {
+            mailbox->PostTask([this, id, peer](Napi::Env task_env) {
               const auto* found = servers_.Find(id);
               if (found != nullptr) found->ready.Call({Napi::String::New(task_env, peer)});
             });
           },
-          [settle](ServeOutcome outcome) {
-            settle([outcome = std::move(outcome)](Napi::Env task_env) -> Napi::Value {
-              return WriteServeOutcome(task_env, outcome);
-            });
-          });
+          [settle](ServeOutcome outcome) { settle(std::move(outcome)); });
     };
     handle["done"] = servers_.Begin(env, std::move(item), Liveness::kRef, start).promise;
     handle["stop"] =
@@ -304,21 +316,13 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   void ExchangePaths(const Napi::CallbackInfo& info) {
-    try {
-      Exchange(ReadValue<std::string>(info[0], "first"), ReadValue<std::string>(info[1], "second"));
-    } catch (const Failure& failure) {
-      throw ToError(info.Env(), failure);
-    }
+    Exchange(ReadValue<std::string>(info[0], "first"), ReadValue<std::string>(info[1], "second"));
   }
 
   Napi::Value Kill(const Napi::CallbackInfo& info) {
-    try {
-      const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
-      const auto start_time = static_cast<uint64_t>(ReadValue<int64_t>(info[1], "startTime"));
-      return Napi::Boolean::New(info.Env(), KillProcess(pid, start_time));
-    } catch (const Failure& failure) {
-      throw ToError(info.Env(), failure);
-    }
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    const auto start_time = static_cast<uint64_t>(ReadValue<int64_t>(info[1], "startTime"));
+    return Napi::Boolean::New(info.Env(), KillProcess(pid, start_time));
   }
 
   Napi::Value Resolve(const Napi::CallbackInfo& info) {
@@ -336,57 +340,70 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value MakeDirectory(const Napi::CallbackInfo& info) {
+    struct Made {
+      Loans::Room room = Loans::MakeRoom();
+      UniqueFd directory;
+    };
     auto directory = ReadFreshDirectory(ReadValue<Napi::Object>(info[0], "directory"));
-    return Aside(info.Env(), [this, directory = std::move(directory)] {
-      auto made = std::make_shared<UniqueFd>(MakeFreshDirectory(directory));
-      return [this, made = std::move(made)](Napi::Env env) -> Napi::Value {
-        return made->valid() ? Napi::Number::New(env, Lend(made.get())) : env.Undefined();
-      };
-    });
-  }
-
-  // Gives a descriptor to JavaScript until that has done with it, or the environment ends.
-  int Lend(UniqueFd* descriptor) {
-    const int fd = descriptor->get();
-    lent_[fd] = std::move(*descriptor);
-    return fd;
+    return Aside(info.Env(),
+                 [this, directory = std::move(directory), made = std::make_shared<Made>()] {
+                   made->directory = MakeFreshDirectory(directory);
+                   return [this, made](Napi::Env env) -> Napi::Value {
+                     if (!made->directory.valid()) return env.Undefined();
+                     const int fd = loans_.Lend(std::move(made->room), std::move(made->directory));
+                     return Napi::Number::New(env, fd);
+                   };
+                 });
   }
 
   void CloseDescriptor(const Napi::CallbackInfo& info) {
-    lent_.erase(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
+    loans_.TakeBack(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
   }
 
   // A promise of what `work` finds out on a thread of its own, which may wait for a file system.
-  // `work` returns what makes a value of it on the JavaScript thread.
+  // `work` returns a Finding, or throws.
   template <typename Work>
   Napi::Value Aside(Napi::Env env, Work work, Liveness liveness = Liveness::kRef) {
     const auto start = [&work](uint64_t /*id*/, const auto& settle) {
-      ThreadPool::Get().Run("criu-aside",
-                            [settle, work = std::move(work)]() mutable { settle(work()); });
+      ThreadPool::Get().Run("criu-aside", [settle, work = std::move(work)]() mutable {
+        try {
+          settle(work());
+        } catch (...) {
+          settle.Fail(Failure::Caught("request"));
+        }
+      });
     };
     return errands_.Begin(env, {}, liveness, start).promise;
   }
 
-  void TearDown() {
+  // Called by Node, which an exception must not reach. It takes no memory.
+  void TearDown() noexcept {
     mailbox_->Close();
     operations_.ForEach([](OperationHandle& handle) { handle.operation->Abandon(); });
     servers_.ForEach([](ServerHandle& handle) { handle.server->Stop(false); });
-    std::vector<std::shared_ptr<Standby>> standbys;
     for (const auto& one : standbys_) {
-      if (auto standby = one.lock()) standbys.push_back(std::move(standby));
+      if (const auto standby = one.lock()) standby->Close();
     }
-    for (const auto& standby : standbys) standby->Close();
     const auto deadline = std::chrono::steady_clock::now() + kTeardownLimit;
     operations_.ForEach([&](OperationHandle& handle) { handle.operation->WaitUntil(deadline); });
     servers_.ForEach([&](ServerHandle& handle) { handle.server->WaitUntil(deadline); });
-    for (const auto& standby : standbys) standby->WaitUntilClosed(deadline);
+    for (const auto& one : standbys_) {
+      if (const auto standby = one.lock()) standby->WaitUntilClosed(deadline);
+    }
   }
 
   std::shared_ptr<Mailbox> mailbox_;
-  Pending<OperationHandle> operations_{mailbox_};
-  Pending<ServerHandle> servers_{mailbox_};
-  Pending<Errand> errands_{mailbox_};
-  std::map<int, UniqueFd> lent_;
+  Pending<OperationHandle, Outcome> operations_{
+      mailbox_, [this](Napi::Env env, OperationHandle* handle, Outcome* outcome) {
+        return EndOperation(env, handle, outcome);
+      }};
+  Pending<ServerHandle, ServeOutcome> servers_{
+      mailbox_, [](Napi::Env env, ServerHandle* /*handle*/, ServeOutcome* outcome) {
+        return WriteServeOutcome(env, *outcome);
+      }};
+  Pending<Errand, Finding> errands_{mailbox_, [](Napi::Env env, Errand* /*errand*/,
+                                                 Finding* finding) { return (*finding)(env); }};
+  Loans loans_;
   std::vector<std::weak_ptr<Standby>> standbys_;  // those that JavaScript may still have
 };
 

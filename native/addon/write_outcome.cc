@@ -68,7 +68,8 @@ Napi::Object WriteTimeline(Napi::Env env, const Timeline& timeline) {
 }  // namespace
 
 Napi::Error ToError(Napi::Env env, const Failure& failure) {
-  auto error = Napi::Error::New(env, failure.message());
+  // Of a C string, as it takes memory to say why there is none otherwise.
+  auto error = Napi::Error::New(env, failure.what());
   Describe(error.Value(), failure);
   return error;
 }

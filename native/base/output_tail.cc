@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "base/failure.h"
+
 namespace criu_node {
 
 namespace {
@@ -15,13 +17,14 @@ constexpr size_t kReadAtOnce = 4 * kKeptOutput;
 
 }  // namespace
 
-void OutputTail::Drain(int pipe) {
+void OutputTail::Drain(int pipe) noexcept {
   std::array<char, 4096> buffer{};
   for (size_t read_so_far = 0; read_so_far < kReadAtOnce;) {
     const ssize_t length = read(pipe, buffer.data(), buffer.size());
     if (length <= 0) return;
     read_so_far += static_cast<size_t>(length);
-    text_.append(buffer.data(), static_cast<size_t>(length));
+    static_cast<void>(
+        Attempt("output", [&] { text_.append(buffer.data(), static_cast<size_t>(length)); }));
     if (text_.size() > kKeptOutput) text_.erase(0, text_.size() - kKeptOutput);
   }
 }

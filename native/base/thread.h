@@ -39,14 +39,15 @@ inline void NameThread(const char* name) {
   prctl(PR_SET_NAME, name);  // NOLINT(cppcoreguidelines-pro-type-vararg): as it is declared
 }
 
-// Starts a thread that takes no signals. Throws Failure (stage "spawn").
+// Starts a thread that takes no signals. Throws Failure (stage "spawn"). What leaves the body ends
+// there: whoever has to hear of a failure is told of it by the body.
 template <typename Body>
 std::thread StartThread(const char* name, Body body) {
   const SignalBlock block;  // inherited by the new thread
   try {
     return std::thread([name, body = std::move(body)]() mutable {
       NameThread(name);
-      body();
+      static_cast<void>(Attempt("spawn", body));
     });
   } catch (const std::system_error& error) {
     throw Failure("spawn", error.code().value(), "cannot start a thread");

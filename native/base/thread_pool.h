@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <future>
 #include <mutex>
-#include <vector>
+
+#include "base/failure.h"
 
 namespace criu_node {
 
@@ -16,10 +19,15 @@ class ThreadPool {
  public:
   static ThreadPool& Get();
 
-  // Runs it on a thread of its own. `name` is a literal. Throws Failure (stage "spawn").
+  // Runs it on a thread of its own. `name` is a literal. Throws Failure (stage "spawn"). What
+  // leaves the work ends there: whoever has to hear of a failure is told of it by the work.
   void Run(const char* name, std::function<void()> work);
-  // The same for work that has to be done: when there is no thread to be had, it is done here.
-  void RunOrDo(const char* name, const std::function<void()>& work);
+  // The same for work that has to be done, and does not throw: when there is no thread or no memory
+  // to be had, it is done here.
+  template <typename Work>
+  void RunOrDo(const char* name, Work work) noexcept {
+    if (Attempt("spawn", [&] { Run(name, work); })) work();
+  }
   // The same as Run(), for whoever waits for the end of the work.
   std::future<void> RunAndTell(const char* name, std::function<void()> work);
 
@@ -32,8 +40,12 @@ class ThreadPool {
   };
   void Serve(std::function<void()> work);
 
+  // How many threads wait for work: two for each of two operations.
+  static constexpr size_t kMostWaiting = 4;
+
   std::mutex mutex_;
-  std::vector<Seat*> waiting_;
+  std::array<Seat*, kMostWaiting> waiting_{};
+  size_t waiting_count_ = 0;
 };
 
 }  // namespace criu_node

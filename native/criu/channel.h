@@ -112,8 +112,8 @@ class Channel {
   Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify, const Attend& attend);
 
   // What criu printed so far, the last 64 KiB of it.
-  [[nodiscard]] const std::string& printed() const { return printed_.text(); }
-  void DrainOutput() { printed_.Drain(output_); }
+  [[nodiscard]] std::string TakePrinted() noexcept { return printed_.Take(); }
+  void DrainOutput() noexcept { printed_.Drain(output_); }
   // Closes our end towards libcriu.
   void HangUp() { library_.Reset(); }
 

@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <mutex>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "base/failure.h"
 #include "base/process_global.h"
@@ -30,25 +30,29 @@ constexpr std::chrono::milliseconds kDeathLimit{300};
 // How often a process is looked at where the kernel does not tell of its end.
 constexpr std::chrono::milliseconds kLookInterval{2};
 
-// Processes that nobody waits for, as there was no thread for that.
+// Processes that nobody waits for, as there was no thread for that. There is room for so many of
+// them that it takes no memory to note one; any more stay zombies.
 //
 // Owner: the process. Thread: any.
 class Unattended {
  public:
-  void Add(pid_t pid) {
+  void Add(pid_t pid) noexcept {
     const std::lock_guard lock(mutex_);
-    pids_.push_back(pid);
+    auto* const free = std::ranges::find(pids_, 0);
+    if (free != pids_.end()) *free = pid;
   }
 
   // Reaps those that have ended.
-  void Look() {
+  void Look() noexcept {
     const std::lock_guard lock(mutex_);
-    std::erase_if(pids_, [](pid_t pid) { return waitpid(pid, nullptr, WNOHANG) != 0; });
+    for (pid_t& pid : pids_) {
+      if (pid != 0 && waitpid(pid, nullptr, WNOHANG) != 0) pid = 0;
+    }
   }
 
  private:
   std::mutex mutex_;
-  std::vector<pid_t> pids_;
+  std::array<pid_t, 256> pids_{};
 };
 
 bool HasChanged(pid_t pid, int kinds) {
@@ -146,9 +150,7 @@ void Child::End() noexcept {
 void Child::Leave() noexcept {
   const pid_t pid = std::exchange(pid_, -1);
   if (pid < 0) return;
-  try {
-    ThreadPool::Get().Run("criu-reaper", [pid] { WaitFor(pid); });
-  } catch (const Failure&) {
+  if (Attempt("spawn", [pid] { ThreadPool::Get().Run("criu-reaper", [pid] { WaitFor(pid); }); })) {
     ProcessGlobal<Unattended>().Add(pid);
   }
 }
@@ -157,6 +159,7 @@ ExitStatus Child::Reap() {
   if (pid_ < 0) return status_;
   if (AwaitDeathBySignal(pid_)) KillGroup();
   status_ = WaitFor(std::exchange(pid_, -1));
+  ended_.Reset();
   return status_;
 }
 

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <functional>
 #include <system_error>
 #include <thread>
 
@@ -52,8 +51,10 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 // Nobody but the owner may read or write.
 constexpr mode_t kPrivate = 077;
 
-// Runs a short piece of work in a thread that ends with it. Gives an errno when there is no thread.
-int InThreadOfItsOwn(const std::function<int()>& work) {
+// Runs a short piece of work, which does not throw, in a thread that ends with it. Gives an errno
+// when there is no thread.
+template <typename Work>
+int InThreadOfItsOwn(const Work& work) {
   int result = 0;
   try {
     std::thread([&] { result = work(); }).join();
@@ -114,13 +115,15 @@ pid_t Spawn(const SpawnSettings& settings) {
   posix_spawnattr_setflags(
       &attributes.value,
       static_cast<int16_t>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session));
+  const std::vector<char*> arguments = Pointers(settings.arguments);
+  const std::vector<char*> environment = Pointers(settings.environment);
   pid_t pid = -1;
-  const int error = InThreadOfItsOwn([&] {
+  const int error = InThreadOfItsOwn([&]() noexcept {
     // What the child writes holds the memory of others' processes. The umask of this process is
     // Node's, so the child gets it from a thread that has one of its own.
     if (unshare(CLONE_FS) == 0) umask(kPrivate);
     return posix_spawn(&pid, settings.program.c_str(), &actions.value, &attributes.value,
-                       Pointers(settings.arguments).data(), Pointers(settings.environment).data());
+                       arguments.data(), environment.data());
   });
   if (error != 0) throw Failure(settings.stage, error, "cannot start " + settings.program);
   return pid;

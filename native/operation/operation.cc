@@ -14,7 +14,6 @@
 #include "linux/listener.h"
 #include "linux/spawn.h"
 #include "operation/page_server.h"
-#include "rollback/freezer.h"
 #include "rollback/guard.h"
 #include "rollback/interrupt.h"
 #include "workers/activity.h"
@@ -93,27 +92,29 @@ void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done don
   notifications_.Begin(std::move(tell), std::move(ask), start_);
   term_ = request_.standby->workers()->term();
   ThreadPool::Get().Run("criu-tap", [self = shared_from_this(), done = std::move(done)] {
-    {
-      std::shared_lock active(Activity(), std::defer_lock);
-      if (self->request_.verb == Verb::kDumpSelf) {
-        self->RunAlone();
-      } else {
-        active.lock();
-        self->Run();
-      }
-      const WorkerPool::Retirement retirement(self->request_.standby->workers(),
-                                              std::move(self->worker_));
-      done(std::move(self->outcome_));
-      if (self->library_.valid()) self->library_.wait();
-    }
-    // Nobody waits for the next operation's worker.
-    if (self->cancel_.level() != CancelSwitch::Level::kAbandon) {
-      self->request_.standby->Refill(self->request_.worker, self->term_);
-    }
+    self->RunThread(done);
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
     self->over_.notify_all();
   });
+}
+
+// What goes wrong in here is a part of the outcome, which is told in any case.
+void Operation::RunThread(const Done& done) {
+  {
+    const bool is_alone = request_.verb == Verb::kDumpSelf;
+    std::shared_lock active(Activity(), std::defer_lock);
+    if (!is_alone) active.lock();
+    auto failure = Attempt(Name(Stage::kRequest), [&] { is_alone ? RunAlone() : Run(); });
+    if (failure) outcome_.failure = std::move(failure);
+    const WorkerPool::Retirement retirement(request_.standby->workers(), std::move(worker_));
+    done(std::move(outcome_));
+    if (library_.valid()) library_.wait();
+  }
+  // Nobody waits for the next operation's worker.
+  if (cancel_.level() != CancelSwitch::Level::kAbandon) {
+    request_.standby->Refill(request_.worker, term_);
+  }
 }
 
 bool Operation::WaitUntil(std::chrono::steady_clock::time_point deadline) {
@@ -148,12 +149,14 @@ void Operation::RunAlone() {
 bool Operation::MakeImages() {
   if (!request_.images) return true;
   Enter(Stage::kDirectory);
-  UniqueFd images = MakeFreshDirectory(*request_.images);
-  if (!images.valid()) return false;
+  // All that takes memory comes first: one that is made must be known.
+  auto images = std::make_shared<UniqueFd>();
   Option& option = request_.options.emplace_back();
   option.row = FindOption("images_dir_fd");
-  option.value = static_cast<int64_t>(images.get());
-  outcome_.images = std::make_shared<UniqueFd>(std::move(images));
+  *images = MakeFreshDirectory(*request_.images);
+  if (!images->valid()) return false;
+  option.value = static_cast<int64_t>(images->get());
+  outcome_.images = std::move(images);
   return true;
 }
 
@@ -168,11 +171,8 @@ void Operation::Run() {
     request_.handed_over.Reset();
     outcome_.timeline.worker_ready = Now();
     RunRequest(worker_.get());
-  } catch (const Failure& failure) {
-    outcome_.failure = failure;
-    outcome_.stage = failure.stage();
-  } catch (const std::exception& error) {
-    outcome_.failure = Failure(outcome_.stage, 0, error.what());
+  } catch (...) {
+    Fail(Failure::Caught(outcome_.stage));
   }
   // A criu that has answered takes half a millisecond to end, for which nobody needs to wait;
   // unless it has the sockets and locks of tasks that are gone, and that may be restored next. One
@@ -181,6 +181,16 @@ void Operation::Run() {
   relay_.reset();
   outcome_.cancelled = !outcome_.success && IsCancelled() && !was_stopped_;
   outcome_.timeline.ended = Now();
+}
+
+// What goes wrong after CRIU has succeeded is no more than worth a word.
+void Operation::Fail(Failure failure) {
+  if (outcome_.success) {
+    outcome_.warning = std::move(failure).message();
+    return;
+  }
+  outcome_.stage = failure.stage();
+  outcome_.failure = std::move(failure);
 }
 
 void Operation::RunRequest(Worker* worker) {
@@ -213,37 +223,36 @@ void Operation::RunRequest(Worker* worker) {
   theirs.Release();
   Converse(&channel, worker);
 
-  // CRIU restores the frozen state that it found, so thawing comes after its last word; and when
-  // there was none, after its end.
-  if (!outcome_.reply.received) End(worker);
-  if (freezer) {
-    outcome_.reply.success ? freezer->Thaw() : freezer->Restore();
-    outcome_.timeline.thawed = Now();
-  }
-  // CRIU has unlocked the network itself, unless it was killed or failed in serving lazy pages.
-  if (!outcome_.reply.success &&
-      (!outcome_.reply.received || outcome_.stage == scripts::kStatusReady)) {
-    Unlock();
-  }
-  channel.DrainOutput();
-  outcome_.printed = channel.printed();
+  Conclude(&channel, worker, &freezer);
+  if (!outcome_.success) return;
+  if (relay_) relay_->Finish([this, worker] { return IsLastResortDue(*worker); });
+  ReadResults();
+}
+
+// Undoes what was done to the tasks for the dump. None of it throws: nobody else would do it.
+void Operation::Conclude(Channel* channel, Worker* worker,
+                         std::optional<Freezer>* freezer) noexcept {
   // CRIU's word counts, whatever libcriu made of it: the tree may be gone, and the images all that
   // is left.
   outcome_.success = outcome_.reply.success;
-  if (!outcome_.success) {
-    End(worker);
-    return;
+  // CRIU restores the frozen state that it found, so thawing comes after its last word; and when
+  // there was none, after its end.
+  if (!outcome_.reply.received) End(worker);
+  if (*freezer) {
+    outcome_.success ? (*freezer)->Thaw() : (*freezer)->Restore();
+    outcome_.timeline.thawed = Now();
   }
-  if (relay_) relay_->Finish([this, worker] { return IsLastResortDue(*worker); });
-  try {
-    ReadResults();
-  } catch (const std::exception& error) {
-    outcome_.warning = error.what();
+  // CRIU has unlocked the network itself, unless it was killed or failed in serving lazy pages.
+  if (!outcome_.success && (!outcome_.reply.received || outcome_.stage == scripts::kStatusReady)) {
+    Unlock();
   }
+  channel->DrainOutput();
+  outcome_.printed = channel->TakePrinted();
+  if (!outcome_.success) End(worker);
 }
 
 // Sends the request and deals with what CRIU says until its last word.
-void Operation::Converse(Channel* channel, Worker* worker) {
+void Operation::Converse(Channel* channel, Worker* worker) noexcept {
   const auto notify = [this, worker](const Notification& notification) {
     return notifications_.Handle(notification, *worker);
   };
@@ -251,10 +260,8 @@ void Operation::Converse(Channel* channel, Worker* worker) {
     outcome_.timeline.sent = Now();
     outcome_.reply = channel->Run(options_->extra(), request_.goes_on, notify,
                                   [this, worker] { return Attend(*worker); });
-  } catch (const Failure& failure) {
-    outcome_.failure = failure;
-  } catch (const std::exception& error) {
-    outcome_.failure = Failure(Name(Stage::kRequest), 0, error.what());
+  } catch (...) {
+    outcome_.failure = Failure::Caught(outcome_.stage);
   }
   // Whatever happened, libcriu's call returns now; nobody has to wait for that.
   channel->HangUp();
@@ -348,7 +355,7 @@ bool Operation::IsLastResortDue(const Worker& worker) const {
 
 // Waits for the end of a criu that has no more to say to us. One that goes on for too long is
 // killed, after everything that makes it fail by itself: that would have let the tasks go in order.
-void Operation::End(Worker* worker) {
+void Operation::End(Worker* worker) noexcept {
   using std::chrono::steady_clock;
   worker->HangUp();
   const auto limit = steady_clock::now() + kEndingLimit;
@@ -371,12 +378,13 @@ void Operation::End(Worker* worker) {
 }
 
 // An iptables waits for a lock that somebody else may hold.
-void Operation::Unlock() {
+void Operation::Unlock() noexcept {
   std::future<void> unlocking;
-  try {
-    unlocking = ThreadPool::Get().RunAndTell(
-        "criu-network", [self = shared_from_this()] { self->notifications_.network().Remove(); });
-  } catch (const Failure&) {
+  if (Attempt(Name(Stage::kSpawn), [&] {
+        unlocking = ThreadPool::Get().RunAndTell("criu-network", [self = shared_from_this()] {
+          self->notifications_.network().Remove();
+        });
+      })) {
     notifications_.network().Remove();
     return;
   }
@@ -387,7 +395,7 @@ void Operation::Unlock() {
 
 // Has CRIU fail where it does not notify for a long time. From `post-dump` on it is too late: it
 // kills the tasks, or has let them go.
-void Operation::Interrupt(const Worker& worker) {
+void Operation::Interrupt(const Worker& worker) noexcept {
   if (worker.pid() <= 0) return;
   // Who is stopped can neither be refused anything nor fail.
   worker.Continue();
@@ -406,7 +414,7 @@ void Operation::Interrupt(const Worker& worker) {
   }
 }
 
-void Operation::InterruptDump(const Worker& worker) {
+void Operation::InterruptDump(const Worker& worker) noexcept {
   const pid_t criu = worker.pid();
   const bool freezes = outcome_.stage == scripts::kPreDump;
   // A page server that says nothing would hold it up, here and in its roll-back.

@@ -16,6 +16,7 @@
 #include "operation/notifications.h"
 #include "operation/outcome.h"
 #include "operation/request.h"
+#include "rollback/freezer.h"
 #include "serve/page_relay.h"
 #include "workers/worker.h"
 
@@ -33,7 +34,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   explicit Operation(Request request) : request_(std::move(request)) {}
 
-  // All three are called on the operation's thread, `done` once. Throws Failure.
+  // All three are called on the operation's thread, `done` once, and it does not throw. Throws
+  // Failure.
   void Start(Notifications::Tell tell, Notifications::Ask ask, Done done);
 
   // Any thread. See Notifications::Answer().
@@ -56,21 +58,24 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Enter(Stage stage);
   [[nodiscard]] bool IsIn(Stage stage) const;
 
+  void RunThread(const Done& done);
   void Run();
   void RunAlone();
+  void Fail(Failure failure);
   bool MakeImages();
   void StartRelay();
   void PointToConfig();
   void RunRequest(Worker* worker);
-  void Converse(Channel* channel, Worker* worker);
+  void Converse(Channel* channel, Worker* worker) noexcept;
   void CallLibrary(criu_opts* opts) const;
+  void Conclude(Channel* channel, Worker* worker, std::optional<Freezer>* freezer) noexcept;
   bool Attend(const Worker& worker);
   void WatchForStop(const Worker& worker);
   [[nodiscard]] bool IsLastResortDue(const Worker& worker) const;
-  void End(Worker* worker);
-  void Unlock();
-  void Interrupt(const Worker& worker);
-  void InterruptDump(const Worker& worker);
+  void End(Worker* worker) noexcept;
+  void Unlock() noexcept;
+  void Interrupt(const Worker& worker) noexcept;
+  void InterruptDump(const Worker& worker) noexcept;
   void ReadResults();
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
   [[nodiscard]] double Now() const;

@@ -1,6 +1,5 @@
 #include "operation/standby.h"
 
-#include <exception>
 #include <shared_mutex>
 #include <utility>
 #include <vector>
@@ -65,30 +64,22 @@ Standby::~Standby() {
   if (uses_guard_) Guard::Get().RemoveUser();
 }
 
-void Standby::Prepare(const WorkerSettings& settings) {
+void Standby::Prepare(const WorkerSettings& settings) noexcept {
   is_open_ = true;
   const uint64_t term = workers_->term();
-  try {
+  // Without a thread nothing is ready, which costs the next operation some time.
+  static_cast<void>(Attempt("spawn", [&] {
     ThreadPool::Get().Run("criu-prepare", [self = shared_from_this(), settings, term] {
       self->Refill(settings, term);
     });
-  } catch (const Failure&) {
-    // Without a thread nothing is ready, which costs the next operation some time.
-  }
+  }));
 }
 
 void Standby::Refill(const WorkerSettings& settings, uint64_t term) noexcept {
   const std::shared_lock active(Activity());
-  try {
-    UseGuard(term);
-  } catch (const std::exception&) {
-    // The operation that needs a guard starts one, and reports what is wrong.
-  }
-  try {
-    workers_->Refill(settings, spares_, term);
-  } catch (const std::exception&) {
-    // Likewise, the operation that finds no spare starts a worker.
-  }
+  // What is missing is started by the operation that needs it, and reports what is wrong.
+  static_cast<void>(Attempt("freeze", [&] { UseGuard(term); }));
+  static_cast<void>(Attempt("spawn", [&] { workers_->Refill(settings, spares_, term); }));
 }
 
 // Also starts a guard that somebody has killed.
@@ -99,11 +90,11 @@ void Standby::UseGuard(uint64_t term) {
   Guard::Get().Start();
 }
 
-void Standby::LeaveGuardLocked() {
+void Standby::LeaveGuardLocked() noexcept {
   if (std::exchange(uses_guard_, false)) Guard::Get().RemoveUser();
 }
 
-void Standby::Close() {
+void Standby::Close() noexcept {
   is_open_ = false;
   workers_->Close();
   {

@@ -24,6 +24,7 @@ class Standby : public std::enable_shared_from_this<Standby> {
 
   // Ends what all owners of this process have ready, for a dump of the process itself; it comes
   // back with their next operations. Whether that was over in time.
+  // Throws std::bad_alloc.
   static bool EndAll(std::chrono::steady_clock::time_point deadline);
 
   class Token {  // only Make() has one
@@ -39,7 +40,7 @@ class Standby : public std::enable_shared_from_this<Standby> {
 
   // Starts the spares and the guard in the background. What fails is reported by the operation that
   // needs it, which starts its own.
-  void Prepare(const WorkerSettings& settings);
+  void Prepare(const WorkerSettings& settings) noexcept;
 
   [[nodiscard]] const std::shared_ptr<WorkerPool>& workers() const { return workers_; }
 
@@ -49,14 +50,14 @@ class Standby : public std::enable_shared_from_this<Standby> {
 
   // Ends the spares without waiting for them, and the guard unless somebody else needs it. What is
   // under way goes on; Prepare() opens it again.
-  void Close();
+  void Close() noexcept;
   // Waits for what Close() has ended, and for workers whose operations are over. Whether all of it
   // was over in time.
   bool WaitUntilClosed(std::chrono::steady_clock::time_point deadline);
 
  private:
   void UseGuard(uint64_t term);
-  void LeaveGuardLocked();
+  void LeaveGuardLocked() noexcept;
 
   const size_t spares_;
   const std::shared_ptr<WorkerPool> workers_ = std::make_shared<WorkerPool>();

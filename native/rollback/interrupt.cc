@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/failure.h"
+
 namespace criu_node {
 
 namespace {
@@ -101,56 +103,80 @@ bool IsTcp(pid_t pid, int descriptor) {
   return false;
 }
 
+// A process and all that it has started, on which `visit` says whether to go on with its children.
+template <typename Visit>
+void ForFamily(pid_t root, const Visit& visit) {
+  std::vector<pid_t> family{root};
+  while (!family.empty()) {
+    const pid_t pid = family.back();
+    family.pop_back();
+    if (!visit(pid)) continue;
+    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
+  }
+}
+
+// What work finds out; false without memory for it.
+template <typename Work>
+bool TryTo(const Work& work) noexcept {
+  bool result = false;
+  static_cast<void>(Attempt("request", [&] { result = work(); }));
+  return result;
+}
+
 }  // namespace
 
-void FailWrites(pid_t criu) {
-  std::vector<pid_t> family{criu};
-  while (!family.empty()) {
-    const pid_t pid = family.back();
-    family.pop_back();
-    rlimit limit{};
-    if (!HasSignal(pid, "SigIgn", SIGXFSZ) || prlimit(pid, RLIMIT_FSIZE, nullptr, &limit) != 0) {
-      continue;
+void FailWrites(pid_t criu) noexcept {
+  static_cast<void>(Attempt("request", [criu] {
+    ForFamily(criu, [](pid_t pid) {
+      rlimit limit{};
+      if (!HasSignal(pid, "SigIgn", SIGXFSZ) || prlimit(pid, RLIMIT_FSIZE, nullptr, &limit) != 0) {
+        return false;
+      }
+      limit.rlim_cur = 0;
+      // This comes before its children, which inherit it.
+      prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
+      return true;
+    });
+  }));
+}
+
+void ContinueFamily(pid_t criu) noexcept {
+  static_cast<void>(Attempt("request", [criu] {
+    ForFamily(criu, [](pid_t pid) {
+      if (StateOf(pid) == 'T') kill(pid, SIGCONT);
+      return true;
+    });
+  }));
+}
+
+bool IsAtWork(pid_t criu) noexcept {
+  return TryTo([criu] {
+    const char state = StateOf(criu);
+    return state == 'R' || state == 'D';
+  });
+}
+
+void FailWritesOfPreDump(pid_t criu) noexcept {
+  static_cast<void>(Attempt("request", [criu] {
+    for (const pid_t child : ChildrenOf(criu)) {
+      if (HasSignal(child, "SigCgt", SIGALRM)) FailWrites(child);
     }
-    limit.rlim_cur = 0;
-    prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
-    // This comes after the limit, which a child inherits.
-    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
-  }
+  }));
 }
 
-void ContinueFamily(pid_t criu) {
-  std::vector<pid_t> family{criu};
-  while (!family.empty()) {
-    const pid_t pid = family.back();
-    family.pop_back();
-    if (StateOf(pid) == 'T') kill(pid, SIGCONT);
-    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
-  }
+void EndFreezing(pid_t criu) noexcept {
+  if (TryTo([criu] { return HasSignal(criu, "SigCgt", SIGALRM); })) kill(criu, SIGALRM);
 }
 
-bool IsAtWork(pid_t criu) {
-  const char state = StateOf(criu);
-  return state == 'R' || state == 'D';
-}
-
-void FailWritesOfPreDump(pid_t criu) {
-  for (const pid_t child : ChildrenOf(criu)) {
-    if (HasSignal(child, "SigCgt", SIGALRM)) FailWrites(child);
-  }
-}
-
-void EndFreezing(pid_t criu) {
-  if (HasSignal(criu, "SigCgt", SIGALRM)) kill(criu, SIGALRM);
-}
-
-bool EndPageServerWait(pid_t criu, bool may_connect) {
-  const int descriptor = AwaitedDescriptor(criu);
-  // A socket that connects is in no table yet under its inode.
-  const bool connects = may_connect && descriptor >= 0 && !HasSignal(criu, "SigCgt", SIGALRM);
-  if (!connects && (descriptor < 0 || !IsTcp(criu, descriptor))) return false;
-  kill(criu, connects ? SIGTERM : SIGALRM);
-  return true;
+bool EndPageServerWait(pid_t criu, bool may_connect) noexcept {
+  return TryTo([criu, may_connect] {
+    const int descriptor = AwaitedDescriptor(criu);
+    // A socket that connects is in no table yet under its inode.
+    const bool connects = may_connect && descriptor >= 0 && !HasSignal(criu, "SigCgt", SIGALRM);
+    if (!connects && (descriptor < 0 || !IsTcp(criu, descriptor))) return false;
+    kill(criu, connects ? SIGTERM : SIGALRM);
+    return true;
+  });
 }
 
 }  // namespace criu_node

@@ -147,13 +147,16 @@ void PageRelay::Break() {
   eventfd_write(stop_.get(), 1);
 }
 
-void PageRelay::Run(Listener listener) {
-  const UniqueFd client = AwaitClient(std::move(listener), stop_.get());
-  if (client.valid()) {
+void PageRelay::Run(Listener listener) noexcept {
+  // Without memory to go on the connection is broken off, as for a client that is not done.
+  const auto failure = Attempt("listen", [&] {
+    const UniqueFd client = AwaitClient(std::move(listener), stop_.get());
+    if (!client.valid()) return;
+    has_client_ = true;
     KeepAlive(client.get());
     Relay(client);
-  }
-  if (!broken_ && client.valid() && (protocol_ == Protocol::kTls || IsDone())) {
+  });
+  if (!failure && !broken_ && has_client_ && (protocol_ == Protocol::kTls || IsDone())) {
     // criu may have more to say than we have to hear; the end is to be an end.
     const linger orderly{};
     setsockopt(ours_.get(), SOL_SOCKET, SO_LINGER, &orderly, sizeof(orderly));

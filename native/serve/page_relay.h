@@ -44,7 +44,7 @@ class PageRelay {
   void Break();
 
  private:
-  void Run(Listener listener);
+  void Run(Listener listener) noexcept;
   void Relay(const UniqueFd& client);
   void Remember(const char* data, size_t length);
   [[nodiscard]] bool IsDone() const;
@@ -53,6 +53,7 @@ class PageRelay {
   UniqueFd stop_;  // an eventfd
   UniqueFd ours_;  // towards criu; closing it is an error at the other end
   UniqueFd theirs_;
+  bool has_client_ = false;
   std::array<char, 32> last_{};  // what the client has sent last
 
   std::atomic<bool> broken_ = false;

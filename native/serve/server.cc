@@ -35,7 +35,8 @@ Server::Server(ServeRequest request)
 void Server::Start(Ready ready, Done done) {
   ready_ = std::move(ready);
   ThreadPool::Get().Run("criu-server", [self = shared_from_this(), done = std::move(done)] {
-    self->Run();
+    self->outcome_.failure = Attempt("spawn", [&] { self->Run(); });
+    self->End();
     done(std::move(self->outcome_));
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
@@ -56,33 +57,32 @@ bool Server::WaitUntil(std::chrono::steady_clock::time_point deadline) {
 }
 
 void Server::Run() {
-  try {
-    if (request_.listener) {
-      const UniqueFd connection = AwaitClient(std::move(*request_.listener), stop_.get());
-      if (!connection.valid()) {
-        outcome_.stopped = true;
-        return;
-      }
-      KeepAlive(connection.get());
-      StartCriu(connection);
-      ready_(PeerOf(connection));
-    } else {
-      auto [reader, writer] = MakePipe();
-      status_ = std::move(reader);
-      StartCriu(writer);
+  if (request_.listener) {
+    const UniqueFd connection = AwaitClient(std::move(*request_.listener), stop_.get());
+    if (!connection.valid()) {
+      outcome_.stopped = true;
+      return;
     }
-    Attend();
-  } catch (const Failure& failure) {
-    outcome_.failure = failure;
-  } catch (const std::exception& error) {
-    outcome_.failure = Failure("spawn", 0, error.what());
+    KeepAlive(connection.get());
+    StartCriu(connection);
+    ready_(PeerOf(connection));
+  } else {
+    auto [reader, writer] = MakePipe();
+    status_ = std::move(reader);
+    StartCriu(writer);
   }
+  Attend();
+}
+
+void Server::End() noexcept {
   const pid_t pid = criu_.pid();
   if (pid < 0) return;
+  // One that we cannot attend to any more would never be stopped.
+  if (outcome_.failure && !ServesFaults(pid)) criu_.Kill();
   outcome_.exit = criu_.Reap();
   Guard::Get().Forget(pid);
   printed_.Drain(output_.get());
-  outcome_.printed = printed_.text();
+  outcome_.printed = printed_.Take();
 }
 
 void Server::StartCriu(const UniqueFd& channel) {

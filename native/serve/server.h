@@ -57,7 +57,7 @@ class Server : public std::enable_shared_from_this<Server> {
   // Throws Failure.
   explicit Server(ServeRequest request);
 
-  // Both are called on the server's thread, `done` once. Throws Failure.
+  // Both are called on the server's thread, `done` once, and it does not throw. Throws Failure.
   void Start(Ready ready, Done done);
 
   // Any thread. Ends it, but not a criu that restored tasks have their memory from, unless forced:
@@ -68,6 +68,7 @@ class Server : public std::enable_shared_from_this<Server> {
 
  private:
   void Run();
+  void End() noexcept;
   void StartCriu(const UniqueFd& channel);
   void Attend();
   bool ObeyStop();

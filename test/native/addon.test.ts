@@ -44,11 +44,11 @@ describe('exchange', () => {
     expect(readFileSync(join(first, 'which'), 'utf8')).toBe(first);
   });
 
-  test('of a path that is not there throws with its errno and changes nothing', async () => {
+  test('of a path that is not there throws with its errno and a code, and changes nothing', async () => {
     const [first, second] = await two();
     const missing = `${second}-missing`;
     expect(() => nativeAddon().exchange(first, missing)).toThrow(
-      expect.objectContaining({ errno: 2, stage: 'keep' }) as Error,
+      expect.objectContaining({ errno: 2, code: 'ERR_CRIU_IMAGES_DIR' }) as Error,
     );
     expect(readFileSync(join(first, 'which'), 'utf8')).toBe(first);
     expect(existsSync(missing)).toBe(false);
@@ -57,7 +57,7 @@ describe('exchange', () => {
   test('of file systems that differ throws', async () => {
     const [first] = await two();
     expect(() => nativeAddon().exchange(first, '/proc/self')).toThrow(
-      expect.objectContaining({ stage: 'keep' }) as Error,
+      expect.objectContaining({ code: 'ERR_CRIU_IMAGES_DIR' }) as Error,
     );
     expect(readFileSync(join(first, 'which'), 'utf8')).toBe(first);
   });

@@ -122,7 +122,7 @@ describe('what failed on our side of the socket', () => {
     stage: stage as Failed['stage'],
     failure: { stage, errno, message: 'cannot do it' },
   });
-  const { ENOENT, EPERM, EACCES, EIO, EWOULDBLOCK, EADDRINUSE } = constants.errno;
+  const { ENOENT, EPERM, EACCES, EIO, EWOULDBLOCK, EADDRINUSE, EMFILE, ENOMEM } = constants.errno;
 
   test('is told in our words, with the name of the errno', () => {
     expect(requestFailure('dump', ours('request', EIO))).toMatchObject({
@@ -154,12 +154,14 @@ describe('what failed on our side of the socket', () => {
     ['spawn', ENOENT, 'ERR_CRIU_NOT_FOUND'],
     ['spawn', EACCES, 'ERR_CRIU_PERMISSION'],
     ['spawn', EIO, 'ERR_CRIU_FAILED'],
-    ['freeze', EWOULDBLOCK, 'ERR_CONTAINER_BUSY'],
+    ['freeze', EWOULDBLOCK, 'ERR_SYSTEM_ERROR'],
+    ['images', ENOENT, 'ERR_CRIU_IMAGES_DIR'],
     ['freeze', EPERM, 'ERR_CRIU_PERMISSION'],
     ['freeze', ENOENT, 'ERR_CRIU_FAILED'],
     ['request', EPERM, 'ERR_CRIU_PERMISSION'],
     ['request', EACCES, 'ERR_CRIU_PERMISSION'],
-    ['request', EWOULDBLOCK, 'ERR_CRIU_FAILED'],
+    ['request', EMFILE, 'ERR_SYSTEM_ERROR'],
+    ['listen', ENOMEM, 'ERR_SYSTEM_ERROR'],
     ['request', ENOENT, 'ERR_CRIU_FAILED'],
   ])('at stage %s with errno %i has the code %s', (stage, errno, code) => {
     expect(requestFailure('dump', ours(stage, errno)).code).toBe(code);
