@@ -12,7 +12,6 @@
 #include <string_view>
 
 #include "base/failure.h"
-#include "rollback/guard.h"
 
 namespace criu_node {
 
@@ -91,9 +90,9 @@ bool Freezer::Freeze(std::chrono::milliseconds limit, int cancelled) {
   found_frozen_ = found != State::kThawed;
   if (found == State::kFrozen) return true;
   if (!found_frozen_) {
-    Guard::Get().Watch(path_, version_, criu_);
+    watch_.emplace(control_, version_, criu_);
     if (Holds(Guard::Get().pid())) {
-      Guard::Get().Forget(path_);
+      watch_.reset();
       throw Failure("freeze", EBUSY,
                     "the process that would thaw the cgroup " + path_ + " is in it");
     }
@@ -132,7 +131,7 @@ void Freezer::Thaw() noexcept {
   frozen_by_us_ = false;
   // This fails when the cgroup is gone with its tasks, which is as good.
   static_cast<void>(Write(false));
-  Guard::Get().Forget(path_);
+  watch_.reset();
 }
 
 }  // namespace criu_node

@@ -3,9 +3,11 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/unique_fd.h"
+#include "rollback/guard.h"
 
 namespace criu_node {
 
@@ -65,6 +67,7 @@ class Freezer {
   UniqueFd state_;    // what is read
   bool found_frozen_ = false;
   bool frozen_by_us_ = false;
+  std::optional<Guard::Watch> watch_;  // while it may be frozen by us
 };
 
 }  // namespace criu_node

@@ -3,7 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <memory>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -17,10 +20,31 @@ namespace criu_node {
 
 namespace {
 
-// Never waits: the socket of a guard that reads has room.
-bool Tell(const UniqueFd& socket, std::string_view message) {
-  return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-         static_cast<ssize_t>(message.size());
+using std::chrono::steady_clock;
+
+// How soon after its start a process that has died is replaced by itself: one that cannot live must
+// not be started again and again.
+constexpr std::chrono::seconds kShortestLife{1};
+
+// Never waits: the socket of a guard that reads has room. With a descriptor, if it is one.
+bool Tell(const UniqueFd& socket, std::string_view text, int passed = -1) noexcept {
+  // What is sent is not written to.
+  iovec data{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  if (passed >= 0) {
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    cmsghdr* const first = CMSG_FIRSTHDR(&header);
+    first->cmsg_level = SOL_SOCKET;
+    first->cmsg_type = SCM_RIGHTS;
+    first->cmsg_len = CMSG_LEN(sizeof(passed));
+    std::memcpy(CMSG_DATA(first), &passed, sizeof(passed));
+  }
+  return sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+         static_cast<ssize_t>(text.size());
 }
 
 }  // namespace
@@ -32,7 +56,7 @@ void Guard::AddUser() {
   ++users_;
 }
 
-void Guard::RemoveUser() {
+void Guard::RemoveUser() noexcept {
   const std::lock_guard lock(mutex_);
   --users_;
   EndUnlessNeededLocked();
@@ -45,108 +69,142 @@ void Guard::Start() {
 
 // Somebody may have killed or stopped it.
 bool Guard::AnswersLocked() const {
-  return socket_.valid() && !process_.HasEnded({}) && !process_.IsStopped();
+  return socket_.valid() && !process_->HasEnded({}) && !process_->IsStopped();
 }
 
-// Tells a guard that is there, or else a new one, which is told of everything. Throws Failure.
-bool Guard::TellLocked(const std::string& message) {
-  if (AnswersLocked() && Tell(socket_, message)) return true;
-  StartLocked();
-  return Tell(socket_, message);
+bool Guard::IsNeededLocked() const { return !watched_.empty() || !criu_.empty(); }
+
+// Tells a guard that is there of something that is noted already, or else a new one, which is told
+// of everything. Throws Failure.
+bool Guard::TellLocked(const Message& message) {
+  if (AnswersLocked() && Tell(socket_, message.text, message.passed.get())) return true;
+  return StartLocked();
 }
 
-// One that is not told would undo later what has long been over.
-void Guard::TellOfEndLocked(const std::string& message) noexcept {
-  if (!socket_.valid() || Tell(socket_, message)) return;
+// One that is not told would undo later what has long been over. It takes no memory to tell it.
+void Guard::TellOfEndLocked(char kind, uint64_t number) noexcept {
+  if (!socket_.valid()) return;
+  std::array<char, 32> text{kind, ' '};
+  const auto [end, error] = std::to_chars(text.data() + 2, text.data() + text.size(), number);
+  if (Tell(socket_, {text.data(), static_cast<size_t>(end - text.data())})) return;
   EndLocked();
-  if (watched_.empty() && criu_.empty()) return;
-  try {
-    StartLocked();
-  } catch (const Failure&) {
-    // The next one who needs it tries again.
-  }
+  // Without another one, the next who needs it tries again.
+  if (IsNeededLocked()) static_cast<void>(Attempt("freeze", [this] { StartLocked(); }));
 }
 
 pid_t Guard::pid() {
   const std::lock_guard lock(mutex_);
-  return process_.pid();
+  return process_ ? process_->pid() : -1;
 }
 
-void Guard::StartLocked() {
+// Whether the new process could be told of everything. Throws Failure.
+bool Guard::StartLocked() {
   EndLocked();
   SocketPair pair = MakeSocketPair("freeze");
   const std::string program = BesideAddon("criu_guard");
   SpawnSettings settings{.stage = "freeze", .program = program, .arguments = {program}};
   settings.descriptors = {{pair.theirs.get(), STDIN_FILENO}};
-  process_ = Child(settings);
+  process_ = std::make_shared<Child>(settings);
+  started_ = steady_clock::now();
   socket_ = std::move(pair.ours);
-  for (const auto& [cgroup, message] : watched_) Tell(socket_, message);
-  for (const auto& [criu, message] : criu_) Tell(socket_, message);
+  bool is_told = true;
+  const auto tell = [&](const Message& message) {
+    is_told = Tell(socket_, message.text, message.passed.get()) && is_told;
+  };
+  for (const auto& [id, message] : watched_) tell(message);
+  for (const auto& [criu, message] : criu_) tell(message);
+  ChildWatch::Get().Add(self_);
+  return is_told;
 }
 
-void Guard::Watch(const std::string& cgroup, int version, pid_t criu) {
-  std::string message = "F";
-  message += std::to_string(version) + ' ' + std::to_string(criu) + ' ' + cgroup;
+Guard::Watch::Watch(const UniqueFd& control, int version, pid_t criu)
+    : id_(Get().WatchCgroup(control, version, criu)) {}
+
+uint64_t Guard::WatchCgroup(const UniqueFd& control, int version, pid_t criu) {
+  Message message{.text = "F", .passed = UniqueFd::Duplicate(control.get())};
+  if (!message.passed.valid()) throw Failure::System("freeze", "cannot copy a descriptor");
   const std::lock_guard lock(mutex_);
-  if (!TellLocked(message)) throw Failure::System("freeze", "cannot tell the guard what to thaw");
-  watched_[cgroup] = message;
+  const uint64_t id = ++last_id_;
+  message.text += std::to_string(version) + ' ' + std::to_string(id) + ' ' + std::to_string(criu);
+  const auto entry = watched_.emplace(id, std::move(message)).first;
+  bool is_told = false;
+  const auto failure = Attempt("freeze", [&] { is_told = TellLocked(entry->second); });
+  if (is_told) return id;
+  watched_.erase(entry);
+  throw failure.value_or(Failure("freeze", EAGAIN, "cannot tell the guard what to thaw"));
 }
 
-void Guard::Forget(const std::string& cgroup) noexcept {
+void Guard::Forget(uint64_t id) noexcept {
   const std::lock_guard lock(mutex_);
-  watched_.erase(cgroup);
-  TellOfEndLocked("T " + cgroup);
+  watched_.erase(id);
+  TellOfEndLocked('T', id);
   EndUnlessNeededLocked();
 }
 
 void Guard::WatchDumping(pid_t criu, const NetworkLock& lock) noexcept {
-  WatchCriu(criu, "D " + std::to_string(criu) + ' ' + lock.ToText());
+  WatchCriu('D', criu, lock);
 }
 
 void Guard::WatchServing(pid_t criu, const NetworkLock& lock) noexcept {
-  WatchCriu(criu, "S " + std::to_string(criu) + ' ' + lock.ToText());
+  WatchCriu('S', criu, lock);
 }
 
-void Guard::WatchCriu(pid_t criu, const std::string& message) noexcept {
+void Guard::WatchCriu(char kind, pid_t criu, const NetworkLock& network) noexcept {
   // That of a service is not ours.
   if (criu <= 0) return;
   const std::lock_guard lock(mutex_);
-  try {
-    TellLocked(message);
-  } catch (const Failure&) {
-    return;
-  }
-  criu_[criu] = message;
+  // One that cannot be told of it now may be replaced by one that can.
+  static_cast<void>(Attempt("freeze", [&] {
+    Message message{.text = std::string(1, kind), .passed = {}};
+    message.text += ' ' + std::to_string(criu) + ' ' + network.ToText();
+    Message& noted = criu_[criu];
+    noted = std::move(message);
+    TellLocked(noted);
+  }));
 }
 
 void Guard::Forget(pid_t criu) noexcept {
   const std::lock_guard lock(mutex_);
   if (criu_.erase(criu) == 0) return;
-  TellOfEndLocked("E " + std::to_string(criu));
+  TellOfEndLocked('E', static_cast<uint64_t>(criu));
   EndUnlessNeededLocked();
 }
 
-void Guard::EndUnlessNeededLocked() {
-  if (users_ == 0 && watched_.empty() && criu_.empty()) EndLocked();
+void Guard::EndUnlessNeededLocked() noexcept {
+  if (users_ == 0 && !IsNeededLocked()) EndLocked();
 }
 
 // The process is killed before its socket closes: one that was stopped would take that for our end
 // when it goes on, and undo what its successor watches. It is reaped on another thread.
-void Guard::EndLocked() {
-  process_.Kill();
+void Guard::EndLocked() noexcept {
+  if (process_) process_->Kill();
   socket_.Reset();
-  if (process_.pid() < 0) return;
+  if (!process_) return;
   {
     const std::lock_guard lock(ending_mutex_);
     ++ending_;
   }
-  auto process = std::make_shared<Child>(std::move(process_));
-  ThreadPool::Get().RunOrDo("criu-reaper", [this, process] {
+  ThreadPool::Get().RunOrDo("criu-reaper", [this, process = std::move(process_)] {
     process->Reap();
     const std::lock_guard lock(ending_mutex_);
     --ending_;
     ended_.notify_all();
   });
+}
+
+void Guard::AppendEnds(std::vector<UniqueFd>* ends) {
+  const std::lock_guard lock(mutex_);
+  if (process_ && process_->ended() >= 0) ends->push_back(UniqueFd::Duplicate(process_->ended()));
+}
+
+// One that somebody has killed while it was needed is replaced at once.
+void Guard::ReapEnded() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!process_ || !process_->HasEnded({})) return;
+  const bool has_lived = steady_clock::now() - started_ >= kShortestLife;
+  EndLocked();
+  if (has_lived && IsNeededLocked())
+    static_cast<void>(Attempt("freeze", [this] { StartLocked(); }));
 }
 
 bool Guard::WaitUntilEnded(std::chrono::steady_clock::time_point deadline) {

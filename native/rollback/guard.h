@@ -5,12 +5,16 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "linux/child.h"
+#include "linux/child_watch.h"
 #include "rollback/network_lock.h"
 
 namespace criu_node {
@@ -22,27 +26,42 @@ namespace criu_node {
 // the tasks stopped and their network locked. It stays as long as it has users or something to
 // watch.
 //
-// One that is killed, stopped, or does not read what it is told is replaced, and nobody waits for
-// it.
+// One that is killed, stopped, or does not read what it is told is replaced when it is needed, and
+// nobody waits for it.
 //
 // Owner: process-wide. Thread: any but JavaScript's, as it may take a while to start.
-class Guard {
+class Guard : public ChildKeeper {
  public:
   static Guard& Get();
 
   // A user wants the process to be there before it is needed.
   void AddUser();
-  void RemoveUser();  // does not wait for the end of the process
+  void RemoveUser() noexcept;  // does not wait for the end of the process
   // Starts the process unless it runs, or has no users. Throws Failure (stage "freeze").
   void Start();
 
   // Of the process; -1 while there is none.
   pid_t pid();
 
-  // `criu` is the process that may put the cgroup back to frozen before it ends. Throws Failure
-  // (stage "freeze") when there is no guard to be had: then nothing must be frozen.
-  void Watch(const std::string& cgroup, int version, pid_t criu);
-  void Forget(const std::string& cgroup) noexcept;
+  // While this is there, the process will thaw a cgroup when we are gone.
+  //
+  // Owner and thread: those of whoever freezes the cgroup.
+  class Watch {
+   public:
+    // `control` is the open file by which the cgroup is thawed: the process gets a copy of it, so
+    // that it acts on what was checked, whatever has the path by then. `criu` is the process that
+    // may put the cgroup back to frozen before it ends. Throws Failure (stage "freeze") when there
+    // is no guard to be had: then nothing must be frozen.
+    Watch(const UniqueFd& control, int version, pid_t criu);
+    ~Watch() { Get().Forget(id_); }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    Watch(Watch&&) = delete;
+    Watch& operator=(Watch&&) = delete;
+
+   private:
+    uint64_t id_;
+  };
 
   // The same for a criu that dumps, and then serves lazy pages; without a guard it is not watched.
   void WatchDumping(pid_t criu, const NetworkLock& lock) noexcept;
@@ -52,28 +71,46 @@ class Guard {
   // Waits for processes that were ended. Whether they were over in time.
   bool WaitUntilEnded(std::chrono::steady_clock::time_point deadline);
 
+  void AppendEnds(std::vector<UniqueFd>* ends) override;
+  void ReapEnded() noexcept override;
+
   Guard() = default;
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
   Guard(Guard&&) = delete;
   Guard& operator=(Guard&&) = delete;
-  ~Guard() = default;
+  ~Guard() override = default;
 
  private:
+  // A message, and the descriptor that goes with it, if any.
+  struct Message {
+    std::string text;
+    UniqueFd passed;
+  };
+
+  uint64_t WatchCgroup(const UniqueFd& control, int version, pid_t criu);
+  void Forget(uint64_t id) noexcept;
+  void WatchCriu(char kind, pid_t criu, const NetworkLock& lock) noexcept;
+
   [[nodiscard]] bool AnswersLocked() const;
-  bool TellLocked(const std::string& message);
-  void TellOfEndLocked(const std::string& message) noexcept;
-  void WatchCriu(pid_t criu, const std::string& message) noexcept;
-  void StartLocked();
-  void EndLocked();
-  void EndUnlessNeededLocked();
+  [[nodiscard]] bool IsNeededLocked() const;
+  bool TellLocked(const Message& message);
+  void TellOfEndLocked(char kind, uint64_t number) noexcept;
+  bool StartLocked();
+  void EndLocked() noexcept;
+  void EndUnlessNeededLocked() noexcept;
+
+  // For the watch of children, which it outlives.
+  const std::shared_ptr<ChildKeeper> self_{this, [](ChildKeeper* /*keeper*/) {}};
 
   std::mutex mutex_;
-  Child process_;
+  std::shared_ptr<Child> process_;  // none, or one that has not been reaped
+  std::chrono::steady_clock::time_point started_;
   UniqueFd socket_;
   size_t users_ = 0;
-  std::map<std::string, std::string> watched_;  // what a new process must be told again
-  std::map<pid_t, std::string> criu_;           // likewise
+  uint64_t last_id_ = 0;
+  std::map<uint64_t, Message> watched_;  // what a new process must be told again
+  std::map<pid_t, Message> criu_;        // likewise
 
   std::mutex ending_mutex_;
   std::condition_variable ended_;

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/failure.h"
 #include "base/thread_pool.h"
 #include "linux/mount_namespace.h"
 
@@ -71,6 +72,7 @@ void WorkerPool::Refill(const WorkerSettings& settings, size_t count, uint64_t t
   {
     const std::lock_guard lock(mutex_);
     if (term != term_) return;
+    surplus->reserve(spares_.size());
     const auto others = std::partition(spares_.begin(), spares_.end(), [&](const Spare& spare) {
       return spare.kind == kind && IsUsable(*spare.worker);
     });
@@ -84,28 +86,31 @@ void WorkerPool::Refill(const WorkerSettings& settings, size_t count, uint64_t t
   }
   End(surplus);
   for (;;) {
+    const auto late = std::make_shared<std::vector<Spare>>();
+    late->reserve(1);
     {
       const std::lock_guard lock(mutex_);
       if (term != term_ || spares_.size() + starting_ >= count) return;
       ++starting_;
     }
     // The spare is started outside of the lock, so that nobody who takes one waits for it.
-    Spare spare{.kind = kind, .worker = nullptr};
+    Spare spare;
     std::exception_ptr failure;
     try {
+      spare.kind = kind;
       spare.worker = std::make_unique<Worker>(settings);
     } catch (...) {
       failure = std::current_exception();
     }
-    if (!Add(std::move(spare), term)) return;
+    if (!Add(std::move(spare), term, late)) return;
     if (failure) std::rethrow_exception(failure);
+    ChildWatch::Get().Add(weak_from_this());
   }
 }
 
 // What a Refill() has started: a spare of its term, which has a worker if that could be started.
 // False when the pool was closed meanwhile; then the spare ends.
-bool WorkerPool::Add(Spare spare, uint64_t term) {
-  const auto late = std::make_shared<std::vector<Spare>>();
+bool WorkerPool::Add(Spare spare, uint64_t term, const Ending& late) {
   {
     const std::lock_guard lock(mutex_);
     if (term == term_) {
@@ -124,20 +129,34 @@ bool WorkerPool::Add(Spare spare, uint64_t term) {
   return false;
 }
 
-void WorkerPool::Close() {
-  const auto all = std::make_shared<std::vector<Spare>>();
+void WorkerPool::Close() noexcept {
+  std::vector<Spare> all;
   {
     const std::lock_guard lock(mutex_);
     ++term_;
-    all->swap(spares_);
+    all.swap(spares_);
     // Those that are being started end as soon as they are there: see Add().
-    ending_ += all->size() + std::exchange(starting_, 0);
+    ending_ += all.size() + std::exchange(starting_, 0);
   }
-  End(all);
+  End(std::move(all));
+}
+
+void WorkerPool::End(std::vector<Spare> spares) noexcept {
+  if (spares.empty()) return;
+  Ending ending;
+  if (Attempt("spawn", [&] { ending = std::make_shared<std::vector<Spare>>(); })) {
+    const size_t count = spares.size();
+    for (const Spare& spare : spares) spare.worker->Kill();
+    spares.clear();
+    CountEnded(count);
+    return;
+  }
+  ending->swap(spares);
+  End(ending);
 }
 
 // Kills them at once, and reaps them on another thread.
-void WorkerPool::End(const Ending& spares) {
+void WorkerPool::End(const Ending& spares) noexcept {
   if (spares->empty()) return;
   for (const Spare& spare : *spares) spare.worker->Kill();
   ThreadPool::Get().RunOrDo("criu-reaper", [self = shared_from_this(), spares] {
@@ -147,7 +166,31 @@ void WorkerPool::End(const Ending& spares) {
   });
 }
 
-void WorkerPool::CountEnded(size_t count) {
+void WorkerPool::AppendEnds(std::vector<UniqueFd>* ends) {
+  const std::lock_guard lock(mutex_);
+  for (const Spare& spare : spares_) {
+    if (spare.worker->ended() >= 0) ends->push_back(UniqueFd::Duplicate(spare.worker->ended()));
+  }
+}
+
+void WorkerPool::ReapEnded() noexcept {
+  for (;;) {
+    Spare dead;  // reaped outside the lock
+    {
+      const std::lock_guard lock(mutex_);
+      const auto ended = std::ranges::find_if(
+          spares_, [](const Spare& spare) { return spare.worker->HasEnded({}); });
+      if (ended == spares_.end()) return;
+      dead = std::move(*ended);
+      spares_.erase(ended);
+      ++ending_;
+    }
+    dead.worker.reset();
+    CountEnded(1);
+  }
+}
+
+void WorkerPool::CountEnded(size_t count) noexcept {
   const std::lock_guard lock(mutex_);
   ending_ -= count;
   ended_.notify_all();

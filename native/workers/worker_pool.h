@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "linux/child_watch.h"
 #include "workers/worker.h"
 
 namespace criu_node {
@@ -16,7 +17,7 @@ namespace criu_node {
 // Spare `criu swrk` processes, started ahead of their requests so that a dump starts none.
 //
 // Owner: one Standby, and the threads that reap its workers. Thread: any.
-class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
+class WorkerPool : public ChildKeeper, public std::enable_shared_from_this<WorkerPool> {
  public:
   // Gives a spare when one fits the settings, else a new worker. Throws Failure (stage "spawn").
   std::unique_ptr<Worker> Take(const WorkerSettings& settings);
@@ -29,10 +30,14 @@ class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
   void Refill(const WorkerSettings& settings, size_t count, uint64_t term);
 
   // Ends all spares without waiting for them, and any that a Refill() of this term still starts.
-  void Close();
+  void Close() noexcept;
   // Waits for what Close() ends, and for the workers in retirement. Whether all of them were over
   // in time.
   bool WaitUntilClosed(std::chrono::steady_clock::time_point deadline);
+
+  // A spare that somebody has killed is reaped at once; the next Refill() starts another.
+  void AppendEnds(std::vector<UniqueFd>* ends) override;
+  void ReapEnded() noexcept override;
 
   // A worker that has answered and is about to end by itself: it is reaped at the end of the scope.
   // It counts from the beginning of the scope on, so that whoever is told in between can wait for
@@ -58,12 +63,14 @@ class WorkerPool : public std::enable_shared_from_this<WorkerPool> {
     std::string kind;  // what it must match: see Kind() in worker_pool.cc
     std::unique_ptr<Worker> worker;
   };
-  // Spares that are on their way out, which ending_ counts.
+  // Spares that are on their way out, which ending_ counts. It is made before they are, as it takes
+  // memory.
   using Ending = std::shared_ptr<std::vector<Spare>>;
 
-  bool Add(Spare spare, uint64_t term);
-  void End(const Ending& spares);
-  void CountEnded(size_t count);
+  bool Add(Spare spare, uint64_t term, const Ending& late);
+  void End(std::vector<Spare> spares) noexcept;
+  void End(const Ending& spares) noexcept;
+  void CountEnded(size_t count) noexcept;
 
   mutable std::mutex mutex_;
   std::vector<Spare> spares_;

@@ -11,7 +11,7 @@ import { nativeAddon, nativeFile, nativeTarDirectory } from '../../lib/native/ad
 import { optionTable } from '../../lib/options/table.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { useScope } from '../helpers/scope.js';
-import { until } from '../helpers/system/exec.js';
+import { sleep, until } from '../helpers/system/exec.js';
 import { allProcesses, type ProcessState } from '../helpers/system/process.js';
 
 const scope = useScope();
@@ -145,6 +145,44 @@ describe('what is kept ready', () => {
       await addon().close(standby);
       expect(children(), `round ${round}`).toEqual([]);
     }
+  });
+
+  test('what is killed is reaped at once, and comes back when it is needed', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    const standby = addon().createStandby(2);
+    for (let round = 0; round < 5; round++) {
+      addon().prepare(standby, settings);
+      await until(`round ${round}: all are there`, () => {
+        const names = ours().map(({ name, state }) => `${name} ${state}`);
+        return isDeepStrictEqual(names.sort(), ['criu_guard S', 'sleep S', 'sleep S']);
+      });
+      // One at first, as somebody kills it; then all, as for want of memory.
+      for (const pid of children().slice(0, round === 0 ? 1 : 3)) process.kill(pid, 'SIGKILL');
+      await count(round === 0 ? 2 : 0);
+    }
+    await addon().close(standby);
+    expect(children()).toEqual([]);
+  });
+
+  test('to wait for what is killed takes no processor time', async () => {
+    const settings = { binary: await waitingProgram(), environment: [] };
+    const standby = addon().createStandby(2);
+    addon().prepare(standby, settings);
+    await count(3);
+    const nameOf = (id: string): string =>
+      readFileSync(`/proc/self/task/${id}/comm`, 'latin1').trim();
+    const id = await until('there is a thread that waits', () =>
+      readdirSync('/proc/self/task').find((one) => nameOf(one) === 'criu-watch'),
+    );
+    /** User and system time. */
+    const ticks = (): number[] => {
+      const stat = readFileSync(`/proc/self/task/${id}/stat`, 'latin1');
+      return stat.split(') ')[1]?.split(' ').slice(11, 13).map(Number) ?? [];
+    };
+    const before = ticks();
+    await sleep(500);
+    expect(ticks()).toEqual(before);
+    await addon().close(standby);
   });
 
   test('closeAll ends that of all owners', async () => {

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { requireNeeds } from '../helpers/needs.js';
 import { projectRoot } from '../helpers/paths.js';
 import { useScope } from '../helpers/scope.js';
 import { sleep, until } from '../helpers/system/exec.js';
-import { isAlive, reachesState } from '../helpers/system/process.js';
+import { isAlive, reachesState, workloadBinary } from '../helpers/system/process.js';
 
 const addon = process.env['LIBCRIU_ADDON'];
 const program = join(
@@ -17,44 +17,68 @@ const program = join(
 );
 
 const scope = useScope();
-beforeAll(() => requireNeeds('build'));
+beforeAll(() => requireNeeds('build', 'gcc'));
 
-/** The guard, told by its standard input; its messages have to be kept apart. */
+/** The guard, told by a program that can pass descriptors to it. */
 class Guard {
-  readonly child: ChildProcess;
+  readonly #child: ChildProcess;
+  readonly pid: number;
 
-  constructor() {
-    this.child = spawn(program, [], { stdio: ['pipe', 'ignore', 'inherit'] });
-    scope.defer(() => this.child.kill('SIGKILL'));
+  private constructor(child: ChildProcess, pid: number) {
+    this.#child = child;
+    this.pid = pid;
   }
 
-  get pid(): number {
-    return this.child.pid ?? 0;
+  static async start(): Promise<Guard> {
+    const child = spawn(await workloadBinary('tell-guard'), [program], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    scope.defer(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const pid = await until('it is started', () => Number(/^(\d+)\n/.exec(said)?.[1]) || undefined);
+    scope.defer(() => isAlive(pid) && process.kill(pid, 'SIGKILL'));
+    return new Guard(child, pid);
   }
 
-  async tell(message: string): Promise<void> {
-    await new Promise((done) => this.child.stdin?.write(message, done));
-    // It has taken it and waits for the next.
+  /** @param file - Goes with the message, opened. */
+  async tell(message: string, file = ''): Promise<void> {
+    const bytes = Buffer.concat([
+      Buffer.from(`${Buffer.byteLength(message)} ${file}\n`),
+      Buffer.from(message),
+    ]);
+    await new Promise((done) => this.#child.stdin?.write(bytes, done));
+    // Both have taken it and wait for the next.
+    await reachesState(this.#child.pid ?? 0, 'S');
     await reachesState(this.pid, 'S');
   }
 
   hangUp(): void {
-    this.child.stdin?.end();
+    this.#child.stdin?.end();
   }
 
   async ended(): Promise<{ code: number | null }> {
-    if (this.child.exitCode === null) await once(this.child, 'exit');
-    return { code: this.child.exitCode };
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+    return { code: this.#child.exitCode };
   }
 }
 
 /** A directory with a control file, in the place of a cgroup. */
-async function makeCgroup(version: 1 | 2): Promise<{ path: string; state: () => string }> {
+interface FakeCgroup {
+  path: string;
+  /** Its control file. */
+  file: string;
+  state: () => string;
+}
+
+async function makeCgroup(version: 1 | 2): Promise<FakeCgroup> {
   const path = join(await scope.directory(), 'a cgroup');
   await mkdir(path);
   const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
   await writeFile(file, version === 1 ? 'FROZEN' : '1');
-  return { path, state: () => readFileSync(file, 'utf8') };
+  return { path, file, state: () => readFileSync(file, 'utf8') };
 }
 
 /** In the place of criu, by default with the disposition of SIGXFSZ that it has. */
@@ -75,12 +99,11 @@ async function startSleeper(ignored = 'XFSZ'): Promise<{ pid: number; kill: () =
 test.each([1, 2] as const)(
   'the guard thaws a cgroup v%d when it is left, and again until criu has ended',
   async (version) => {
-    const { path, state } = await makeCgroup(version);
-    const file = join(path, version === 1 ? 'freezer.state' : 'cgroup.freeze');
+    const { file, state } = await makeCgroup(version);
     const thawed = version === 1 ? 'THAWED' : '0';
     const criu = await startSleeper();
-    const guard = new Guard();
-    await guard.tell(`F${version} ${criu.pid} ${path}`);
+    const guard = await Guard.start();
+    await guard.tell(`F${version} 1 ${criu.pid}`, file);
     expect(state()).not.toBe(thawed);
     guard.hangUp();
     await until('it is thawed', () => state() === thawed);
@@ -95,17 +118,14 @@ test.each([1, 2] as const)(
 );
 
 test('the guard thaws a cgroup while the criu of another one hangs', async () => {
-  const [first, second] = [await makeCgroup(1), await makeCgroup(1)].sort((a, b) =>
-    a.path < b.path ? -1 : 1,
-  );
-  if (first === undefined || second === undefined) throw new Error('no cgroups');
+  const [first, second] = [await makeCgroup(1), await makeCgroup(1)];
   const [hanging, other] = [await startSleeper(), await startSleeper()];
-  const guard = new Guard();
-  await guard.tell(`F1 ${hanging.pid} ${first.path}`);
-  await guard.tell(`F1 ${other.pid} ${second.path}`);
+  const guard = await Guard.start();
+  await guard.tell(`F1 1 ${hanging.pid}`, first.file);
+  await guard.tell(`F1 2 ${other.pid}`, second.file);
   guard.hangUp();
   await until('both are thawed', () => [first, second].every(({ state }) => state() === 'THAWED'));
-  await writeFile(join(second.path, 'freezer.state'), 'FROZEN');
+  await writeFile(second.file, 'FROZEN');
   await other.kill();
   await until('the second is thawed again', () => second.state() === 'THAWED');
   await hanging.kill();
@@ -113,11 +133,11 @@ test('the guard thaws a cgroup while the criu of another one hangs', async () =>
 });
 
 test('the guard leaves alone what it was told is thawed', async () => {
-  const { path, state } = await makeCgroup(1);
+  const { file, state } = await makeCgroup(1);
   const criu = await startSleeper();
-  const guard = new Guard();
-  await guard.tell(`F1 ${criu.pid} ${path}`);
-  await guard.tell(`T ${path}`);
+  const guard = await Guard.start();
+  await guard.tell(`F1 7 ${criu.pid}`, file);
+  await guard.tell('T 7');
   guard.hangUp();
   expect(await guard.ended()).toEqual({ code: 0 });
   expect(state()).toBe('FROZEN');
@@ -136,7 +156,7 @@ test('the guard lets a criu that dumps write no more, nor what it has started', 
     () => Number(readFileSync(family, 'utf8')) || undefined,
   );
   scope.defer(() => process.kill(child, 'SIGKILL'));
-  const guard = new Guard();
+  const guard = await Guard.start();
   for (const pid of [criu.pid, parent.pid, other.pid]) await guard.tell(`D ${pid}`);
   await guard.tell(`E ${other.pid}`);
   guard.hangUp();
@@ -151,7 +171,7 @@ test('the guard lets a criu that dumps write no more, nor what it has started', 
 
 test('the guard leaves alone a criu that writing too much would end', async () => {
   const criu = await startSleeper('HUP');
-  const guard = new Guard();
+  const guard = await Guard.start();
   await guard.tell(`D ${criu.pid}`);
   guard.hangUp();
   await sleep(300);
@@ -162,7 +182,7 @@ test('the guard leaves alone a criu that writing too much would end', async () =
 
 test('the guard continues a criu that is stopped, and kills in the end one that dumps on', async () => {
   const criu = await startSleeper();
-  const guard = new Guard();
+  const guard = await Guard.start();
   await guard.tell(`D ${criu.pid} ${process.pid} 0 -`);
   process.kill(criu.pid, 'SIGSTOP');
   await reachesState(criu.pid, 'T');
@@ -174,7 +194,7 @@ test('the guard continues a criu that is stopped, and kills in the end one that 
 
 test('the guard ends a criu that serves lazy pages', async () => {
   const criu = await startSleeper();
-  const guard = new Guard();
+  const guard = await Guard.start();
   await guard.tell(`S ${criu.pid} ${process.pid} 0`);
   guard.hangUp();
   expect(await guard.ended()).toEqual({ code: 0 });
@@ -182,16 +202,56 @@ test('the guard ends a criu that serves lazy pages', async () => {
 });
 
 test('the guard ends at once when there is nothing to thaw', async () => {
-  const guard = new Guard();
+  const guard = await Guard.start();
   guard.hangUp();
   expect(await guard.ended()).toEqual({ code: 0 });
 });
 
-test('the guard makes nothing where the cgroup is gone', async () => {
-  const { path } = await makeCgroup(1);
+/** What may become of the path of a cgroup, once its file is open. */
+test.each<[string, (cgroup: FakeCgroup, other: FakeCgroup) => Promise<unknown>]>([
+  ['has been moved', (cgroup) => rename(cgroup.path, `${cgroup.path}-moved`)],
+  [
+    'leads to another cgroup',
+    async (cgroup, other) => {
+      await rename(cgroup.path, `${cgroup.path}-moved`);
+      await rename(other.path, cgroup.path);
+    },
+  ],
+  [
+    'has become a link to another cgroup',
+    async (cgroup, other) => {
+      await rename(cgroup.path, `${cgroup.path}-moved`);
+      await symlink(other.path, cgroup.path);
+    },
+  ],
+  [
+    'has a link as its control file',
+    async (cgroup, other) => {
+      await rename(cgroup.path, `${cgroup.path}-moved`);
+      await mkdir(cgroup.path);
+      await symlink(other.file, cgroup.file);
+    },
+  ],
+])('the guard thaws the cgroup that was checked when its path %s', async (_what, change) => {
+  const [cgroup, other] = [await makeCgroup(1), await makeCgroup(1)];
   const criu = await startSleeper();
-  const guard = new Guard();
-  await guard.tell(`F1 ${criu.pid} ${path}`);
+  const guard = await Guard.start();
+  await guard.tell(`F1 1 ${criu.pid}`, cgroup.file);
+  const openOther = await open(other.file, 'r');
+  scope.defer(() => openOther.close());
+  await change(cgroup, other);
+  await criu.kill();
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  expect(readFileSync(join(`${cgroup.path}-moved`, 'freezer.state'), 'utf8')).toBe('THAWED');
+  expect(readFileSync(openOther.fd, 'utf8')).toBe('FROZEN');
+});
+
+test('the guard makes nothing where the cgroup is gone', async () => {
+  const { path, file } = await makeCgroup(1);
+  const criu = await startSleeper();
+  const guard = await Guard.start();
+  await guard.tell(`F1 1 ${criu.pid}`, file);
   await rm(path, { recursive: true });
   await criu.kill();
   guard.hangUp();
@@ -200,9 +260,9 @@ test('the guard makes nothing where the cgroup is gone', async () => {
 });
 
 test('the guard bears messages that mean nothing', async () => {
-  const { path, state } = await makeCgroup(1);
+  const { file, state } = await makeCgroup(1);
   const criu = await startSleeper();
-  const guard = new Guard();
+  const guard = await Guard.start();
   for (const message of [
     'F',
     'T',
@@ -210,6 +270,8 @@ test('the guard bears messages that mean nothing', async () => {
     'F1',
     'F1 x',
     'F1 1',
+    'F1 1 1',
+    'F1 x y z',
     'D',
     'D x',
     'S',
@@ -222,7 +284,9 @@ test('the guard bears messages that mean nothing', async () => {
   ]) {
     await guard.tell(message);
   }
-  await guard.tell(`F1 ${criu.pid} ${path}`);
+  // With a descriptor that none of them needs, or without one that is needed.
+  for (const message of ['T 1', 'E 1', 'X', 'D x']) await guard.tell(message, file);
+  await guard.tell(`F1 1 ${criu.pid}`, file);
   await criu.kill();
   guard.hangUp();
   expect(await guard.ended()).toEqual({ code: 0 });

@@ -1,9 +1,8 @@
 // The process behind native/rollback/guard.h. Reads messages from the socket on its standard input:
-//   F<version> <pid of criu> <cgroup>   about to be frozen
-//   T <cgroup>                          thawed again
-//   D <pid of criu> <network lock>      dumps
-//   S <pid of criu> <network lock>      serves: lazy pages, or as a page server
-//   E <pid of criu>                     has ended that
+//   F<version> <number> <pid of criu>   a cgroup is about to be frozen; with the open file that
+//   thaws it T <number>                          it is thawed again D <pid of criu> <network lock>
+//   dumps S <pid of criu> <network lock>      serves: lazy pages, or as a page server E <pid of
+//   criu>                     has ended that
 // When the other side is gone, a criu that dumps is made to fail, so that it need not write all of
 // the memory before it lets the tasks go, and killed when it does not end by that; one that serves
 // lazy pages is killed at once, which lets its tasks go; but not one that restored tasks get their
@@ -11,7 +10,6 @@
 // unlocked. Whatever is still frozen is thawed, and again until criu, which restores the frozen
 // state that it was handed, has ended.
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,12 +17,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstring>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "base/failure.h"
 #include "base/unique_fd.h"
 #include "linux/userfaults.h"
 #include "rollback/interrupt.h"
@@ -46,7 +48,8 @@ constexpr size_t kMaxMessage = 8192;
 // A cgroup that is to be thawed.
 struct FrozenCgroup {
   int version = 1;
-  UniqueFd criu;  // a pidfd, so that a reused pid is not mistaken for it
+  UniqueFd control;  // freezer.state or cgroup.freeze
+  UniqueFd criu;     // a pidfd, so that a reused pid is not mistaken for it
   bool is_service = false;
 };
 
@@ -66,11 +69,10 @@ struct WorkingCriu {
   }
 };
 
-void Thaw(const std::string& cgroup, int version) {
-  const std::string path = cgroup + (version == 1 ? "/freezer.state" : "/cgroup.freeze");
-  const std::string_view text = version == 1 ? "THAWED" : "0";
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  [[maybe_unused]] const ssize_t written = write(file.get(), text.data(), text.size());
+void Thaw(const FrozenCgroup& cgroup) {
+  const std::string_view text = cgroup.version == 1 ? "THAWED" : "0";
+  [[maybe_unused]] const ssize_t written =
+      pwrite(cgroup.control.get(), text.data(), text.size(), 0);
 }
 
 // Whether a process has ended. One that was gone before it could be looked at has no pidfd.
@@ -89,7 +91,37 @@ UniqueFd OpenProcess(pid_t pid) {
   return UniqueFd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
 }
 
-void Remember(std::string_view message, std::map<std::string, FrozenCgroup>* watched,
+pid_t ParsePid(std::string_view text) {
+  pid_t pid = -1;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  return pid;
+}
+
+// Waits for a message, and takes the descriptor that comes with it. Empty when the other side is
+// gone.
+std::string_view Receive(std::array<char, kMaxMessage>* buffer, UniqueFd* passed) {
+  iovec data{.iov_base = buffer->data(), .iov_len = buffer->size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  ssize_t length = 0;
+  do {
+    length = recvmsg(STDIN_FILENO, &header, MSG_CMSG_CLOEXEC);
+  } while (length < 0 && errno == EINTR);
+  const cmsghdr* const first = CMSG_FIRSTHDR(&header);
+  if (first != nullptr && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) {
+    int fd = -1;
+    std::memcpy(&fd, CMSG_DATA(first), sizeof(fd));
+    passed->Reset(fd);
+  }
+  return {buffer->data(), length > 0 ? static_cast<size_t>(length) : 0};
+}
+
+void Remember(std::string_view message, UniqueFd passed,
+              std::map<std::string, FrozenCgroup>* watched,
               std::map<std::string, WorkingCriu>* running) {
   const size_t space = message.find(' ');
   if (space == std::string_view::npos) return;
@@ -102,21 +134,22 @@ void Remember(std::string_view message, std::map<std::string, FrozenCgroup>* wat
     running->erase(std::string(rest));
     return;
   }
-  pid_t pid = -1;
   const size_t end = std::min(rest.find(' '), rest.size());
-  std::from_chars(rest.data(), rest.data() + end, pid);
+  const std::string key(rest.substr(0, end));
   if (message.starts_with('D') || message.starts_with('S')) {
-    WorkingCriu& entry = (*running)[std::string(rest.substr(0, end))];
+    const pid_t pid = ParsePid(key);
+    WorkingCriu& entry = (*running)[key];
     entry = {
         .pid = pid, .process = OpenProcess(pid), .serves = message.starts_with('S'), .lock = {}};
     entry.lock = NetworkLock::Parse(rest.substr(end));
     return;
   }
-  if (!message.starts_with('F') || end == rest.size()) return;
-  FrozenCgroup& entry = (*watched)[std::string(rest.substr(end + 1))];
-  entry.version = message.substr(1, space - 1) == "2" ? 2 : 1;
-  entry.criu = OpenProcess(pid);
-  entry.is_service = pid <= 0;
+  if (!message.starts_with('F') || end == rest.size() || !passed.valid()) return;
+  const pid_t criu = ParsePid(rest.substr(end + 1));
+  (*watched)[key] = {.version = message.substr(1, space - 1) == "2" ? 2 : 1,
+                     .control = std::move(passed),
+                     .criu = OpenProcess(criu),
+                     .is_service = criu <= 0};
 }
 
 // Has each criu that still dumps fail, or kills it.
@@ -138,10 +171,12 @@ int main() {
   std::map<std::string, WorkingCriu> running;
   std::array<char, kMaxMessage> buffer{};
   for (;;) {
-    const ssize_t length = recv(STDIN_FILENO, buffer.data(), buffer.size(), 0);
-    if (length < 0 && errno == EINTR) continue;
-    if (length <= 0) break;
-    Remember({buffer.data(), static_cast<size_t>(length)}, &watched, &running);
+    UniqueFd passed;
+    const std::string_view message = Receive(&buffer, &passed);
+    if (message.empty()) break;
+    // One that there is no memory for is lost, and no other.
+    static_cast<void>(criu_node::Attempt(
+        "guard", [&] { Remember(message, std::move(passed), &watched, &running); }));
   }
   for (auto& [name, criu] : running) {
     if (criu.serves && !HasEnded(criu.process)) criu.Kill();
@@ -153,9 +188,9 @@ int main() {
     if (watched.empty() && std::ranges::none_of(running, is_dumping)) break;
     if (i % kFailEvery == 0) MakeFail(&running, i >= kLastResort);
     std::erase_if(watched, [](const auto& item) {
-      const auto& [cgroup, entry] = item;
-      const bool ended = HasEnded(entry);  // before the thaw, which is then the last word
-      Thaw(cgroup, entry.version);
+      const FrozenCgroup& cgroup = item.second;
+      const bool ended = HasEnded(cgroup);  // before the thaw, which is then the last word
+      Thaw(cgroup);
       return ended;
     });
     poll(nullptr, 0, kRepeatMs);
