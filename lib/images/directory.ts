@@ -327,9 +327,10 @@ async function openReplacement(
       try {
         nativeAddon().exchange(fresh, target);
       } catch (cause) {
+        const there = readlinkSync(pathOf(fd));
         throw new CriuError(
           'ERR_CRIU_IMAGES_DIR',
-          `The images are complete but cannot take the place of ${target}: they are in ${fresh}`,
+          `The images are complete but cannot take the place of ${target}: they are in ${there}`,
           { cause },
         );
       }

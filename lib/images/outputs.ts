@@ -1,4 +1,5 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, readlinkSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
@@ -55,6 +56,20 @@ export class Outputs {
   /** A path of CRIU's log that is good as long as the directories are open. */
   get openLogFile(): string {
     return this.logDirectory.file(this.#logs[0] ?? '');
+  }
+
+  /**
+   * Where the images are, when the path that was asked for does not lead to them any more: somebody
+   * has moved their directory, which is written to by its descriptor. To be asked when they have taken
+   * their place.
+   */
+  async movedTo(): Promise<string | undefined> {
+    const { fd, path } = this.images;
+    const there = readlinkSync(`/proc/self/fd/${fd}`);
+    if (there === path) return undefined;
+    const atPath = await stat(path).catch(() => undefined);
+    const { dev, ino } = fstatSync(fd);
+    return atPath?.dev === dev && atPath.ino === ino ? undefined : there;
   }
 
   /** @throws CriuError `ERR_CRIU_IMAGES_DIR` when images cannot take their place. */

@@ -3,6 +3,7 @@ import { checkPid } from '../base/numbers.js';
 import { defaultCriu } from '../criu/criu.js';
 import { requireRoot } from '../criu/require-root.js';
 import { warningsOf } from '../criu/result.js';
+import type { Outputs } from '../images/outputs.js';
 import { decodeDumpStats, readableStats } from '../images/stats.js';
 import { MemoryTracking } from '../images/tracking.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
@@ -98,8 +99,18 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
       logFile: logFileOf(request, outputs),
       stats,
       timings: timingsOf(outcome, queuedMs, stats),
-      warnings: warningsOf(outcome),
+      warnings: [...warningsOf(outcome), ...(await movedWarning(outputs))],
       durationMs: performance.now() - start,
     };
   });
+}
+
+/** Somebody may have tidied up while the images were written. */
+async function movedWarning(outputs: Outputs): Promise<readonly string[]> {
+  const { path } = outputs.images;
+  const there = await outputs.movedTo();
+  if (there === undefined) return [];
+  return [
+    `The images directory ${path} was moved while it was written: the images are in ${there}`,
+  ];
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,6 +18,12 @@
 #include "rollback/guard.h"
 
 namespace criu_node {
+
+namespace {
+
+constexpr const char* kInventory = "inventory.img";
+
+}  // namespace
 
 Notifications::Notifications(Request* request, const CancelSwitch& cancel, Outcome* outcome)
     : request_(*request),
@@ -39,7 +46,11 @@ Verdict Notifications::Handle(const Notification& notification, const Worker& wo
   outcome_.events.push_back({script, elapsed.count(), notification.pid});
   if (!DoOurPart(notification, worker)) return Verdict::Veto();
   if (request_.told.contains(script)) tell_(notification);
-  return request_.asked.contains(script) ? AskJavaScript(notification, worker) : Verdict{};
+  Verdict verdict =
+      request_.asked.contains(script) ? AskJavaScript(notification, worker) : Verdict{};
+  // This comes last: what CRIU does next cannot be undone.
+  if (script == scripts::kPostDump && verdict.go_on && !HasImages()) return Verdict::Veto();
+  return verdict;
 }
 
 // False when the operation must not go on.
@@ -106,6 +117,22 @@ bool Notifications::MakePostDumpFile() {
       open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
   if (file.valid()) return true;
   outcome_.failure = Failure::System(std::string(scripts::kPostDump), "cannot make " + path);
+  return false;
+}
+
+// Whether CRIU's images are still in their directory. CRIU has written the inventory last, and is
+// about to end the tasks, or to let them go. Somebody may have tidied up meanwhile.
+bool Notifications::HasImages() {
+  const int images = static_cast<int>(request_.Number("images_dir_fd", -1));
+  // What is answered beforehand cannot be refused any more, and a directory that CRIU alone knows
+  // cannot be looked into.
+  if (request_.goes_on || !request_.IsDump() || images < 0) return true;
+  struct stat info {};
+  const bool is_there = fstatat(images, kInventory, &info, AT_SYMLINK_NOFOLLOW) == 0;
+  if (is_there && S_ISREG(info.st_mode) && info.st_size > 0) return true;
+  outcome_.failure =
+      Failure("images", 0,
+              "the images have been removed while they were written: their inventory.img is gone");
   return false;
 }
 

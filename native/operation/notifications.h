@@ -49,6 +49,7 @@ class Notifications {
   void ShareImages();
   bool WriteStatus(const Worker& worker);
   bool MakePostDumpFile();
+  bool HasImages();
   Verdict AskJavaScript(const Notification& notification, const Worker& worker);
   // NOLINTNEXTLINE(google-runtime-int): as poll() has it
   [[nodiscard]] bool WaitFor(int fd, short events, const Worker& worker) const;
