@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
-import { runtimeEnvironment } from '../criu/environment.js';
+import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
@@ -78,6 +78,7 @@ async function restoreInTime(
   const images = openImages('imagePath', imagePath, checked.workPath === undefined);
   (await deadline.bound('directory', images, (directory) => directory.close())).close();
   const { binary } = await deadline.bound('criu', criu.ready());
+  await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);
   await runRuntime(id, { ...checked, workPath, usesSystemd }, dirname(binary));
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.

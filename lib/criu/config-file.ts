@@ -3,8 +3,9 @@ import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
 import { type Sentence, sentence } from '../base/sentence.js';
+import { inspectOwnership } from '../linux/ownership.js';
 import { shownPath } from '../linux/paths.js';
-import { openTrusted, requireTrusted } from '../linux/trusted.js';
+import { reasonForDistrust, refuseDistrusted, requireTrusted } from '../linux/trusted.js';
 import { type ConfigWord, configWords } from './config-words.js';
 
 /**
@@ -28,9 +29,16 @@ export interface ConfigSetting {
   fault: string | undefined;
 }
 
-/** What a configuration file that was read after the request has changed. */
-export interface ConfigChanges {
-  /** Value of `log-file`: a name in the directory of the log, or an absolute path. */
+/** A configuration file that leaves the request what it is. */
+export interface CheckedConfig {
+  /** One character for each byte; undefined when there is no file. */
+  text: string | undefined;
+  /** There is none, and another user can make one: CRIU must not be told of it. */
+  canBePlanted: boolean;
+  /**
+   * Value of `log-file` in a file that CRIU reads after the request: a name in the directory of the
+   * log, or an absolute path.
+   */
   logFile: string | undefined;
 }
 
@@ -44,16 +52,16 @@ const imageFile =
  * @throws CriuError `ERR_CRIU_CONFIG` for a word that makes another request of it, that CRIU does not
  * know or cannot read; `ERR_UNTRUSTED_PATH` for a file, or code named in it, of another user.
  */
-export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<ConfigChanges> {
-  const changes: ConfigChanges = { logFile: undefined };
-  for (const setting of await readConfigFile(path)) {
+export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<CheckedConfig> {
+  const checked: CheckedConfig = { ...(await readText(path)), logFile: undefined };
+  for (const setting of parseConfig(checked.text ?? '')) {
     const refused = reasonAgainst(setting, turn);
     if (refused !== undefined) throw refusal(path, setting, refused);
     const { known, value = '' } = setting;
     if (known?.namesCode && isAbsolute(value)) await requireTrusted(`the ${known.name}`, value);
-    if (known?.name === 'log-file' && turn === 'after') changes.logFile = value;
+    if (known?.name === 'log-file' && turn === 'after') checked.logFile = value;
   }
-  return changes;
+  return checked;
 }
 
 /**
@@ -63,7 +71,7 @@ export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<C
  * when it cannot be read.
  */
 export async function readConfigFile(path: string): Promise<readonly ConfigSetting[]> {
-  const text = await readText(path);
+  const { text } = await readText(path);
   return text === undefined ? [] : parseConfig(text);
 }
 
@@ -161,22 +169,30 @@ function refusal(path: string, { word, line }: ConfigSetting, refused: Sentence)
   );
 }
 
-async function readText(path: string): Promise<string | undefined> {
+type Reading = Pick<CheckedConfig, 'text' | 'canBePlanted'>;
+
+const nothing: Reading = { text: undefined, canBePlanted: false };
+
+async function readText(path: string): Promise<Reading> {
   try {
-    const report = await openTrusted("CRIU's configuration file", path, { mayBeMissing: true });
+    const report = await inspectOwnership(path, { mayBeMissing: true });
     try {
-      if (report.missing.length > 0) return undefined;
+      if (report.missing.length > 0) {
+        return { ...nothing, canBePlanted: reasonForDistrust(report) !== undefined };
+      }
+      refuseDistrusted("CRIU's configuration file", path, report);
       if (!report.stats.isFile()) throw unreadable(path, 'it is not a regular file');
       const flags = constants.O_RDONLY | constants.O_NONBLOCK;
       const file = await open(`/proc/self/fd/${report.fd}`, flags);
-      return await file.readFile('latin1').finally(() => file.close());
+      const text = await file.readFile('latin1').finally(() => file.close());
+      return { text, canBePlanted: false };
     } finally {
       report.close();
     }
   } catch (error) {
     if (error instanceof CriuError) throw error;
     // CRIU does without a file that it cannot open.
-    if (['ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
+    if (['ENOTDIR', 'EACCES', 'ELOOP'].includes(errnoOf(error) ?? '')) return nothing;
     throw unreadable(path, errnoOf(error) ?? String(error), error);
   }
 }

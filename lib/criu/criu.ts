@@ -8,7 +8,7 @@ import { requireTrustedAddon } from '../linux/trusted.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { nativeFailureOf } from '../native/failure.js';
-import { checkOwnConfigFiles, criuEnvironment } from './environment.js';
+import { criuEnvironment, type EnvironmentSettings, keepOwnConfig } from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
 import { requestFailure } from './request-failure.js';
@@ -38,6 +38,8 @@ export class Criu {
   #search: Search | undefined;
   /** Whether spare workers and the guard have been started. */
   #isPrepared = false;
+  /** Where CRIU's own configuration is kept, as the last look has found it. */
+  #config: string | undefined;
   /** Settles when all calls of `ready` so far have. */
   #readied: Promise<unknown> = Promise.resolve();
   readonly #workers: number;
@@ -146,11 +148,20 @@ export class Criu {
     return installation;
   }
 
-  /** What criu gets of our environment, once that leads it to nothing that it must not obey. */
+  /**
+   * What criu gets of our environment, with the configuration that {@link ready} has checked.
+   *
+   * @internal
+   */
+  environment(settings: EnvironmentSettings = {}): Promise<string[]> {
+    return criuEnvironment({ ...settings, config: this.#config });
+  }
+
+  /** The same, once it leads criu to nothing that it must not obey. */
   async #environment({ service }: Installation): Promise<string[]> {
     // A service has read its configuration files when it was started.
-    if (service === undefined) await checkOwnConfigFiles();
-    return criuEnvironment();
+    this.#config = service === undefined ? await keepOwnConfig() : undefined;
+    return this.environment();
   }
 
   /** Starts what the first operation would have to wait for; each one leaves it for the next. */

@@ -1,16 +1,17 @@
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { exists } from '../linux/paths.js';
 import { isTrustedDirectory, requireTrusted } from '../linux/trusted.js';
-import { nativeFile, nativeTarDirectory } from '../native/addon.js';
+import { nativeAddon, nativeFile, nativeTarDirectory } from '../native/addon.js';
 import { checkConfigFile } from './config-file.js';
 
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** The options of a dump that decide on criu's environment. */
-interface EnvironmentSettings {
+/** What decides on criu's environment: options of a dump, and where its configuration is kept. */
+export interface EnvironmentSettings {
   tar?: 'system' | 'native' | undefined;
   conntrack?: 'present' | 'always' | undefined;
+  /** What {@link keepOwnConfig} gave. */
+  config?: string | undefined;
 }
 
 /**
@@ -23,8 +24,9 @@ interface EnvironmentSettings {
 export async function criuEnvironment({
   tar,
   conntrack,
+  config,
 }: EnvironmentSettings = {}): Promise<string[]> {
-  const { CRIU_CONFIG_FILE, CRIU_LIBS_DIR } = process.env;
+  const { CRIU_LIBS_DIR } = process.env;
   const path = await trustedPath();
   if (CRIU_LIBS_DIR && !(await isTrusted(CRIU_LIBS_DIR))) {
     await requireTrusted('the directory of CRIU_LIBS_DIR', CRIU_LIBS_DIR);
@@ -32,7 +34,7 @@ export async function criuEnvironment({
   const variables = {
     PATH: tar === 'native' ? nativeTarDirectory() + delimiter + path : path,
     HOME: await trustedHome(),
-    CRIU_CONFIG_FILE: CRIU_CONFIG_FILE && resolve(CRIU_CONFIG_FILE),
+    CRIU_CONFIG_FILE: config,
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
     LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_conntrack.so'),
   };
@@ -69,16 +71,54 @@ export function ownConfigFiles(): readonly string[] {
 }
 
 /**
- * Makes sure that CRIU's own configuration files leave a request what it is.
+ * Reads CRIU's own configuration files and makes sure that they leave a request what it is.
  *
+ * @returns what is in them, one character for each byte.
  * @throws CriuError as {@link checkConfigFile} does.
  */
-export async function checkOwnConfigFiles(): Promise<void> {
-  const { HOME = '' } = process.env;
+export async function readOwnConfig(): Promise<string> {
+  const texts: string[] = [];
   for (const file of ownConfigFiles()) {
-    // Of another user's home directory criu is not told, so that only a file that is there counts.
+    const { text } = await checkConfigFile(file, 'before');
+    if (text !== undefined) texts.push(text);
+  }
+  return texts.join('\n');
+}
+
+/** The texts that are kept for criu, and the descriptors of the files in memory that have them. */
+const keptConfigs = new Map<string, number>();
+
+/**
+ * Keeps what CRIU's own configuration files say for the criu that we start, which looks for none of
+ * them itself: what nobody had written when it was checked, nobody can write afterwards.
+ *
+ * @returns the path of a file in memory; undefined when they say nothing.
+ * @throws CriuError as {@link checkConfigFile} does.
+ */
+export async function keepOwnConfig(): Promise<string | undefined> {
+  const text = await readOwnConfig();
+  if (text.trim() === '') return undefined;
+  let fd = keptConfigs.get(text);
+  if (fd === undefined) {
+    fd = nativeAddon().keepInMemory(Buffer.from(text, 'latin1'));
+    keptConfigs.set(text, fd);
+  }
+  return `/proc/${process.pid}/fd/${fd}`;
+}
+
+/**
+ * Makes sure that nobody else can write the files that the criu of a runtime reads, which we do not
+ * start ourselves.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH`
+ */
+export async function requireTrustedConfig(): Promise<void> {
+  const { HOME = '' } = process.env;
+  const runtimes = ['/etc/criu/runc.conf', '/etc/criu/crun.conf'];
+  for (const file of [...ownConfigFiles(), ...runtimes]) {
+    // Of another user's home directory criu is not told.
     const isLeftOut = file === join(HOME, '.criu/default.conf') && !(await isTrusted(HOME));
-    if (!isLeftOut || (await exists(file))) await checkConfigFile(file, 'before');
+    if (!isLeftOut) await requireTrusted("CRIU's configuration file", file);
   }
 }
 

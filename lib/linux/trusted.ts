@@ -19,8 +19,19 @@ export async function openTrusted(
   options?: OwnershipOptions,
 ): Promise<OwnershipReport> {
   const report = await inspectOwnership(path, options);
-  const reason = report.reason ?? reasonAgainstMissing(report);
-  if (reason === undefined) return report;
+  refuseDistrusted(what, path, report);
+  return report;
+}
+
+/**
+ * Refuses what a path led to, and closes it, if another user can have chosen or written it, or can
+ * make what is missing.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH`
+ */
+export function refuseDistrusted(what: string, path: string, report: OwnershipReport): void {
+  const reason = reasonForDistrust(report);
+  if (reason === undefined) return;
   report.close();
   throw new CriuError(
     'ERR_UNTRUSTED_PATH',
@@ -29,8 +40,13 @@ export async function openTrusted(
   );
 }
 
-/** Where something is missing others may put something, as in a directory with the sticky bit. */
-function reasonAgainstMissing({ missing, stats, real }: OwnershipReport): string | undefined {
+/**
+ * Why another user may have had a hand in it: where something is missing others may put something,
+ * as in a directory with the sticky bit.
+ */
+export function reasonForDistrust(report: OwnershipReport): string | undefined {
+  const { missing, stats, real, reason } = report;
+  if (reason !== undefined) return reason;
   const isShared = missing.length > 0 && (stats.mode & writableByOthers) !== 0;
   return isShared ? `it does not exist yet, and every user may make it in ${real}` : undefined;
 }

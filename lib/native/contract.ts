@@ -53,7 +53,7 @@ export interface NativeRequest {
   /** Notifications of which `tell` hears, without CRIU waiting. */
   told?: readonly string[];
   /** Text of a CRIU configuration file that overrides the fields; kept in memory only. */
-  config?: string;
+  config?: Buffer;
   /** Made empty at `post-dump`. */
   postDumpFile?: string;
   /** Frozen before the request and thawed after the answer. */
@@ -251,6 +251,8 @@ export interface NativeAddon {
   unlock(fd: number): void;
   /** A copy of a descriptor, which is closed by the addon when it is given to `start` as `handedOver`. */
   duplicate(fd: number): number;
+  /** Keeps bytes in a file in memory, and gives its descriptor. */
+  keepInMemory(content: Buffer): number;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
   /**

@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { checkConfigFile } from '../criu/config-file.js';
 import { excerpt, type LogExcerpt, readExcerpt } from '../criu/log.js';
 import type { Outputs } from '../images/outputs.js';
+import type { CriuFields } from '../native/contract.js';
 import type { OperationRequest } from './request.js';
 
 /**
@@ -16,10 +17,22 @@ export async function withConfigFile<R extends OperationRequest>(
   path: string | undefined,
 ): Promise<R> {
   if (path === undefined) return request;
-  const { logFile } = await request.deadline.bound('criu', checkConfigFile(path, 'after'));
-  if (logFile === undefined) return request;
-  if (isAbsolute(logFile)) return { ...request, outerLog: { path: logFile, since: Date.now() } };
-  return { ...request, options: { ...request.options, logFile } };
+  const checking = checkConfigFile(path, 'after');
+  const { canBePlanted, logFile } = await request.deadline.bound('criu', checking);
+  const checked = canBePlanted ? { ...request, leavesConfigFileOut: true } : request;
+  if (logFile === undefined) return checked;
+  if (isAbsolute(logFile)) return { ...checked, outerLog: { path: logFile, since: Date.now() } };
+  return { ...checked, options: { ...checked.options, logFile } };
+}
+
+/** The fields of a request without the configuration file that CRIU must not be told of. */
+export function toldFields(
+  { leavesConfigFileOut }: OperationRequest,
+  fields: CriuFields,
+): CriuFields {
+  if (!leavesConfigFileOut) return fields;
+  const { config_file: _, ...told } = fields;
+  return told;
 }
 
 /** The absolute path of CRIU's log, once the images have taken their place. */

@@ -1,6 +1,5 @@
 import { readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { criuEnvironment } from '../criu/environment.js';
 import type { Installation } from '../criu/locate.js';
 import { Outputs } from '../images/outputs.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
@@ -12,6 +11,7 @@ import type {
 } from '../native/contract.js';
 import { networkLocks, toFields } from '../options/fields.js';
 import type { DumpOptions } from '../options/types.js';
+import { toldFields } from './config.js';
 import type { DumpRequest } from './request.js';
 
 /**
@@ -30,7 +30,7 @@ export async function nativeRequest(
   const outputs = target instanceof Outputs ? target : undefined;
   const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
   const hasNftables = locksNetwork && (await criu.hasNftables(installation));
-  const all: CriuFields = {
+  const all = toldFields(request, {
     pid,
     ...(outputs ? { images_dir_fd: outputs.images.fd } : {}),
     // nftables locks the same as iptables does, 50 ms faster. In our own network namespace CRIU
@@ -40,7 +40,7 @@ export async function nativeRequest(
     ...fields,
     ...toFields(options),
     ...(outputs?.work ? { work_dir_fd: outputs.work.fd } : {}),
-  };
+  });
   // The path without links: above it are only cgroups and their mount.
   if (cgroup !== undefined) all.freeze_cgroup = cgroup.path;
   else delete all.freeze_cgroup;
@@ -48,11 +48,11 @@ export async function nativeRequest(
   return {
     verb: preDump ? 'preDump' : 'dump',
     ...installation,
-    environment: await criuEnvironment(options),
+    environment: await criu.environment(options),
     fields: all,
     ...(target instanceof Outputs ? {} : { images: target }),
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
-    ...(config === undefined ? {} : { config }),
+    ...(config === undefined ? {} : { config: Buffer.from(config, 'latin1') }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
     standby: criu.standby,
     goesOn: !locksNetwork && goesOn(request),
@@ -73,7 +73,7 @@ function nativeFreezer({ fd, path, version, place }: Cgroup): NativeFreezer {
 async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<string | undefined> {
   const { ps: [[address] = []] = [], config_file: file } = fields;
   if (!options.lazyPages || address === undefined) return undefined;
-  const asked = file === undefined ? '' : await readFile(file, 'utf8').catch(() => '');
+  const asked = file === undefined ? '' : await readFile(file, 'latin1').catch(() => '');
   delete fields.config_file;
   return `${asked}\naddress ${address}\n`;
 }

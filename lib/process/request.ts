@@ -15,6 +15,8 @@ export interface OperationRequest {
   deadline: Deadline;
   /** Validated by `validateOptions`. */
   options: { logFile: string; wait?: boolean | undefined };
+  /** CRIU is not told of the request's configuration file: there is none, and others can make one. */
+  leavesConfigFileOut?: boolean;
   /**
    * The log outside of the operation's directories to which a configuration file leads CRIU: its
    * absolute path, and the time from which on its content is this operation's.

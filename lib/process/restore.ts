@@ -4,7 +4,6 @@ import { withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
-import { criuEnvironment } from '../criu/environment.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { requireRoot } from '../criu/require-root.js';
@@ -23,7 +22,7 @@ import { toFields } from '../options/fields.js';
 import type { RestoreOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
-import { logFileOf, withConfigFile } from './config.js';
+import { logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
@@ -154,23 +153,24 @@ async function openDirectories(request: RestoreRequest, scope: Scope): Promise<O
 }
 
 async function nativeRequest(
-  { options, criu }: RestoreRequest,
+  request: RestoreRequest,
   installation: Installation,
   { images, work }: Outputs,
 ): Promise<NativeRequest> {
+  const { options, criu } = request;
   // Elsewhere CRIU would mount in it what the images have of other hierarchies.
   const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
   return {
     verb: 'restore',
     ...installation,
-    environment: await criuEnvironment(),
-    fields: {
+    environment: await criu.environment(),
+    fields: toldFields(request, {
       images_dir_fd: images.fd,
       ...(yard === undefined ? {} : { cgroup_yard: yard }),
       ...toFields(options),
       ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
       ...(work ? { work_dir_fd: work.fd } : {}),
-    },
+    }),
     joinsSession: options.shellJob === true,
     standby: criu.standby,
   };

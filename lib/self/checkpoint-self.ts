@@ -3,7 +3,6 @@ import { withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
 import { withScope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
-import { criuEnvironment } from '../criu/environment.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { isOlder } from '../criu/program.js';
@@ -20,7 +19,7 @@ import type { CheckpointSelfOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
-import { logFileOf, withConfigFile } from '../process/config.js';
+import { logFileOf, toldFields, withConfigFile } from '../process/config.js';
 import { failure } from '../process/failure.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
@@ -172,7 +171,7 @@ async function askCriu(
 ): Promise<Result> {
   const { criu, options, deadline } = request;
   const { images } = outputs;
-  const environment = await criuEnvironment();
+  const environment = await criu.environment();
   // It is in the images, and must not have the lock.
   const directory = takesPath ? undefined : await open(images.file(''));
   deadline.check('request');
@@ -181,7 +180,7 @@ async function askCriu(
       verb: 'dumpSelf',
       ...installation,
       environment,
-      fields: { ...toFields(options), ...directoryField(images, directory) },
+      fields: toldFields(request, { ...toFields(options), ...directoryField(images, directory) }),
       standby: criu.standby,
       handedOver: images.handOver(),
     },

@@ -2,7 +2,6 @@ import { abortError, CriuError } from '../base/errors.js';
 import { type Scope, withScope } from '../base/scope.js';
 import type { Stage } from '../base/stage.js';
 import type { Criu } from '../criu/criu.js';
-import { criuEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import { requestFailure } from '../criu/request-failure.js';
 import { requireRoot } from '../criu/require-root.js';
@@ -67,7 +66,7 @@ export async function checkCanServe(
   if (signal?.aborted) throw abortError(signal.reason);
   requireRoot(operation);
   const { binary, service } = await criu.ready();
-  if (service === undefined) return { binary, environment: await criuEnvironment() };
+  if (service === undefined) return { binary, environment: await criu.environment() };
   throw new CriuError(
     'ERR_CRIU_NOT_FOUND',
     `${operation} starts the criu program; the criu service ${service} cannot do that`,
@@ -181,6 +180,8 @@ function serveRequest(settings: ServiceSettings<unknown>): NativeServeRequest {
     arguments: [
       binary,
       ...settings.arguments,
+      // It gets what they say by its environment.
+      '--no-default-config',
       ...['--images-dir', inCriu(0), '--work-dir', inCriu(1)],
       ...['--log-file', options.logFile, `-v${options.logLevel}`],
       ...tlsFlags(options),

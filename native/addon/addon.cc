@@ -21,6 +21,7 @@
 #include "linux/fresh_directory.h"
 #include "linux/kill_process.h"
 #include "linux/lock.h"
+#include "linux/memory_file.h"
 #include "linux/nftables.h"
 #include "linux/resolve.h"
 #include "operation/operation.h"
@@ -69,6 +70,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::MakeDirectory>("makeDirectory"),
                              Method<&Addon::CloseDescriptor>("closeDescriptor"),
                              Method<&Addon::Duplicate>("duplicate"),
+                             Method<&Addon::KeepInMemory>("keepInMemory"),
                              Method<&Addon::Lock>("lock"),
                              Method<&Addon::Unlock>("unlock"),
                          });
@@ -358,6 +360,12 @@ class Addon : public Napi::Addon<Addon> {
 
   void CloseDescriptor(const Napi::CallbackInfo& info) {
     loans_.TakeBack(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
+  }
+
+  Napi::Value KeepInMemory(const Napi::CallbackInfo& info) {
+    Loans::Room room = Loans::MakeRoom();
+    UniqueFd file = MakeMemoryFile("request", "criu.conf", ReadBytes(info[0], "content"));
+    return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(file)));
   }
 
   // A promise of what `work` finds out on a thread of its own, which may wait for a file system.

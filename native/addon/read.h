@@ -58,6 +58,12 @@ inline std::vector<std::string> ReadValue<std::vector<std::string>>(const Napi::
   return strings;
 }
 
+inline std::string ReadBytes(const Napi::Value& value, const char* name) {
+  if (!value.IsBuffer()) throw Mistyped(value.Env(), name, "a buffer");
+  const auto bytes = value.As<Napi::Buffer<char>>();
+  return {bytes.Data(), bytes.Length()};
+}
+
 // Empty when it is not given.
 inline Napi::FunctionReference ReadFunction(const Napi::Value& value, const char* name) {
   if (value.IsUndefined()) return {};

@@ -156,7 +156,7 @@ Request ReadRequest(const Napi::Object& object) {
   if (object.Has("images")) {
     request.images = ReadFreshDirectory(Read<Napi::Object>(object, "images"));
   }
-  request.config = Read<std::string>(object, "config", "");
+  if (object.Has("config")) request.config = ReadBytes(object.Get("config"), "config");
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
   if (object.Has("freezer")) {
     request.freezer = ReadFreezer(Read<Napi::Object>(object, "freezer"));

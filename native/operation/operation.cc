@@ -1,6 +1,5 @@
 #include "operation/operation.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include "criu/images.h"
 #include "criu/scripts.h"
 #include "linux/listener.h"
+#include "linux/memory_file.h"
 #include "linux/spawn.h"
 #include "operation/page_server.h"
 #include "rollback/guard.h"
@@ -282,11 +282,7 @@ void Operation::ReadResults() {
 // guess.
 void Operation::PointToConfig() {
   if (request_.config.empty()) return;
-  UniqueFd file(memfd_create("criu.conf", MFD_CLOEXEC));
-  if (!file.valid() || write(file.get(), request_.config.data(), request_.config.size()) !=
-                           static_cast<ssize_t>(request_.config.size())) {
-    throw Failure::System(Name(Stage::kRequest), "cannot keep CRIU's configuration in memory");
-  }
+  UniqueFd file = MakeMemoryFile(Name(Stage::kRequest), "criu.conf", request_.config);
   request_.options.push_back({FindOption("config_file"), "/proc/" + std::to_string(getpid()) +
                                                              "/fd/" + std::to_string(file.get())});
   request_.held.push_back(std::move(file));

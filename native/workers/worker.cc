@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 #include "base/failure.h"
 #include "linux/beside_addon.h"
@@ -28,6 +29,12 @@ void Inherit(const WorkerExtras& extras, SpawnSettings* spawn) {
   }
 }
 
+// It looks for no configuration file itself: CRIU_CONFIG_FILE leads to what its own files said when
+// they were checked. A flag may stand behind the command.
+std::vector<std::string> CommandLine(const std::string& criu) {
+  return {criu, "swrk", std::to_string(kSocketInChild), "--no-default-config"};
+}
+
 }  // namespace
 
 Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
@@ -43,12 +50,13 @@ Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
 void Worker::StartDetached(const WorkerSettings& settings, const WorkerExtras& extras) {
   SocketPair pair = MakeSocketPair("spawn");
   const std::string program = BesideAddon("criu_detach");
-  SpawnSettings spawn{
-      .stage = "spawn",
-      .program = program,
-      .arguments = {program, settings.binary, "swrk", std::to_string(kSocketInChild)},
-      .environment = settings.environment,
-      .descriptors = {{pair.theirs.get(), kSocketInChild}}};
+  std::vector<std::string> arguments = CommandLine(settings.binary);
+  arguments.insert(arguments.begin(), program);
+  SpawnSettings spawn{.stage = "spawn",
+                      .program = program,
+                      .arguments = std::move(arguments),
+                      .environment = settings.environment,
+                      .descriptors = {{pair.theirs.get(), kSocketInChild}}};
   Inherit(extras, &spawn);
   // It ends at once, and is waited for when this scope ends.
   const Child starter(spawn);
@@ -89,7 +97,7 @@ void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
 
   SpawnSettings spawn{.stage = "spawn",
                       .program = settings.binary,
-                      .arguments = {settings.binary, "swrk", std::to_string(kSocketInChild)},
+                      .arguments = CommandLine(settings.binary),
                       .environment = settings.environment,
                       .descriptors = {{writer.get(), STDOUT_FILENO},
                                       {writer.get(), STDERR_FILENO},

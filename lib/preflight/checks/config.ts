@@ -1,6 +1,6 @@
 import { CriuError } from '../../base/errors.js';
 import { checkConfigFile } from '../../criu/config-file.js';
-import { checkOwnConfigFiles } from '../../criu/environment.js';
+import { readOwnConfig } from '../../criu/environment.js';
 import type { Scan } from '../scan.js';
 
 /** Configuration files for which the request would be refused. */
@@ -9,7 +9,7 @@ export async function checkConfiguration(
   configFile: string | undefined,
 ): Promise<void> {
   const checks: [subject: string, check: () => Promise<unknown>][] = [
-    ['default.conf', checkOwnConfigFiles],
+    ['default.conf', readOwnConfig],
     ...(configFile === undefined
       ? []
       : [

@@ -60,6 +60,21 @@ describe('a configuration file that makes another request of a dump', () => {
   });
 });
 
+describe("CRIU's own configuration files", () => {
+  test('are obeyed, each one, by a criu that does not look for them', async () => {
+    const lock = await startWorkload(scope, ['lock', at('locked')]);
+    process.env['CRIU_CONFIG_FILE'] = at('own.conf');
+    scope.defer(() => {
+      delete process.env['CRIU_CONFIG_FILE'];
+    });
+    const images = { imagePath: at('images'), leaveRunning: true };
+    expect(await failureOf(dump(lock.pid, images))).toMatchObject({ code: 'ERR_CRIU_FAILED' });
+    writeFileSync(at('own.conf'), 'file-locks\n');
+    await dump(lock.pid, { ...images, imagePath: at('more') });
+    expect(readdirSync(at('more'))).toContain('filelocks.img');
+  });
+});
+
 describe('a configuration file that names another log', () => {
   test('has the result tell of that one', async () => {
     const { logFile } = await dumpUnder(['log-file mine.log']);

@@ -126,7 +126,7 @@ describe('checkConfigFile refuses in a file that overrides the request', () => {
     expect(await failureOf(checkConfigFile(file, 'after'))).toMatchObject({
       code: 'ERR_CRIU_CONFIG',
     });
-    expect(await checkConfigFile(file, 'before')).toEqual({ logFile: undefined });
+    expect(await checkConfigFile(file, 'before')).toMatchObject({ logFile: undefined });
   });
 });
 
@@ -141,8 +141,8 @@ describe('checkConfigFile', () => {
   test('tells the name of the log that the file gives it after the request', async () => {
     for (const line of ['log-file mine.log', 'log-file=mine.log', 'log-file "mine.log" # why']) {
       write('log-file first.log', line);
-      expect(await checkConfigFile(file, 'after')).toEqual({ logFile: 'mine.log' });
-      expect(await checkConfigFile(file, 'before')).toEqual({ logFile: undefined });
+      expect(await checkConfigFile(file, 'after')).toMatchObject({ logFile: 'mine.log' });
+      expect(await checkConfigFile(file, 'before')).toMatchObject({ logFile: undefined });
     }
   });
 
@@ -153,8 +153,10 @@ describe('checkConfigFile', () => {
   });
 
   test('takes a missing file for an empty one', async () => {
-    expect(await checkConfigFile(file, 'after')).toEqual({ logFile: undefined });
-    expect(await checkConfigFile(join(file, 'below'), 'after')).toEqual({ logFile: undefined });
+    expect(await checkConfigFile(file, 'after')).toMatchObject({ logFile: undefined });
+    expect(await checkConfigFile(join(file, 'below'), 'after')).toMatchObject({
+      logFile: undefined,
+    });
   });
 
   test('refuses what is no file', async () => {
@@ -162,6 +164,34 @@ describe('checkConfigFile', () => {
     const error = await failureOf(checkConfigFile(file, 'before'));
     expect(error).toMatchObject({ code: 'ERR_CRIU_CONFIG' });
     expect(error.message).toContain(`${file} cannot be read: it is not a regular file`);
+  });
+});
+
+describe('checkConfigFile tells of a missing file that', () => {
+  const nothing = { text: undefined, logFile: undefined };
+
+  test.each<[string, number, boolean]>([
+    ['nobody else can make one', 0o755, false],
+    ['every user can make one', 0o777, true],
+    ['every user can make one in a directory with the sticky bit', 0o1777, true],
+  ])('%s', async (_what, mode, canBePlanted) => {
+    chmodSync(join(file, '..'), mode);
+    expect(await checkConfigFile(file, 'before')).toEqual({ ...nothing, canBePlanted });
+  });
+
+  test('a user can make one whose directory it is', async () => {
+    chownSync(join(file, '..'), 1000, 1000);
+    expect(await checkConfigFile(file, 'after')).toEqual({ ...nothing, canBePlanted: true });
+  });
+
+  test('is no reason to distrust one of root in such a directory', async () => {
+    write('tcp-established');
+    chmodSync(join(file, '..'), 0o1777);
+    expect(await checkConfigFile(file, 'after')).toEqual({
+      text: 'tcp-established\n',
+      canBePlanted: false,
+      logFile: undefined,
+    });
   });
 });
 
@@ -175,13 +205,6 @@ describe('checkConfigFile refuses what another user can have written:', () => {
   ])('%s', async (_name, plant) => {
     write('tcp-established');
     plant();
-    expect(await failureOf(checkConfigFile(file, 'before'))).toMatchObject({
-      code: 'ERR_UNTRUSTED_PATH',
-    });
-  });
-
-  test('a file that does not exist yet where every user may make it', async () => {
-    chmodSync(join(file, '..'), 0o1777);
     expect(await failureOf(checkConfigFile(file, 'before'))).toMatchObject({
       code: 'ERR_UNTRUSTED_PATH',
     });

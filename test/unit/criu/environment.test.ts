@@ -1,9 +1,11 @@
-import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
-  checkOwnConfigFiles,
   criuEnvironment,
+  keepOwnConfig,
+  readOwnConfig,
+  requireTrustedConfig,
   runtimeEnvironment,
 } from '../../../lib/criu/environment.js';
 import { requireNeeds } from '../../helpers/needs.js';
@@ -52,10 +54,11 @@ describe('the environment of criu', () => {
     vi.stubEnv('HOME', home);
     expect(await variable('HOME')).toBeUndefined();
     expect(await runtimeEnvironment('/opt/criu')).toMatchObject({ HOME: undefined });
-    await checkOwnConfigFiles();
+    await readOwnConfig();
+    await requireTrustedConfig();
     mkdirSync(join(home, '.criu'));
     writeFileSync(join(home, '.criu/default.conf'), 'tcp-established\n');
-    expect(await failureOf(checkOwnConfigFiles())).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
+    expect(await failureOf(readOwnConfig())).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
   });
 
   test('has no plugins that another user can have written', async () => {
@@ -65,5 +68,37 @@ describe('the environment of criu', () => {
     const error = await failureOf(criuEnvironment());
     expect(error).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
     expect(error.message).toContain(`the directory of CRIU_LIBS_DIR ${join(root, 'planted')}, `);
+  });
+});
+
+describe("CRIU's own configuration", () => {
+  const kept = async (): Promise<string | undefined> => {
+    const path = await keepOwnConfig();
+    return path === undefined ? undefined : readFileSync(path, 'latin1');
+  };
+
+  test('is what its files say in their order, byte by byte', async () => {
+    const home = directory('root');
+    vi.stubEnv('HOME', home);
+    vi.stubEnv('CRIU_CONFIG_FILE', join(root, 'own.conf'));
+    expect(await kept()).toBeUndefined();
+    mkdirSync(join(home, '.criu'));
+    writeFileSync(join(home, '.criu/default.conf'), 'file-locks');
+    writeFileSync(join(root, 'own.conf'), Buffer.from('# \xe9\nno-file-locks\n', 'latin1'));
+    expect(await kept()).toBe('file-locks\n# \xe9\nno-file-locks\n');
+    expect(await keepOwnConfig()).toBe(await keepOwnConfig());
+  });
+
+  test('may be missing where every user can make it, for our criu looks no more', async () => {
+    vi.stubEnv('HOME', directory('root'));
+    const shared = directory('shared', 0, 0o1777);
+    vi.stubEnv('CRIU_CONFIG_FILE', join(shared, 'own.conf'));
+    expect(await kept()).toBeUndefined();
+    expect(await variable('CRIU_CONFIG_FILE')).toBeUndefined();
+    // The criu of a runtime does.
+    expect(await failureOf(requireTrustedConfig())).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
+    writeFileSync(join(shared, 'own.conf'), 'file-locks\n');
+    expect(await kept()).toBe('file-locks\n');
+    await requireTrustedConfig();
   });
 });
