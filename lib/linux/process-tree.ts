@@ -37,6 +37,7 @@ export interface Task {
   readonly name: string;
   readonly state: string;
   readonly threads: readonly Thread[];
+  readonly parent: number;
   /** Its id in its innermost pid namespace. */
   readonly innerPid: number;
   /** The id of its session in its innermost pid namespace. */
@@ -83,7 +84,7 @@ async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task
     readThreads(proc, pid, budget),
   ]);
   if (status === undefined || stat === undefined) return undefined;
-  const { state, session, terminal } = parseProcessStat(stat);
+  const { state, parent, session, terminal } = parseProcessStat(stat);
   const field = (name: string): string => statusField(status, name);
   const kib = (name: string): number => Number.parseInt(field(name) || '0', 10) * 1024;
   return {
@@ -91,6 +92,7 @@ async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task
     name: field('Name'),
     state,
     threads,
+    parent,
     // Kernels before 4.1 have no such lines, so that the ids in our pid namespace have to do.
     innerPid: innerPid(status) ?? pid,
     innerSession: innermost(field('NSsid')) ?? session,

@@ -1,17 +1,14 @@
+import { CriuError } from '../base/errors.js';
+import { nativeAddon } from '../native/addon.js';
 import type { Procfs } from './procfs.js';
 
 /** A socket of one of the tables in `/proc/PID/net`. */
 export interface Socket {
   readonly inode: string;
-  readonly family: 'unix' | 'tcp' | 'other';
-  /**
-   * The type of a unix socket, hexadecimal: `0001` stream, `0002` datagram, `0005` sequenced packets.
-   * It is empty for the other families.
-   */
-  readonly type: string;
+  readonly family: 'tcp' | 'other';
   /** The kernel's hexadecimal state. */
   readonly state: string;
-  /** A path, or both addresses of a connection. */
+  /** Both addresses of a connection, or the one where it listens. */
   readonly name: string;
   /** How many connections nobody has accepted yet, when the socket listens. */
   readonly waiting: number;
@@ -19,8 +16,6 @@ export interface Socket {
   readonly unsent?: number;
   /** Bytes of a netlink socket that nobody has read. */
   readonly unread?: number;
-  /** How many hold a unix socket: its descriptors and what is connected to it. */
-  readonly references: number;
 }
 
 /** The state of a TCP socket that listens. */
@@ -35,28 +30,17 @@ const columnTables = [
   ['packet', 8, undefined],
 ] as const;
 
-/** Reads all sockets of the network namespace that a process is in. */
+/** Reads the sockets of the network namespace that a process is in, except for those of unix. */
 export async function readSockets(proc: Procfs, pid: number): Promise<Socket[]> {
   const read = async (table: string): Promise<string> =>
     (await proc.text(`${pid}/net/${table}`)) ?? '';
-  const sockets = parseUnix(await read('unix'));
+  const sockets: Socket[] = [];
   for (const table of tcpTables) sockets.push(...parseInet(await read(table), 'tcp'));
   for (const table of otherTables) sockets.push(...parseInet(await read(table), 'other'));
   for (const [table, column, readColumn] of columnTables) {
     sockets.push(...parseColumn(await read(table), column, readColumn));
   }
   return sockets;
-}
-
-/** Parses `/proc/net/unix`: Num RefCount Protocol Flags Type St Inode Path. */
-export function parseUnix(text: string): Socket[] {
-  return rowsOf(text).flatMap((row): Socket[] => {
-    const match = /^\S+ (\S+) \S+ \S+ (\S+) (\S+) +(\d+)(?: (.*))?$/.exec(row);
-    if (!match) return [];
-    const [, count = '', type = '', state = '', inode = '', name = ''] = match;
-    const references = Number.parseInt(count, 16);
-    return [{ inode, family: 'unix', type, state, name, waiting: 0, references }];
-  });
 }
 
 /** Parses `/proc/net/tcp` and its like: sl local remote st tx:rx tr:tm retrnsmt uid timeout inode. */
@@ -70,7 +54,7 @@ export function parseInet(text: string, family: 'tcp' | 'other'): Socket[] {
     const waiting = isListening ? Number.parseInt(queues.split(':')[1] ?? '0', 16) : 0;
     const unsent = Number.parseInt(queues, 16) || 0;
     const name = isListening ? address(local) : `${address(local)} - ${address(remote)}`;
-    return [{ inode, family, type: '', state, name, waiting, unsent, references: 0 }];
+    return [{ inode, family, state, name, waiting, unsent }];
   });
 }
 
@@ -80,10 +64,21 @@ function parseColumn(text: string, column: number, readColumn?: number): Socket[
     const inode = columns[column];
     if (inode === undefined) return [];
     const unread = Number(columns[readColumn ?? -1] ?? 0);
-    return [
-      { inode, family: 'other', type: '', state: '', name: '', waiting: 0, unread, references: 0 },
-    ];
+    return [{ inode, family: 'other', state: '', name: '', waiting: 0, unread }];
   });
+}
+
+/**
+ * The kernel's name for the protocol of a socket that a process has open, such as `TCP` or `MPTCP`;
+ * undefined where it may not be looked at, or without the native addon.
+ */
+export function socketProtocol({ pid, fd }: { pid: number; fd: number }): string | undefined {
+  try {
+    return nativeAddon().socketProtocol(pid, fd);
+  } catch (error) {
+    if (error instanceof CriuError) return undefined;
+    throw error;
+  }
 }
 
 /** The rows of a table, without its head. */

@@ -187,6 +187,27 @@ export interface NativeServing {
   stop: (force: boolean) => void;
 }
 
+/** What the kernel tells of a unix socket, as CRIU asks it. */
+export interface NativeUnixSocket {
+  inode: number;
+  /** 1 for a stream, 2 for datagrams, 5 for a sequence of packets. */
+  type: number;
+  /** As of TCP: 1 connected, 7 not, 10 listening. */
+  state: number;
+  /** The inode of the other end; 0 where it has none. */
+  peer: number;
+  /** A path, or a name with NUL in front of it; empty without one. */
+  name: string;
+  /** The other ends of what nobody has accepted yet; 0 for one that is closed. */
+  ends: readonly number[];
+  /** Bytes. */
+  unread: number;
+  /** Bytes that the other end has not read. */
+  unsent: number;
+  /** Bit 0: it receives no more, bit 1: it sends no more. */
+  shutdown: number;
+}
+
 /**
  * The addon's exports; native/addon/addon.cc defines them. Each of them throws, and each of their
  * promises rejects with, a CriuError for whatever fails, a lack of memory or threads included.
@@ -253,6 +274,28 @@ export interface NativeAddon {
   duplicate(fd: number): number;
   /** Keeps bytes in a file in memory, and gives its descriptor. */
   keepInMemory(content: Buffer): number;
+  /**
+   * Compares what two processes may share, by the kernel's number of it (`KCMP_VM` and so on).
+   *
+   * @returns 0 when they share it; otherwise a negative or positive number, as in a sort; undefined
+   * where the kernel does not tell.
+   */
+  compareProcesses(what: number, first: number, second: number): number | undefined;
+  /**
+   * The seals (`F_SEAL_WRITE` and so on) of the memory that a link of `/proc` leads to; undefined for
+   * a file that has none, or may not be opened.
+   */
+  fileSeals(link: string): number | undefined;
+  /**
+   * The kernel's name for the protocol of a socket that a process has open, such as `TCP` or
+   * `AF_VSOCK`; undefined for what is none, or may not be looked at.
+   */
+  socketProtocol(pid: number, fd: number): string | undefined;
+  /**
+   * The unix sockets in the network namespace of a process; undefined where that may not be entered,
+   * or the kernel does not answer.
+   */
+  unixSockets(pid: number): Promise<readonly NativeUnixSocket[] | undefined>;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
   /**

@@ -7,8 +7,11 @@ import { groupBy, parseMountinfo } from '../linux/mountinfo.js';
 import { shownPath } from '../linux/paths.js';
 import { parseProcessStat } from '../linux/process-stat.js';
 import { innerPid } from '../linux/process-tree.js';
+import { fileSeals } from '../linux/seals.js';
+import { readUnixSockets, type UnixSocket } from '../linux/unix-sockets.js';
 import type { Allowed } from './allowed.js';
 import { isExternal } from './checks/mounts.js';
+import { judgeUnix } from './checks/unix.js';
 
 /** After so many files the event loop gets its turn. */
 const filesPerTurn = 256;
@@ -38,8 +41,10 @@ export async function findUnrestorable(
       if (look.isTurnOver()) await nextTurn();
       look.checkDescriptor(pid, Number(fd));
     }
+    look.checkSealed(pid);
     await look.checkMounts(pid, root, allowed);
   }
+  await look.checkSockets();
   return look.findings;
 }
 
@@ -52,6 +57,8 @@ class Look {
   readonly findings: Finding[] = [];
   readonly #procRoot: string;
   readonly #namespaces: Set<string>;
+  /** The sockets of the tree by their inodes, and who has them. */
+  readonly #sockets = new Map<string, { pid: number; fd: number }>();
   #files = 0;
 
   constructor(procRoot: string) {
@@ -118,6 +125,8 @@ class Look {
 
   checkDescriptor(pid: number, fd: number): void {
     const path = this.#link(`${pid}/fd/${fd}`);
+    const socket = /^socket:\[(\d+)\]$/.exec(path ?? '')?.[1];
+    if (socket !== undefined && !this.#sockets.has(socket)) this.#sockets.set(socket, { pid, fd });
     const why = path === undefined ? undefined : this.#whyGone(pid, `fd/${fd}`, path, fd);
     if (path === undefined || why === undefined) return;
     this.#report({
@@ -127,6 +136,26 @@ class Look {
       subject: path,
       message: `Descriptor ${fd} of process ${pid} is ${shownPath(path)}, ${why}: close it`,
     });
+  }
+
+  /** CRIU maps memory first and seals it then, which the kernel refuses for what others could write. */
+  checkSealed(pid: number): void {
+    const text = this.#text(`${pid}/maps`) ?? '';
+    if (!text.includes(' /memfd:')) return;
+    for (const [, from = '', to = '', name = ''] of text.matchAll(sharedMemfd)) {
+      const range = `${trimZeros(from)}-${trimZeros(to)}`;
+      const seals = fileSeals(`${this.#procRoot}/${pid}/map_files/${range}`);
+      if (seals === undefined || (seals & sealWrite) === 0) continue;
+      this.#report({
+        code: 'sealed-mapping',
+        pid,
+        subject: `/memfd:${name}`,
+        message:
+          `Process ${pid} has ${shownPath(`memfd:${name}`)} mapped, which is sealed against writing ` +
+          '(F_SEAL_WRITE), and which CRIU cannot map and seal again: unmap it, or map it privately',
+      });
+      return;
+    }
   }
 
   /** Why a file of `/proc` cannot be opened when CRIU restores its holder. */
@@ -197,6 +226,38 @@ class Look {
     }
   }
 
+  /** CRIU connects a socket that nobody has accepted to one that it restores, too. */
+  async checkSockets(): Promise<void> {
+    const all = await this.#unixSockets();
+    for (const [inode, { pid, fd }] of this.#sockets) {
+      const socket = all.get(inode);
+      const view = { all, ours: this.#sockets };
+      if (socket === undefined || judgeUnix(socket, view) !== 'waiting-outside') continue;
+      this.#report({
+        code: 'unix-in-flight',
+        pid,
+        fd,
+        subject: `socket:[${inode}]`,
+        message:
+          `Descriptor ${fd} of process ${pid} is a unix socket that nobody has accepted yet, and who ` +
+          'could is not in the tree: have it accepted, or close it',
+      });
+    }
+  }
+
+  /** The unix sockets of the network namespaces in which processes of the tree have sockets. */
+  async #unixSockets(): Promise<ReadonlyMap<string, UnixSocket>> {
+    const namespaces = new Set<string | undefined>();
+    const all = new Map<string, UnixSocket>();
+    for (const { pid } of this.#sockets.values()) {
+      const namespace = this.#link(`${pid}/ns/net`);
+      if (namespaces.has(namespace)) continue;
+      namespaces.add(namespace);
+      for (const socket of (await readUnixSockets(pid)) ?? []) all.set(socket.inode, socket);
+    }
+    return all;
+  }
+
   /** Names of a directory of `/proc`; none when it is gone. */
   names(path: string): string[] {
     this.#files += 1;
@@ -216,6 +277,17 @@ class Look {
   #report(draft: Omit<FindingDraft, 'severity'>): void {
     this.findings.push(makeFinding({ ...draft, severity: 'not-restorable' }));
   }
+}
+
+/** A line of `/proc/PID/maps` for memory that is shared, from `memfd_create()`. */
+const sharedMemfd =
+  /^([0-9a-f]+)-([0-9a-f]+) ..[-x]s \S+ \S+ \d+ +\/memfd:(.*?)(?: \(deleted\))?$/gm;
+/** `F_SEAL_WRITE`. */
+const sealWrite = 8;
+
+/** The names below `map_files` have no leading zeros. */
+function trimZeros(address: string): string {
+  return address.replace(/^0+(?=.)/, '');
 }
 
 /** The directory of a process, and below it what is of a thread or of a descriptor. */

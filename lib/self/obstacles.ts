@@ -13,6 +13,7 @@ const refused: ReadonlySet<FindingCode> = new Set([
   'mount-deleted',
   'proc-file',
   'scheduling-policy',
+  'sealed-mapping',
   'session',
   'task-traced',
   'terminal',

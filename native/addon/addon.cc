@@ -15,6 +15,7 @@
 #include "addon/read.h"
 #include "addon/read_request.h"
 #include "addon/write_outcome.h"
+#include "addon/write_sockets.h"
 #include "base/thread_pool.h"
 #include "base/unique_fd.h"
 #include "linux/exchange.h"
@@ -23,7 +24,9 @@
 #include "linux/lock.h"
 #include "linux/memory_file.h"
 #include "linux/nftables.h"
+#include "linux/process_facts.h"
 #include "linux/resolve.h"
+#include "linux/unix_sockets.h"
 #include "operation/operation.h"
 #include "operation/standby.h"
 #include "serve/server.h"
@@ -71,6 +74,10 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::CloseDescriptor>("closeDescriptor"),
                              Method<&Addon::Duplicate>("duplicate"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
+                             Method<&Addon::CompareProcesses>("compareProcesses"),
+                             Method<&Addon::FileSeals>("fileSeals"),
+                             Method<&Addon::SocketProtocol>("socketProtocol"),
+                             Method<&Addon::UnixSockets>("unixSockets"),
                              Method<&Addon::Lock>("lock"),
                              Method<&Addon::Unlock>("unlock"),
                          });
@@ -366,6 +373,35 @@ class Addon : public Napi::Addon<Addon> {
     Loans::Room room = Loans::MakeRoom();
     UniqueFd file = MakeMemoryFile("request", "criu.conf", ReadBytes(info[0], "content"));
     return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(file)));
+  }
+
+  Napi::Value CompareProcesses(const Napi::CallbackInfo& info) {
+    const auto what = static_cast<Shared>(ReadValue<int64_t>(info[0], "what"));
+    const auto first = static_cast<pid_t>(ReadValue<int64_t>(info[1], "first"));
+    const auto second = static_cast<pid_t>(ReadValue<int64_t>(info[2], "second"));
+    const auto order = Compare(what, first, second);
+    return order ? Napi::Number::New(info.Env(), *order) : info.Env().Undefined();
+  }
+
+  Napi::Value FileSeals(const Napi::CallbackInfo& info) {
+    const auto seals = criu_node::FileSeals(ReadValue<std::string>(info[0], "link"));
+    return seals ? Napi::Number::New(info.Env(), *seals) : info.Env().Undefined();
+  }
+
+  Napi::Value SocketProtocol(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    const auto fd = static_cast<int>(ReadValue<int64_t>(info[1], "fd"));
+    const auto name = criu_node::SocketProtocol(pid, fd);
+    return name ? Napi::String::New(info.Env(), *name) : info.Env().Undefined();
+  }
+
+  Napi::Value UnixSockets(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    return Aside(info.Env(), [pid] {
+      return [sockets = criu_node::UnixSockets(pid)](Napi::Env env) -> Napi::Value {
+        return sockets ? WriteUnixSockets(env, *sockets) : env.Undefined();
+      };
+    });
   }
 
   // A promise of what `work` finds out on a thread of its own, which may wait for a file system.

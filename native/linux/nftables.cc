@@ -6,17 +6,15 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "linux/netlink_messages.h"
 
 namespace criu_node {
 
@@ -29,99 +27,53 @@ constexpr uint16_t kNewTable = kSubsystem | NFT_MSG_NEWTABLE;
 constexpr uint16_t kGetTable = kSubsystem | NFT_MSG_GETTABLE;
 constexpr uint16_t kDeleteTable = kSubsystem | NFT_MSG_DELTABLE;
 
-template <typename T>
-void Append(std::vector<uint8_t>* out, const T& value) {
-  const auto* const bytes = reinterpret_cast<const uint8_t*>(&value);
-  out->insert(out->end(), bytes, bytes + sizeof(value));
-}
-
-template <typename T>
-T Read(std::span<const uint8_t> bytes) {
-  T value{};
-  if (bytes.size() >= sizeof(value)) std::memcpy(&value, bytes.data(), sizeof(value));
-  return value;
-}
-
 // One message; a table's name as its attribute, if there is one.
 void AppendMessage(std::vector<uint8_t>* out, uint16_t type, uint16_t flags, uint8_t family,
                    uint16_t resource = 0, std::string_view table = {}) {
   const size_t attribute = table.empty() ? 0 : NLA_HDRLEN + table.size() + 1;
-  Append(out, nlmsghdr{.nlmsg_len = static_cast<uint32_t>(NLMSG_HDRLEN + sizeof(nfgenmsg) +
-                                                          NLA_ALIGN(attribute)),
-                       .nlmsg_type = type,
-                       .nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags),
-                       .nlmsg_seq = 1,
-                       .nlmsg_pid = 0});
-  Append(out, nfgenmsg{.nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(resource)});
+  netlink::Append(out, nlmsghdr{.nlmsg_len = static_cast<uint32_t>(NLMSG_HDRLEN + sizeof(nfgenmsg) +
+                                                                   NLA_ALIGN(attribute)),
+                                .nlmsg_type = type,
+                                .nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags),
+                                .nlmsg_seq = 1,
+                                .nlmsg_pid = 0});
+  netlink::Append(
+      out, nfgenmsg{.nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(resource)});
   if (table.empty()) return;
-  Append(out, nlattr{.nla_len = static_cast<uint16_t>(attribute), .nla_type = NFTA_TABLE_NAME});
+  netlink::Append(out,
+                  nlattr{.nla_len = static_cast<uint16_t>(attribute), .nla_type = NFTA_TABLE_NAME});
   out->insert(out->end(), table.begin(), table.end());
   out->resize(out->size() + 1 + (NLA_ALIGN(attribute) - attribute));
-}
-
-bool Send(const UniqueFd& socket, const std::vector<uint8_t>& message) {
-  return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL) ==
-         static_cast<ssize_t>(message.size());
-}
-
-// Calls `each(header, payload)` for every message that comes, until it returns false.
-template <typename Each>
-void ReceiveMessages(const UniqueFd& socket, int flags, const Each& each) {
-  std::array<uint8_t, 32UL * 1024> buffer{};
-  for (;;) {
-    const ssize_t length = recv(socket.get(), buffer.data(), buffer.size(), flags);
-    // There were more messages than there was room for; what came first is still there.
-    if (length < 0 && errno == ENOBUFS) continue;
-    if (length <= 0) return;
-    std::span<const uint8_t> rest(buffer.data(), static_cast<size_t>(length));
-    while (rest.size() >= NLMSG_HDRLEN) {
-      const auto header = Read<nlmsghdr>(rest);
-      if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > rest.size()) return;
-      if (!each(header, rest.subspan(NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN))) return;
-      rest = rest.subspan(std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), rest.size()));
-    }
-  }
 }
 
 // Calls `each(type, payload)` for every message of the answer, until it returns false.
 template <typename Each>
 void Receive(const UniqueFd& socket, const Each& each) {
-  ReceiveMessages(socket, 0, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+  netlink::Receive(socket, 0, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
     return each(header.nlmsg_type, payload);
   });
 }
 
 // The name in the payload of a table's message; empty for one of another family.
 std::string TableName(std::span<const uint8_t> payload) {
-  if (Read<nfgenmsg>(payload).nfgen_family != NFPROTO_INET) return {};
-  auto rest = payload.subspan(std::min(sizeof(nfgenmsg), payload.size()));
-  while (rest.size() >= NLA_HDRLEN) {
-    const auto attribute = Read<nlattr>(rest);
-    if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > rest.size()) break;
-    if ((attribute.nla_type & NLA_TYPE_MASK) == NFTA_TABLE_NAME) {
-      const auto name = rest.subspan(NLA_HDRLEN, attribute.nla_len - NLA_HDRLEN);
-      return {name.begin(), std::ranges::find(name, 0)};
-    }
-    rest = rest.subspan(std::min<size_t>(NLA_ALIGN(attribute.nla_len), rest.size()));
-  }
-  return {};
+  if (netlink::Read<nfgenmsg>(payload).nfgen_family != NFPROTO_INET) return {};
+  std::string found;
+  netlink::ForEachAttribute<nfgenmsg>(payload, [&](uint16_t type, std::span<const uint8_t> name) {
+    if (type == NFTA_TABLE_NAME) found.assign(name.begin(), std::ranges::find(name, 0));
+  });
+  return found;
 }
 
 }  // namespace
 
-UniqueFd OpenNftables() {
-  UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
-  const timeval limit{.tv_sec = 1, .tv_usec = 0};
-  if (socket.valid()) setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  return socket;
-}
+UniqueFd OpenNftables() { return netlink::Open(NETLINK_NETFILTER); }
 
 // Asks for the ruleset's generation, the smallest question nf_tables has an answer to.
 bool HasNftables(const UniqueFd& socket) {
   std::vector<uint8_t> message;
   AppendMessage(&message, kGetGeneration, 0, AF_UNSPEC);
   bool has = false;
-  if (!Send(socket, message)) return false;
+  if (!netlink::Send(socket, message)) return false;
   Receive(socket, [&](uint16_t type, std::span<const uint8_t> /*payload*/) {
     has = type == kNewGeneration;
     return false;
@@ -133,7 +85,7 @@ std::set<std::string> ListTables(const UniqueFd& socket, const std::string& pref
   std::vector<uint8_t> message;
   AppendMessage(&message, kGetTable, NLM_F_DUMP, NFPROTO_INET);
   std::set<std::string> names;
-  if (!Send(socket, message)) return names;
+  if (!netlink::Send(socket, message)) return names;
   Receive(socket, [&](uint16_t type, std::span<const uint8_t> payload) {
     if (type != kNewTable) return false;  // the end, or an error
     const std::string name = TableName(payload);
@@ -152,14 +104,14 @@ std::map<std::string, uint32_t> FollowedTables(const UniqueFd& socket, const std
   const int group = NFNLGRP_NFTABLES;
   setsockopt(socket.get(), SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
   std::map<std::string, uint32_t> tables;
-  ReceiveMessages(socket, MSG_DONTWAIT,
-                  [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
-                    if (header.nlmsg_type != kNewTable) return true;
-                    if (std::string name = TableName(payload); name.starts_with(prefix)) {
-                      tables.emplace(std::move(name), header.nlmsg_pid);
-                    }
-                    return true;
-                  });
+  netlink::Receive(socket, MSG_DONTWAIT,
+                   [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
+                     if (header.nlmsg_type != kNewTable) return true;
+                     if (std::string name = TableName(payload); name.starts_with(prefix)) {
+                       tables.emplace(std::move(name), header.nlmsg_pid);
+                     }
+                     return true;
+                   });
   return tables;
 }
 
@@ -168,7 +120,7 @@ void DeleteTable(const UniqueFd& socket, const std::string& name) {
   AppendMessage(&batch, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
   AppendMessage(&batch, kDeleteTable, NLM_F_ACK, NFPROTO_INET, 0, name);
   AppendMessage(&batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-  if (!Send(socket, batch)) return;
+  if (!netlink::Send(socket, batch)) return;
   Receive(socket, [](uint16_t /*type*/, std::span<const uint8_t> /*payload*/) { return false; });
 }
 

@@ -1,16 +1,14 @@
 #include "rollback/network_lock.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <exception>
 #include <iterator>
 #include <sstream>
-#include <thread>
 #include <utility>
 
+#include "linux/network_namespace.h"
 #include "linux/nftables.h"
 #include "linux/spawn.h"
 
@@ -28,19 +26,6 @@ constexpr const char* kUnknown = "-";
 constexpr const char* kRemoveChain =
     "for t in 'iptables -w 5' 'ip6tables -w 5'; do $t -nL CRIU || continue; "
     "$t -D INPUT -j CRIU; $t -D OUTPUT -j CRIU; $t -F CRIU; $t -X CRIU; done";
-
-// Runs `body` in a network namespace: on a thread that ends with it, as it may not find its way
-// back.
-template <typename Body>
-void RunIn(const UniqueFd& network_namespace, const Body& body) {
-  std::thread([&] {
-    try {
-      if (setns(network_namespace.get(), CLONE_NEWNET) == 0) body();
-    } catch (const std::exception&) {
-      // What cannot be done in there is not done.
-    }
-  }).join();
-}
 
 void RunShell(const char* script) {
   const pid_t pid = Spawn({.stage = "network",
@@ -64,12 +49,10 @@ NetworkLock::NetworkLock(pid_t pid, Method method, pid_t criu)
 
 void NetworkLock::Open() {
   if (method_ == Method::kNone) return;
-  const std::string path = "/proc/" + std::to_string(pid_) + "/ns/net";
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
-  namespace_.Reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  namespace_ = OpenNetworkNamespace(pid_);
   if (!namespace_.valid() || method_ != Method::kNftables) return;
   try {
-    RunIn(namespace_, [this] { nftables_ = OpenNftables(); });
+    RunInNetwork(namespace_, [this] { nftables_ = OpenNftables(); });
   } catch (const std::exception&) {
     // Without a thread nothing is removed.
   }
@@ -122,7 +105,7 @@ void NetworkLock::Remove() noexcept {
   Identify();
   try {
     if (method_ == Method::kIptables && namespace_.valid()) {
-      RunIn(namespace_, [] { RunShell(kRemoveChain); });
+      RunInNetwork(namespace_, [] { RunShell(kRemoveChain); });
     }
     if (nftables_.valid() && !own_.empty()) DeleteTable(nftables_, own_);
   } catch (const std::exception&) {

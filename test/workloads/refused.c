@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/udp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -22,6 +23,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static const char *mode;
@@ -114,17 +116,94 @@ static struct sockaddr_un address_in(const char *directory)
 	return address;
 }
 
-static void backlog(const char *directory, int is_closed)
+/* What becomes of a connection that nobody has accepted. */
+enum waiting { SILENT, CLOSED, WITH_DATA };
+
+static void backlog(const char *directory, int type, enum waiting waiting)
 {
 	struct sockaddr_un address = address_in(directory);
-	int server = check(socket(AF_UNIX, SOCK_STREAM, 0));
-	int client = check(socket(AF_UNIX, SOCK_STREAM, 0));
+	int server = check(socket(AF_UNIX, type, 0));
+	int client = check(socket(AF_UNIX, type, 0));
 
 	check(bind(server, (struct sockaddr *)&address, sizeof(address)));
 	check(listen(server, 5));
 	check(connect(client, (struct sockaddr *)&address, sizeof(address)));
-	if (is_closed)
+	if (waiting == CLOSED)
 		close(client);
+	if (waiting == WITH_DATA)
+		check(send(client, "data", 4, 0));
+}
+
+/* A socket, or only its peer, in a network namespace that no task of the tree is in. */
+static void another_network(const char *directory, int is_ours)
+{
+	struct sockaddr_un address = address_in(directory);
+	int server, told[2];
+	char byte;
+
+	check(unshare(CLONE_NEWNET));
+	server = check(socket(AF_UNIX, SOCK_DGRAM, 0));
+	check(bind(server, (struct sockaddr *)&address, sizeof(address)));
+	check(pipe(told));
+	if (is_ours) {
+		check(unshare(CLONE_NEWNET));
+		return;
+	}
+	/* A grandchild that is not in the tree has it, until this process ends. */
+	if (check(fork()) == 0) {
+		if (check(fork()) > 0)
+			_exit(0);
+		close(told[1]);
+		check(read(told[0], &byte, 1));
+		_exit(0);
+	}
+	check(wait(NULL));
+	close(server);
+	close(told[0]);
+	check(unshare(CLONE_NEWNET));
+	check(connect(check(socket(AF_UNIX, SOCK_DGRAM, 0)), (struct sockaddr *)&address, sizeof(address)));
+}
+
+/* One end of a pair has been connected to somebody else. */
+static void redirected(const char *directory)
+{
+	struct sockaddr_un address = address_in(directory);
+	int pair[2];
+
+	check(bind(check(socket(AF_UNIX, SOCK_DGRAM, 0)), (struct sockaddr *)&address, sizeof(address)));
+	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+	check(connect(pair[0], (struct sockaddr *)&address, sizeof(address)));
+}
+
+static int stay(void *argument)
+{
+	(void)argument;
+	for (;;)
+		syscall(SYS_pause);
+}
+
+/* A child that shares something with this process. */
+static void share(int flags)
+{
+	static char stack[65536];
+
+	check(clone(stay, stack + sizeof(stack), flags | SIGCHLD, NULL));
+}
+
+/* Two children that share their descriptors, and not with their parent. */
+static void share_among_children(void)
+{
+	int told[2];
+	char byte;
+
+	check(pipe(told));
+	if (check(fork()) == 0) {
+		check(syscall(SYS_clone, CLONE_FILES | CLONE_PARENT | SIGCHLD, NULL, 0, 0, 0));
+		check(write(told[1], "x", 1));
+		sleep_forever();
+	}
+	check(read(told[0], &byte, 1));
+	check(read(told[0], &byte, 1));
 }
 
 static void path_socket(const char *directory)
@@ -192,9 +271,42 @@ int main(int argc, char **argv)
 	else if (!strcmp(mode, "path-socket"))
 		path_socket(directory);
 	else if (!strcmp(mode, "backlog"))
-		backlog(directory, 0);
+		backlog(directory, SOCK_STREAM, SILENT);
 	else if (!strcmp(mode, "closed-in-backlog"))
-		backlog(directory, 1);
+		backlog(directory, SOCK_STREAM, CLOSED);
+	else if (!strcmp(mode, "data-in-backlog"))
+		backlog(directory, SOCK_STREAM, WITH_DATA);
+	else if (!strcmp(mode, "packets-in-backlog"))
+		backlog(directory, SOCK_SEQPACKET, WITH_DATA);
+	else if (!strcmp(mode, "redirected-datagrams"))
+		redirected(directory);
+	else if (!strcmp(mode, "vsock"))
+		check(socket(AF_VSOCK, SOCK_STREAM, 0));
+	else if (!strcmp(mode, "xdp"))
+		check(socket(AF_XDP, SOCK_RAW, 0));
+	else if (!strcmp(mode, "socket-of-another-network"))
+		another_network(directory, 1);
+	else if (!strcmp(mode, "peer-in-another-network"))
+		another_network(directory, 0);
+	else if (!strcmp(mode, "vsock-packets"))
+		check(socket(AF_VSOCK, SOCK_SEQPACKET, 0));
+	else if (!strcmp(mode, "mptcp"))
+		check(socket(AF_INET, SOCK_STREAM, 262));
+	else if (!strcmp(mode, "unused-sockets")) {
+		check(socket(AF_INET, SOCK_STREAM, 0));
+		check(socket(AF_INET6, SOCK_STREAM, 0));
+		check(socket(AF_INET, SOCK_DGRAM, 0));
+		check(socket(AF_UNIX, SOCK_STREAM, 0));
+		check(socket(AF_UNIX, SOCK_DGRAM, 0));
+		check(socket(AF_NETLINK, SOCK_RAW, 0));
+	} else if (!strcmp(mode, "shared-directories"))
+		share(CLONE_FS);
+	else if (!strcmp(mode, "shared-memory"))
+		share(CLONE_VM);
+	else if (!strcmp(mode, "descriptors-of-children"))
+		share_among_children();
+	else if (!strcmp(mode, "descriptors-of-parent"))
+		share(CLONE_FILES);
 	else if (!strcmp(mode, "in-flight"))
 		in_flight();
 	else if (!strcmp(mode, "bytes"))

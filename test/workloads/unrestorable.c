@@ -8,7 +8,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static pid_t tid;
@@ -75,6 +78,49 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* Memory that is sealed, and mapped afterwards. */
+static void map_sealed(int seals, int flags)
+{
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+
+	check("memfd_create", fd);
+	check("write", write(fd, "content", 7));
+	check("F_ADD_SEALS", fcntl(fd, F_ADD_SEALS, seals));
+	if (flags && mmap(NULL, 7, PROT_READ, flags, fd, 0) == MAP_FAILED)
+		fail("mmap");
+	close(fd);
+}
+
+/* A connection that waits to be accepted: by this process, or by one that is not in its tree. */
+static void wait_for_accept(int is_ours)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listening = socket(AF_UNIX, SOCK_STREAM, 0), told[2];
+	char byte;
+
+	/* The kernel gives it a name. */
+	socklen_t length = sizeof(sa_family_t);
+
+	check("bind", bind(listening, (struct sockaddr *)&address, length));
+	check("listen", listen(listening, 5));
+	length = sizeof(address);
+	check("getsockname", getsockname(listening, (struct sockaddr *)&address, &length));
+	check("connect", connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, length));
+	if (is_ours)
+		return;
+	check("pipe", pipe(told));
+	if (fork() == 0) {
+		if (fork() > 0)
+			_exit(0);
+		close(told[1]);
+		check("read", read(told[0], &byte, 1));
+		_exit(0);
+	}
+	wait(NULL);
+	close(listening);
+	close(told[0]);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argument(argc, argv, 2);
@@ -139,6 +185,18 @@ int main(int argc, char **argv)
 		fd = open("/dev/null", O_RDONLY);
 		open_of("/proc/self/fdinfo/%d", fd, 0);
 		close(fd);
+	} else if (!strcmp(mode, "sealed-mapping")) {
+		map_sealed(F_SEAL_WRITE, MAP_SHARED);
+	} else if (!strcmp(mode, "all-sealed-mapping")) {
+		map_sealed(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, MAP_SHARED);
+	} else if (!strcmp(mode, "private-sealed-mapping")) {
+		map_sealed(F_SEAL_WRITE, MAP_PRIVATE);
+	} else if (!strcmp(mode, "mapping-sealed-in-size")) {
+		map_sealed(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE, MAP_SHARED);
+	} else if (!strcmp(mode, "accepted-by-nobody")) {
+		wait_for_accept(1);
+	} else if (!strcmp(mode, "accepted-by-others")) {
+		wait_for_accept(0);
 	} else {
 		fprintf(stderr, "unrestorable: unknown mode %s\n", mode);
 		return 2;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { option, sentence } from '../../base/sentence.js';
 import { namespaceTypes, sleepsSince, type Task } from '../../linux/process-tree.js';
+import { findSharing, type Shared } from '../../linux/shared.js';
 import type { Scan } from '../scan.js';
 
 /** A task that sleeps for so long without being switched away from once is stuck. */
@@ -14,6 +15,7 @@ export async function checkTasks(scan: Scan, isSelf: boolean): Promise<void> {
     checkNamespaces(scan, task);
   }
   checkRootNamespace(scan);
+  checkSharing(scan);
   if (!isSelf) checkSelf(scan);
   await checkSleepers(scan);
 }
@@ -82,6 +84,39 @@ function checkNamespaces(scan: Scan, task: Task): void {
     });
   }
   checkTimeNamespace(scan, task);
+}
+
+const sharedWords: Readonly<Record<Shared, string>> = {
+  memory: 'their memory (CLONE_VM)',
+  descriptors: 'their descriptors (CLONE_FILES) and are not parent and child',
+  directories: 'their working and root directory (CLONE_FS)',
+  signalHandlers: 'their signal handlers (CLONE_SIGHAND)',
+};
+
+/** Threads share all of it; of processes, CRIU saves only descriptors that are a parent's, too. */
+function checkSharing({ tasks, report }: Scan): void {
+  const parents = new Map(tasks.map(({ pid, parent }) => [pid, parent]));
+  const living = tasks.filter(({ state }) => state !== 'Z' && state !== 'X').map(({ pid }) => pid);
+  const waiting = new Set(
+    tasks.flatMap(({ pid, threads }) => (threads.some(({ state }) => state === 'D') ? [pid] : [])),
+  );
+  for (const what of ['memory', 'directories', 'descriptors', 'signalHandlers'] as const) {
+    for (const group of findSharing(what, living)) {
+      const heads = group.filter((pid) => !group.includes(parents.get(pid) ?? 0));
+      const [first = 0, second = 0] = what === 'descriptors' ? heads : group;
+      // One that waits for its child (vfork) has its own memory again when that goes on.
+      if (second === 0 || group.some((pid) => waiting.has(pid))) continue;
+      report({
+        code: 'task-shared',
+        severity: 'fails',
+        pid: first,
+        subject: `process ${second}`,
+        message:
+          `Processes ${first} and ${second} share ${sharedWords[what]}, which CRIU does not ` +
+          'support: start them by fork()',
+      });
+    }
+  }
 }
 
 function checkTimeNamespace({ report }: Scan, { pid, namespaces }: Task): void {
