@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
 import { type Sentence, sentence } from '../base/sentence.js';
+import { isWrittenName } from '../images/names.js';
 import { inspectOwnership } from '../linux/ownership.js';
 import { shownPath } from '../linux/paths.js';
 import { reasonForDistrust, refuseDistrusted, requireTrusted } from '../linux/trusted.js';
@@ -41,10 +42,6 @@ export interface CheckedConfig {
    */
   logFile: string | undefined;
 }
-
-/** The names of the files that CRIU and we write into an images directory. */
-const imageFile =
-  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-/;
 
 /**
  * Reads a configuration file and makes sure that it leaves the request what it is.
@@ -158,7 +155,7 @@ function reasonAgainst(setting: ConfigSetting, turn: ConfigTurn): Sentence | und
 function reasonAgainstLog(value: string): string | undefined {
   if (isAbsolute(value)) return undefined;
   if (value === '' || value.includes('/')) return 'is neither a file name nor an absolute path';
-  return imageFile.test(value) ? `names ${value}, which is an image` : undefined;
+  return isWrittenName(value) ? `names ${value}, which is an image` : undefined;
 }
 
 function refusal(path: string, { word, line }: ConfigSetting, refused: Sentence): CriuError {

@@ -7,6 +7,7 @@ import { option as named, sentence } from '../base/sentence.js';
 import { type LockSettings, lockFile } from '../locks/lock.js';
 import { nativeAddon } from '../native/addon.js';
 import type { FreshDirectory } from '../native/contract.js';
+import { isWrittenName } from './names.js';
 import {
   cannotWrite,
   checkReplaceable,
@@ -16,9 +17,6 @@ import {
 } from './place.js';
 import { refuseToLose, type SavedContainer } from './saved-container.js';
 
-/** The names of the files that CRIU and we write into an images directory, besides the logs. */
-const writtenNames =
-  /\.img$|^stats-(?:dump|restore)$|^descriptors\.json$|^libcriu\.json$|^irmap-cache$|^parent$|^tmp-|^libcriu-container\.json$/;
 /** Opens a bare descriptor, which can be closed without a turn of libuv's pool. */
 const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
 
@@ -253,7 +251,7 @@ function inPlace(
     keepsLogs: true,
     keep: async () => {},
     discard: async (kept, logs = []) => {
-      const isOurs = (name: string): boolean => writtenNames.test(name) || logs.includes(name);
+      const isOurs = (name: string): boolean => isWrittenName(name) || logs.includes(name);
       await removeAdded(directory.file(''), before, (name) => isOurs(name) && !kept.includes(name));
       if (made !== undefined) await removeEmpty(real, made);
     },

@@ -10,6 +10,7 @@ import {
 import { option, type Sentence, sentence } from '../base/sentence.js';
 import { Criu } from '../criu/criu.js';
 import { dumpHooks, type HookSet, restoreHooks } from '../criu/hooks.js';
+import { isWrittenName } from '../images/names.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
 import { defaultsOf, optionsOf } from './calls.js';
 import { checkCgroupRoot } from './cgroup-root.js';
@@ -120,6 +121,13 @@ const validators: Readonly<Record<OptionType, Validator>> = {
     const file = checkText(name, expected, value);
     if (file.includes('/') || file === '.' || file === '..') {
       throw invalidArgValue(name, expected, value);
+    }
+    if (isWrittenName(file)) {
+      throw invalidArgValue(
+        name,
+        'a name that neither CRIU nor libcriu gives to another file',
+        value,
+      );
     }
     return file;
   },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../lib/criu/config-file.js';
 import { configWords } from '../../../lib/criu/config-words.js';
+import { isWrittenName } from '../../../lib/images/names.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { criuBinary } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
@@ -26,6 +27,15 @@ describe('the words of configuration files', () => {
       hasNegation ? [name, `no-${name}`] : [name],
     );
     expect(names.filter((name) => !program.includes(`${name}\0`))).toEqual([]);
+  });
+
+  test('name no log as CRIU names an image', () => {
+    const program = readFileSync(criuBinary, 'latin1');
+    const images = [...program.matchAll(/\0([a-z][\w%-]*\.img)(?=\0)/g)].map(
+      ([, name = '']) => name,
+    );
+    expect(images.length).toBeGreaterThan(50);
+    expect(images.filter((name) => !isWrittenName(name))).toEqual([]);
   });
 
   test.each([
