@@ -4,13 +4,15 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
-import { CriuError, invalidArgValue } from '../base/errors.js';
+import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
+import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
 import { openImages } from '../images/directory.js';
+import { noteOnVersions } from '../images/version.js';
 import { realHost } from '../linux/host.js';
 import { requireTrusted } from '../linux/trusted.js';
 import { optionsOf } from '../options/calls.js';
@@ -80,7 +82,7 @@ async function restoreInTime(
   const { binary } = await deadline.bound('criu', criu.ready());
   await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);
-  await runRuntime(id, { ...checked, workPath, usesSystemd }, dirname(binary));
+  await runRuntime(id, criu, { ...checked, workPath, usesSystemd }, dirname(binary));
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
     await callRuntime(checked, ['delete', '--force', id]);
@@ -124,6 +126,7 @@ async function namesSystemdCgroup(config: string): Promise<boolean> {
 
 async function runRuntime(
   id: string,
+  criu: Criu,
   options: RuntimeSettings,
   criuDirectory: string,
 ): Promise<void> {
@@ -140,7 +143,9 @@ async function runRuntime(
     const said = await lastError(log);
     // One that exists by now is another's.
     if (!/exist/.test(said ?? '')) await removeStates(id, options, missing);
-    throw await failure(options, outcome, said, start);
+    const error = await failure(options, outcome, said, start);
+    const version = versionText(await criu.version());
+    throw withNote(error, (await noteOnVersions(options.imagePath, version)) ?? '');
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

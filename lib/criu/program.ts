@@ -150,6 +150,11 @@ function refuseTooOld(version: CriuVersion, binary: string): void {
   }
 }
 
+/** A version as CRIU writes it: `4.2`, `4.2.1`. */
+export function versionText({ major, minor, sublevel }: CriuVersion): string {
+  return [major, minor, ...(sublevel === 0 ? [] : [sublevel])].join('.');
+}
+
 /** Whether one version of CRIU or of the kernel is older than another. */
 export function isOlder(
   version: { major: number; minor: number },

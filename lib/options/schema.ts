@@ -73,6 +73,13 @@ export interface OptionRow {
   unit?: string;
   /** How many units of the option are one unit of the field; the quotient is rounded up. */
   perFieldUnit?: number;
+  /**
+   * The oldest CRIU that knows the field, `major.minor`, where 3.16 does not. An older one would do
+   * without it and say nothing.
+   */
+  since?: string;
+  /** The same of words of an enum. */
+  valuesSince?: Readonly<Record<string, string>>;
   /** What a string, or each string of a list, must match, and how an error says so. */
   pattern?: { test: RegExp; expected: string };
   /** Set for an option without which the call cannot be made. */

@@ -391,6 +391,7 @@ export const optionTable: readonly OptionRow[] = [
     flag: 'network-lock',
     values: ['iptables', 'nftables', 'skip'],
     numbers: [1, 2, 3],
+    valuesSince: { skip: '3.19' },
     otherwise:
       'nftables where CRIU and the kernel have it (not in our own network namespace), else iptables',
     help: 'how packets to the tasks are dropped meanwhile; skip when you do it yourself',
@@ -493,6 +494,7 @@ export const optionTable: readonly OptionRow[] = [
     type: 'boolean',
     calls: alsoRestoring,
     field: 'skip_file_rwx_check',
+    since: '3.18',
     flag: 'skip-file-rwx-check',
     help: 'do not compare the permissions of files at restore',
     source: 'CRIU --skip-file-rwx-check',
@@ -502,6 +504,7 @@ export const optionTable: readonly OptionRow[] = [
     type: 'boolean',
     calls: dumping,
     field: 'leave_stopped',
+    since: '3.19',
     flag: 'leave-stopped',
     help: 'leave the tasks stopped afterwards, to go on at SIGCONT',
     source: 'CRIU --leave-stopped',

@@ -16,6 +16,7 @@ import { checkTls } from '../options/tls.js';
 import { allowedBy } from '../preflight/allowed.js';
 import { findSmallPipes } from '../preflight/checks/machine.js';
 import { findUnrestorable } from '../preflight/unrestorable.js';
+import { requireKnownOptions } from './known-options.js';
 import type { DumpRequest } from './request.js';
 
 /** One thing that must hold before anything is touched. */
@@ -29,6 +30,7 @@ interface DumpCheck {
 /** The checks before a dump waits for its turn, in this order. */
 export const checksBeforeTurn: readonly DumpCheck[] = [
   { stage: 'criu', check: checkService },
+  { stage: 'criu', check: requireKnownOptions },
   { stage: 'process', check: checkProcess },
   { stage: 'directory', check: checkParent },
   { stage: 'criu', check: checkFeatures },

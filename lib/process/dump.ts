@@ -1,11 +1,13 @@
 import { withDeadline } from '../base/deadline.js';
 import { checkPid } from '../base/numbers.js';
 import { defaultCriu } from '../criu/criu.js';
+import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import { warningsOf } from '../criu/result.js';
 import type { Outputs } from '../images/outputs.js';
 import { decodeDumpStats, readableStats } from '../images/stats.js';
 import { MemoryTracking } from '../images/tracking.js';
+import { versionFile } from '../images/version.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
@@ -77,10 +79,13 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const { operation, criu, pid, preDump, deadline } = asked;
   requireRoot(operation);
   const installation = await deadline.bound('criu', criu.ready());
-  const request = await withConfigFile(
+  const configured = await withConfigFile(
     asked,
     asked.options.configFile ?? asked.fields?.config_file,
   );
+  const version = versionText(await deadline.bound('criu', criu.version()));
+  const imageFiles = [versionFile(version), ...(configured.imageFiles ?? [])];
+  const request = { ...configured, imageFiles };
   const { options } = request;
   await runChecks(checksBeforeTurn, request, installation);
   return await inTurn(request, async (scope) => {

@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../base/deadline.js';
-import { CriuError, invalidArgValue } from '../base/errors.js';
+import { type AbortError, CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
-import { defaultCriu } from '../criu/criu.js';
+import { type Criu, defaultCriu } from '../criu/criu.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
+import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type OperationResult, warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
@@ -13,6 +14,7 @@ import { openImages } from '../images/directory.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
+import { noteOnVersions } from '../images/version.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
 import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
@@ -24,6 +26,7 @@ import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
+import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
 import { inTurn, lockOf } from './turn.js';
@@ -106,6 +109,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   const request = await withConfigFile(asked, asked.options.configFile);
   const { options } = request;
   refuseWithService(installation, options);
+  await deadline.bound('criu', requireKnownOptions(request));
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);
@@ -205,10 +209,25 @@ async function restoreOnceFree(
     await reap(await untilEnded(pids, outcome, since));
     const error = await failure(request, outcome, outputs);
     const pid = takenPid(error);
-    if (pid === undefined) throw error;
+    if (pid === undefined) throw await withVersions(error, request.criu, outputs);
     const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
   }
+}
+
+/** CRIU reads what it does not understand until it says so, or dies of it. */
+const criusFailures: ReadonlySet<string> = new Set(['ERR_CRIU_FAILED', 'ERR_CRIU_DIED']);
+
+/** Adds to a failure of CRIU that the images are of another version than it is. */
+async function withVersions(
+  error: AbortError | CriuError,
+  criu: Criu,
+  { images }: Outputs,
+): Promise<AbortError | CriuError> {
+  if (!(error instanceof CriuError) || !criusFailures.has(error.code)) return error;
+  const version = await criu.version().catch(() => undefined);
+  const note = version && (await noteOnVersions(images.file(''), versionText(version)));
+  return note === undefined ? error : withNote(error, note);
 }
 
 /** Reaps those of which we are the parent, and waits for none that does not end. */

@@ -5,13 +5,14 @@ import { withScope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
-import { isOlder } from '../criu/program.js';
+import { isOlder, versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type OperationResult, warningsOf } from '../criu/result.js';
 import { runNative } from '../criu/run.js';
 import type { OutputDirectory } from '../images/directory.js';
 import { type Outputs, openOutputs } from '../images/outputs.js';
 import { type DumpStats, decodeDumpStats, readableStats } from '../images/stats.js';
+import { versionFile } from '../images/version.js';
 import { nativeAddon } from '../native/addon.js';
 import type { CriuFields } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
@@ -21,6 +22,7 @@ import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { logFileOf, toldFields, withConfigFile } from '../process/config.js';
 import { failure } from '../process/failure.js';
+import { requireKnownOptions } from '../process/known-options.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
 import { callBefore } from './handlers.js';
@@ -84,6 +86,7 @@ async function checkpointInTime(asked: SelfRequest): Promise<SelfCheckpoint> {
   requireParent();
   const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
   const request = await withConfigFile(asked, asked.options.configFile);
+  await deadline.bound('criu', requireKnownOptions(request));
   const takesPath = !isOlder(await deadline.bound('criu', criu.version()), byPath);
   return await inTurn(request, async () => {
     const saved = await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
@@ -155,6 +158,8 @@ async function save(
       lock: lockOf(request),
     });
     try {
+      const version = versionText(await request.criu.version());
+      await outputs.images.write(...versionFile(version));
       return await askCriu(request, installation, outputs, takesPath);
     } catch (error) {
       await outputs.settle('log');

@@ -6,6 +6,7 @@ import type { Criu } from '../../criu/criu.js';
 import { isOnTmpfs, kernelDataDirectory } from '../../criu/kernel-data.js';
 import { capabilitySet, type Namespaces, type Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
+import { reasonOfUnknown } from '../../options/since.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { Scan } from '../scan.js';
 
@@ -19,6 +20,9 @@ const capabilities = {
 } as const;
 
 type Capability = keyof typeof capabilities;
+
+/** Older than any that knows all options. */
+const oldest = { major: 0, minor: 0, sublevel: 0 };
 
 /** CRIU asks for pipes of this size when pages are served from them. */
 const wantedPipeSize = 4 * 1024 * 1024;
@@ -53,6 +57,7 @@ export async function checkMachine(
   options: DumpOptions & { preDump?: boolean },
 ): Promise<void> {
   await checkCapabilities(scan);
+  await checkVersion(scan, criu, options);
   await checkFeatures(scan, criu, options);
   await checkLazyPages(scan);
   await checkCache(scan, program);
@@ -118,6 +123,26 @@ function checkPtrace(scan: Scan, effective: bigint, uid: number): void {
     `This process lacks CAP_SYS_PTRACE, and process ${stronger.pid} is another user's or may do more ` +
     'than it: give it that capability';
   reportMissing(scan, 'CAP_SYS_PTRACE', message);
+}
+
+/** Options that the criu is too old for. It is asked for its version when one of them needs that. */
+async function checkVersion(
+  { root, report }: Scan,
+  criu: Criu,
+  options: DumpOptions,
+): Promise<void> {
+  if (reasonOfUnknown(options, oldest) === undefined) return;
+  const version = await criu.version().catch(() => undefined);
+  const reason = version && reasonOfUnknown(options, version);
+  if (version === undefined || reason === undefined) return;
+  const { major, minor } = version;
+  report({
+    code: 'feature',
+    severity: 'fails',
+    pid: root.pid,
+    subject: 'version',
+    message: sentence`criu ${major}.${minor} ${reason}`,
+  });
 }
 
 async function checkFeatures(

@@ -186,7 +186,9 @@ describe('CRIU receives the same request from runc checkpoint and from us', () =
     expect(normalised(ours)).toEqual(normalised(theirs));
     // The file set of the dump is the same too, but for ours that says which container it is of.
     const names = (directory: string): string[] => readdirSync(container.path(directory)).sort();
-    expect(names('ours')).toEqual([...names('theirs'), 'libcriu-container.json'].sort());
+    expect(names('ours')).toEqual(
+      [...names('theirs'), 'libcriu-container.json', 'libcriu-criu.json'].sort(),
+    );
     // So are the cgroups, although we point CRIU to those that are mounted.
     const cgroups = (directory: string): Promise<string> =>
       decodeCgroups(container.path(directory));

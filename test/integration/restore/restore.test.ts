@@ -1,7 +1,9 @@
-import { chmodSync, chownSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { versionText } from '../../../lib/criu/program.js';
+import { Criu } from '../../helpers/api.js';
 import { dumpAway, restoreFails, restoreOk } from '../../helpers/criu/restored.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
@@ -85,6 +87,28 @@ describe('restore brings back', () => {
     expect(tree()).toBe(50);
     await until('the number goes on', () => numbersIn(log).length > before + 3);
     expect(steps(numbersIn(log))).toEqual(new Set([50]));
+  });
+
+  test('nothing of images that a newer CRIU has made, which is told', async () => {
+    const imagePath = await dumpAway(scope, await startWorkload(scope, ['idle']));
+    const { major, minor, sublevel } = await new Criu().version();
+    const noted = join(imagePath, 'libcriu-criu.json');
+    const made = (criu: string): void => writeFileSync(noted, JSON.stringify({ criu }));
+    expect(readFileSync(noted, 'utf8')).toBe(
+      `${JSON.stringify({ criu: versionText({ major, minor, sublevel }) })}\n`,
+    );
+    rmSync(join(imagePath, 'pstree.img'));
+    expect((await restoreFails(imagePath)).message).not.toContain('The images were made by');
+    made('99.1');
+    expect((await restoreFails(imagePath)).message).toMatch(
+      /The images were made by CRIU 99\.1, and this is 4\.\d+.*: restore them with 99\.1$/,
+    );
+    // Of this one it does not die.
+    rmSync(join(imagePath, 'inventory.img'));
+    writeFileSync(join(imagePath, 'inventory.img'), 'something new');
+    expect((await restoreFails(imagePath)).message).toContain('restore them with 99.1');
+    made('3.16');
+    expect((await restoreFails(imagePath)).message).toContain('made by CRIU 3.16, and this is');
   });
 
   test('both ends of a TCP connection, with all data', async () => {
