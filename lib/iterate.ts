@@ -44,7 +44,14 @@ export interface IterateSettings {
 }
 
 /** Options that the iteration decides itself. */
-type Decided = 'imagePath' | 'workPath' | 'parentPath' | 'preDump' | 'existing' | 'trackMem';
+type Decided =
+  | 'imagePath'
+  | 'workPath'
+  | 'parentPath'
+  | 'preDump'
+  | 'existing'
+  | 'trackMem'
+  | 'inEngine';
 
 /** Options of {@link iterate} for a process. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateOptions
@@ -110,6 +117,10 @@ function readSettings(options: unknown): LoopSettings {
   for (const name of decided) {
     if ((options as Record<string, unknown>)[name] === undefined) continue;
     throw unknownOption(name, 'an option of iterate', 'iterate decides it itself');
+  }
+  if ((options as CheckpointOptions).inEngine !== undefined) {
+    const reason = 'an engine takes the images of one directory, and iterate makes several';
+    throw unknownOption('inEngine', 'an option of iterate', reason);
   }
   const { imagePath, maxIterations, targetFrozenMs, targetPages } = options as IterateSettings;
   const { pageServer, lazyPages } = options as DumpOptions;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AbortError, CriuError, withNote } from '../base/errors.js';
 import { checkDirectory } from '../images/directory.js';
+import { refuseChainIn } from '../images/engine-place.js';
 import type { LockSettings } from '../locks/lock.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Iteration, IterationResult, IterationRound, IterationStop } from './result.js';
@@ -79,6 +80,7 @@ export class Loop implements Iteration {
   async *#run(): AsyncGenerator<IterationRound, IterationResult, undefined> {
     const { imagePath, maxIterations } = this.#settings;
     const lock = this.#operations;
+    await refuseChainIn(imagePath);
     const look = checkDirectory('imagePath', imagePath, { existing: undefined, logs: [], lock });
     // Nobody else writes below it until the iteration is over.
     const base = await (await look).open();

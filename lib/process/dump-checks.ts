@@ -7,6 +7,7 @@ import { type OptionMention, option, sentence } from '../base/sentence.js';
 import type { Stage } from '../base/stage.js';
 import type { Installation } from '../criu/locate.js';
 import type { CriuFeatures } from '../criu/program.js';
+import { refuseParentOf } from '../images/engine-place.js';
 import { checkParentPath } from '../images/place.js';
 import { readTree } from '../linux/process-tree.js';
 import { Budget, Procfs } from '../linux/procfs.js';
@@ -74,7 +75,9 @@ function checkProcess({ pid, operation }: DumpRequest): void {
 
 async function checkParent({ options }: DumpRequest): Promise<void> {
   const { imagePath, parentPath } = options;
-  if (parentPath !== undefined) await checkParentPath(imagePath, parentPath);
+  if (parentPath === undefined) return;
+  await checkParentPath(imagePath, parentPath);
+  await refuseParentOf(imagePath, parentPath);
 }
 
 /** What the kernel lacks is told by name, before CRIU is asked. */
