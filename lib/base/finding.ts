@@ -47,6 +47,7 @@ export const findingCodes = [
   'socket-data',
   'socket-multipath',
   'socket-unknown',
+  'systemd-unit',
   'sysv-shm',
   'task-left-out',
   'task-outside-cgroup',

@@ -14,6 +14,7 @@ import { checkSockets } from './checks/sockets.js';
 import { checkSurroundings } from './checks/surroundings.js';
 import { checkTasks } from './checks/tasks.js';
 import { checkTerminals } from './checks/terminals.js';
+import { findUnit } from './checks/unit.js';
 import { startScan } from './scan.js';
 import { findUnrestorable } from './unrestorable.js';
 
@@ -51,6 +52,9 @@ export async function inspect(
   const program = await readProgram(criu);
   await checkMachine(scan, criu, program, { ...options, preDump });
   await checkSurroundings(scan, options);
+  // The runtime of a container has systemd make its scope again.
+  const unit = fields === undefined ? await findUnit(proc, pid) : undefined;
+  if (unit) findings.push(unit);
   // A pre-dump saves memory and looks at nothing else.
   if (preDump) return sortFindings(findings);
   const gathered: Gathered = { sockets: new Map(), terminals: new Set() };

@@ -8,9 +8,11 @@ import type { Outputs } from '../images/outputs.js';
 import { decodeDumpStats, readableStats } from '../images/stats.js';
 import { MemoryTracking } from '../images/tracking.js';
 import { versionFile } from '../images/version.js';
+import { Procfs } from '../linux/procfs.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { findUnit } from '../preflight/checks/unit.js';
 import { logFileOf, withConfigFile } from './config.js';
 import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
@@ -95,6 +97,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
     if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
     const job = { request, installation, cgroup, tracking, start };
+    const notes = await notesOn(request);
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);
     const stats = options.lazyPages ? undefined : readableStats(decodeDumpStats, outcome.stats);
@@ -104,7 +107,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
       logFile: logFileOf(request, outputs),
       stats,
       timings: timingsOf(outcome, queuedMs, stats),
-      warnings: [...warningsOf(outcome), ...(await movedWarning(outputs))],
+      warnings: [...notes, ...warningsOf(outcome), ...(await movedWarning(outputs))],
       durationMs: performance.now() - start,
     };
   });
@@ -118,4 +121,12 @@ async function movedWarning(outputs: Outputs): Promise<readonly string[]> {
   return [
     `The images directory ${path} was moved while it was written: the images are in ${there}`,
   ];
+}
+
+/** What is to be told of a dump beside what goes wrong in it. */
+async function notesOn({ pid, target, preDump, options }: DumpRequest): Promise<string[]> {
+  const { leaveRunning, leaveStopped } = options;
+  if (target !== undefined || preDump || leaveRunning || leaveStopped) return [];
+  const unit = await findUnit(new Procfs(), pid);
+  return unit ? [unit.message] : [];
 }
