@@ -3,6 +3,9 @@ import { namespacePool } from './test/pool/namespace.js';
 
 const second = 1000;
 
+// Where the Node.js processes that a test starts are to leave what they have run (scripts/coverage.mjs).
+const coverage = process.env['LIBCRIU_COVERAGE'];
+
 // These limits are for what hangs: a test has ten times what it takes beside a load of four for each
 // processor. What a test itself waits for has a limit that is told when it is over (test/helpers).
 // The virtual machine is given up by what it does, and not by the clock (test/vm/host/watch.ts).
@@ -26,12 +29,26 @@ function project(
       hookTimeout: timeout,
       teardownTimeout: 30 * second,
       sequence: { groupOrder },
+      ...(coverage === undefined ? {} : { env: { NODE_V8_COVERAGE: coverage } }),
+      setupFiles: [
+        ...(coverage === undefined ? [] : ['test/pool/exit.ts']),
+      ],
     },
   };
 }
 
 export default defineConfig({
   test: {
+    coverage: {
+      provider: 'v8',
+      include: ['lib/**/*.ts'],
+      // What protoc has made.
+      exclude: ['lib/images/proto/**'],
+      reporter: ['json'],
+      reportsDirectory: 'coverage',
+      // What child processes have left there.
+      clean: false,
+    },
     projects: [
       project('unit', 0, 10 * second, true, false),
       project('native', 1, 30 * second, true, true),

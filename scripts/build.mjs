@@ -11,7 +11,8 @@ have changed.
 
   --debug             a Debug build of the addon
   --sanitize KIND     a Debug build of the addon with the address or undefined sanitizer
-  --cmake             the addon in build-cmake/ by cmake-js (Debug, compile_commands.json) and no more
+  --cmake             the addon in build-cmake/ by cmake-js (Debug, compile_commands.json) and no more;
+                      with --sanitize in build-cmake-KIND/
   --native            the addon and no more
   --force             also what is up to date
 `;
@@ -38,7 +39,7 @@ async function main() {
   const only = sanitize === undefined ? {} : { sanitize };
   await withLock(async () => {
     if (values.cmake) {
-      await buildWithCmake(only);
+      await buildWithCmake(sanitize === undefined ? {} : { kind: sanitize });
       return;
     }
     await buildAddon({ ...only, debug: values.debug || sanitize !== undefined, force });

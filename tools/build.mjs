@@ -111,13 +111,17 @@ function headersEnvironment() {
 }
 
 /**
- * The developer build of the addon in build-cmake/, by cmake-js.
+ * A developer build of the addon and its programs, by cmake-js: the plain one is in build-cmake/, and
+ * each of those that look at what they run has a directory of its own.
  *
- * @param {{sanitize?: string, configureOnly?: boolean, logFile?: string}} [options]
+ * @param {{kind?: string, configureOnly?: boolean, logFile?: string}} [options] `kind` is `address`,
+ *   `undefined` (sanitizers) or `coverage`
+ * @returns {Promise<string>} the path of the addon, as LIBCRIU_ADDON takes it
  */
-export async function buildWithCmake({ sanitize = 'OFF', configureOnly = false, logFile } = {}) {
-  const args = ['-d', 'native', '-O', 'build-cmake', '--debug', `--CDSANITIZE=${sanitize}`];
-  // `compile` alone leaves a directory as it was configured before, with another sanitizer perhaps.
+export async function buildWithCmake({ kind = 'OFF', configureOnly = false, logFile } = {}) {
+  const directory = kind === 'OFF' ? 'build-cmake' : `build-cmake-${kind}`;
+  const args = ['-d', 'native', '-O', directory, '--debug', `--CDINSTRUMENT=${kind}`];
+  // `compile` alone leaves a directory as it was configured before.
   for (const command of configureOnly ? ['configure'] : ['configure', 'compile']) {
     await run(tool('cmake-js'), [command, ...args], {
       cwd: root,
@@ -125,6 +129,7 @@ export async function buildWithCmake({ sanitize = 'OFF', configureOnly = false, 
       logFile,
     });
   }
+  return join(root, directory, 'Debug/criu_native.node');
 }
 
 /**

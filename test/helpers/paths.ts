@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** The package's own directory. */
 export const projectRoot: string = resolve(import.meta.dirname, '../..');
@@ -26,3 +26,8 @@ export function environmentWithCriu(...first: string[]): NodeJS.ProcessEnv {
   const path = [...first, resolve(prefix, 'sbin'), process.env['PATH'] ?? '/usr/sbin:/usr/bin'];
   return { ...process.env, PATH: path.join(':') };
 }
+
+/** Where the addon and its programs are: what `LIBCRIU_ADDON` says, else what `npm run build` made. */
+export const nativeDirectory: string = dirname(
+  resolve(projectRoot, process.env['LIBCRIU_ADDON'] ?? 'build/Release/criu_native.node'),
+);

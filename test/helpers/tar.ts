@@ -9,13 +9,13 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect } from 'vitest';
-import { projectRoot } from './paths.js';
+import { nativeDirectory } from './paths.js';
 import type { Scope } from './scope.js';
 import { type Outcome, run } from './system/exec.js';
 import { mountTmpfs } from './system/mounts.js';
 
 /** The directory with our tar. */
-export const tarFirst = resolve(projectRoot, 'build/Release/tar-first');
+export const tarFirst = resolve(nativeDirectory, 'tar-first');
 
 export const systemPath = process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin';
 

@@ -2,19 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { requireNeeds } from '../helpers/needs.js';
-import { projectRoot } from '../helpers/paths.js';
+import { nativeDirectory } from '../helpers/paths.js';
 import { useScope } from '../helpers/scope.js';
 import { sleep, until } from '../helpers/system/exec.js';
 import { isAlive, reachesState, workloadBinary } from '../helpers/system/process.js';
 
-const addon = process.env['LIBCRIU_ADDON'];
-const program = join(
-  addon ? dirname(resolve(addon)) : resolve(projectRoot, 'build/Release'),
-  'criu_guard',
-);
+const program = join(nativeDirectory, 'criu_guard');
 
 const scope = useScope();
 beforeAll(() => requireNeeds('build', 'gcc'));

@@ -1,7 +1,7 @@
 // @ts-check
 // An HTTP server that checkpoints itself when it is warm. argv: options of checkpointSelf as JSON, then
 // words: uncached (nothing in the cache), throws (a handler that does), connected (a connection to
-// itself that stays open). Requests: /cached, /check, /random, /events, /again (another checkpoint).
+// itself that stays open). Requests: /cached, /check, /random, /events, /again (another checkpoint), /exit.
 import { pbkdf2, randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -64,6 +64,7 @@ const routes = {
   '/random': () => [randomBytes(8).toString('hex'), randomUUID(), randomInt(2 ** 40)],
   '/events': () => events,
   '/results': () => results,
+  '/exit': () => process.exit(),
 };
 
 const server = createServer(async (request, response) => {

@@ -83,6 +83,9 @@ function start(
   const child = spawn(program, [app, given, ...words], { detached, stdio: 'ignore', cwd: '/' });
   const gone = new Promise<void>((settle) => child.once('exit', () => settle()));
   scope.defer(async () => {
+    // It is asked to end, as at an exit it tells what it has run (scripts/coverage.mjs).
+    const port = told(where)?.port;
+    if (port !== undefined) await ask(port, '/exit').catch(() => {});
     child.kill('SIGKILL');
     await gone;
   });

@@ -80,7 +80,7 @@ describe('our tar ends with status', () => {
       const image = openSync(output, 'w');
       const args = ['--reuid=65534', '--clear-groups', 'tar', ...dumpArguments];
       const { code, stderr } = await run('setpriv', args, {
-        env: { LC_ALL: 'C', PATH: path },
+        env: { ...process.env, LC_ALL: 'C', PATH: path },
         stdio: [input, image, 'pipe'],
       });
       closeSync(input);

@@ -1,15 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findKernel } from '../../../tools/kernel.mjs';
 import { findCommand } from '../../../tools/process.mjs';
 import { prefix } from '../../helpers/paths.js';
+import { runOk } from '../../helpers/system/exec.js';
 import type { TestReport } from '../protocol.js';
 import { buildInitramfs, inGuest } from './initramfs.js';
 import { watch } from './watch.js';
+
+/** Where what the guest has run is to be put: see scripts/coverage.mjs. */
+const coverage = process.env['LIBCRIU_COVERAGE'];
 
 /** Of the guest's own time: it switches itself off, should nobody be there any more. */
 const guestLimitS = 1800;
@@ -78,6 +82,7 @@ export class Machine {
         `LIBCRIU_VM_MAIN=${main}`,
         `LIBCRIU_VM_LIMIT_S=${guestLimitS}`,
       ];
+      if (coverage !== undefined) parameters.push('LIBCRIU_VM_COVERAGE=1');
       if (existsSync(prefix)) parameters.push(`LIBCRIU_PREFIX=${inGuest(prefix)}`);
       const args = [
         // One processor: with two, emulated by two threads, both have been seen to hang in the kernel.
@@ -87,6 +92,7 @@ export class Machine {
         ['-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm'],
         ['-nodefaults', '-display', 'none', '-no-reboot'],
         ['-serial', `file:${join(directory, 'console')}`, '-serial', 'stdio'],
+        ['-serial', `file:${join(directory, 'coverage')}`],
         ['-kernel', kernel.image, '-initrd', archive, '-append', parameters.join(' ')],
       ];
       const qemu = spawn(program, args.flat(), { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -112,8 +118,17 @@ export class Machine {
 
   /** Switches it off and removes what it was made of. */
   async close(): Promise<void> {
-    this.#qemu.kill('SIGKILL');
+    if (coverage === undefined) this.#qemu.kill('SIGKILL');
     await this.#ended;
+    if (coverage !== undefined) {
+      await mkdir(join(coverage, 'guest'), { recursive: true });
+      await runOk('tar', [
+        '-xzf',
+        join(this.#directory, 'coverage'),
+        '-C',
+        join(coverage, 'guest'),
+      ]);
+    }
     await rm(this.#directory, { recursive: true, force: true });
   }
 
