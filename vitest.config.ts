@@ -32,6 +32,7 @@ function project(
       ...(coverage === undefined ? {} : { env: { NODE_V8_COVERAGE: coverage } }),
       setupFiles: [
         ...(coverage === undefined ? [] : ['test/pool/exit.ts']),
+        ...(process.env['LIBCRIU_TEST_NODE'] === undefined ? [] : ['test/pool/sanitized.ts']),
       ],
     },
   };

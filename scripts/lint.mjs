@@ -1,6 +1,6 @@
 // @ts-check
 // All linters, each to its end, so that one run shows everything. `--fix` formats first.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,7 +11,12 @@ import { root, tool } from '../tools/paths.mjs';
 import { capture, run, StepError, seconds, tail } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
 
-const nativeFiles = [...readNativeFiles().keys()].map((name) => join('native', name));
+const nativeFiles = [
+  ...[...readNativeFiles().keys()].map((name) => join('native', name)),
+  ...readdirSync(join(root, 'test/cpp'))
+    .filter((name) => /\.(cc|h)$/.test(name))
+    .map((name) => join('test/cpp', name)),
+];
 
 /** @type {Record<string, () => Promise<unknown>>} */
 const linters = {

@@ -45,7 +45,8 @@ class NamespaceWorker implements PoolWorker {
 
   async start(): Promise<void> {
     const { distPath, env, execArgv } = this.#options;
-    const node = process.execPath;
+    // For an addon that needs a special one: scripts/sanitize.mjs.
+    const node = process.env['LIBCRIU_TEST_NODE'] ?? process.execPath;
     const [command, ...before] = process.geteuid?.() === 0 ? [...unshare, ...enter, node] : [node];
     // Each of these programs becomes the next one, so that the child's pid is that of Node.
     this.#child = fork(join(distPath, 'workers/forks.js'), [], {
