@@ -93,10 +93,12 @@ export function hiddenIn(mounts: readonly Mount[]): (mount: Mount) => boolean {
   };
   return (mount) => {
     if (hasMountOnTop(mount)) return true;
-    // A mount beside an ancestor hides everything below that ancestor.
-    for (let at: Mount | undefined = mount; at; at = byId.get(at.parent)) {
+    // A mount beside an ancestor hides everything below that ancestor. One mount is its own parent, and
+    // where lines were read while mounts came and went there may be more of a circle.
+    const seen = new Set<Mount>();
+    for (let at: Mount | undefined = mount; at && !seen.has(at); at = byId.get(at.parent)) {
       if (hasMountBeside(at)) return true;
-      if (at.id === at.parent) break;
+      seen.add(at);
     }
     return false;
   };

@@ -189,7 +189,8 @@ export function innerPid(status: string): number | undefined {
 
 /** A set of capabilities, one bit each, from the text of a status file. */
 export function capabilitySet(status: string, name: 'CapEff' | 'CapPrm'): bigint {
-  return BigInt(`0x${statusField(status, name) || '0'}`);
+  const digits = /^[0-9a-f]+$/.exec(statusField(status, name))?.[0] ?? '0';
+  return BigInt(`0x${digits}`);
 }
 
 /** The last one of the ids that a process has in the pid namespaces around it. */

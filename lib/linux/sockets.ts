@@ -89,7 +89,7 @@ function rowsOf(text: string): string[] {
 /** Shows an address, which the kernel writes as 32-bit words in the machine's byte order. */
 function address(text: string): string {
   const [hex = '', port = ''] = text.split(':');
-  const words = hex.match(/.{8}/g) ?? [];
+  const words = hex.match(/[0-9A-Fa-f]{8}/g) ?? [];
   const bytes = words.flatMap((word) => {
     const buffer = Buffer.alloc(4);
     buffer.writeUInt32LE(Number.parseInt(word, 16));

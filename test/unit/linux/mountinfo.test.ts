@@ -39,6 +39,13 @@ describe('mountinfo', () => {
     expect(mounts.filter(hiddenIn(mounts)).map(({ id }) => id)).toEqual([2, 4, 5]);
   });
 
+  test('with a circle of parents has an end', () => {
+    const mounts = parseMountinfo(
+      ['1 2 8:1 / /a rw - ext4 a', '2 1 8:2 / /b rw - ext4 b'].join('\n'),
+    );
+    expect(mounts.map(hiddenIn(mounts))).toEqual([false, false]);
+  });
+
   test('has the options of the file system, and tells one that a server has to answer for', () => {
     const [cgroup, fuse, ...others] = parseMountinfo(
       [

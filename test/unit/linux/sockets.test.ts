@@ -20,4 +20,9 @@ describe('sockets', () => {
       { name: '127.0.0.1:80 - 127.0.0.1:81' },
     ]);
   });
+
+  test('with an address that is none are read all the same', () => {
+    const row = '   0: 0100-07F:1F90 xyz:0016 01 00000000:00000000 0 0 0 0 4711 1';
+    expect(parseInet(['head', row].join('\n'), 'tcp')).toMatchObject([{ inode: '4711' }]);
+  });
 });
