@@ -5,31 +5,22 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 #include <string>
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
+#include "linux/proc_text.h"
 
 namespace criu_node {
 
 namespace {
 
-constexpr int kStartTimeAfterName = 20;  // field 22 of the stat file, of which 2 are before the end
-
 // 0 for a process that is gone.
 uint64_t StartTime(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  const size_t end = text.rfind(')');
-  if (end == text.npos) return 0;
-  std::istringstream fields(text.substr(end + 1));
-  std::string field;
-  for (int i = 0; i < kStartTimeAfterName; ++i) fields >> field;
-  return std::strtoull(field.c_str(), nullptr, 10);
+  return proc_text::StartTime(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
 }  // namespace

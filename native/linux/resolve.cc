@@ -33,6 +33,8 @@ UniqueFd OpenInRoot(const UniqueFd& root, const std::string& path, uint64_t flag
 // Where one path leads. Parts of it that do not exist are kept aside until one is found that does.
 std::optional<std::string> Resolve(const UniqueFd& root, const std::string& root_path,
                                    std::string path) {
+  // To the kernel a path ends there.
+  if (path.find('\0') != std::string::npos) return std::nullopt;
   std::string missing;
   for (;;) {
     const UniqueFd found = OpenInRoot(root, path.empty() ? "/" : path, 0);

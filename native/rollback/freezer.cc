@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/failure.h"
+#include "linux/proc_text.h"
 
 namespace criu_node {
 
@@ -56,15 +57,7 @@ Freezer::Freezer(const FreezerSettings& settings, pid_t criu)
 
 // Whether a process is in the cgroup or below it.
 bool Freezer::Holds(pid_t pid) const {
-  if (pid <= 0) return false;
-  const std::string cgroups = ReadCgroups(pid);
-  for (size_t at = cgroups.find(place_); at != cgroups.npos; at = cgroups.find(place_, at + 1)) {
-    const size_t end = at + place_.size();
-    const bool starts = at == 0 || cgroups[at - 1] == '\n';
-    const bool ends = end == cgroups.size() || cgroups[end] == '\n' || cgroups[end] == '/';
-    if (starts && ends) return true;
-  }
-  return false;
+  return pid > 0 && proc_text::IsInCgroup(ReadCgroups(pid), place_);
 }
 
 Freezer::State Freezer::Read() const {

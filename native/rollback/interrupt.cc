@@ -1,19 +1,18 @@
 #include "rollback/interrupt.h"
 
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <csignal>
-#include <cstdint>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/failure.h"
+#include "linux/proc_text.h"
 
 namespace criu_node {
 
@@ -23,67 +22,21 @@ std::string ProcPath(pid_t pid, std::string_view file) {
   return "/proc/" + std::to_string(pid) + '/' + std::string(file);
 }
 
-// Whether a signal is in one of the sets of /proc/PID/status: SigIgn, SigCgt.
+// Empty of a process that is gone.
+std::string Read(pid_t pid, std::string_view name) {
+  std::ifstream file(ProcPath(pid, name));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 bool HasSignal(pid_t pid, std::string_view set, int signal_number) {
-  std::ifstream status(ProcPath(pid, "status"));
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with(set)) continue;
-    const size_t start = line.find_first_not_of(" \t:", set.size());
-    if (start == std::string::npos) return false;
-    uint64_t mask = 0;
-    std::from_chars(line.data() + start, line.data() + line.size(), mask, 16);
-    return (mask >> static_cast<unsigned>(signal_number - 1) & 1U) != 0;
-  }
-  return false;
+  return proc_text::HasSignal(Read(pid, "status"), set, signal_number);
 }
 
 std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::ifstream file(ProcPath(pid, "task/" + std::to_string(pid) + "/children"));
-  std::vector<pid_t> children;
-  for (pid_t child = 0; file >> child;) children.push_back(child);
-  return children;
+  return proc_text::Children(Read(pid, "task/" + std::to_string(pid) + "/children"));
 }
 
-// R, S, D, T ... of /proc/PID/stat; X of a process that is gone.
-char StateOf(pid_t pid) {
-  std::ifstream file(ProcPath(pid, "stat"));
-  std::string text;
-  std::getline(file, text);
-  // The name before it may have spaces and parentheses.
-  const size_t end = text.rfind(')');
-  return end == std::string::npos || end + 2 >= text.size() ? 'X' : text[end + 2];
-}
-
-// The descriptor at which a process waits in a system call for a socket; -1 when it does not.
-int AwaitedDescriptor(pid_t pid) {
-  std::ifstream file(ProcPath(pid, "syscall"));
-  int64_t number = -1;
-  std::array<std::string, 3> arguments;
-  // It says "running" of a process that waits for nothing.
-  if (!(file >> number >> arguments[0] >> arguments[1] >> arguments[2])) return -1;
-  size_t at = 0;
-  switch (number) {
-    case SYS_splice:
-      at = 2;
-      break;
-    case SYS_connect:
-    case SYS_read:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_sendmsg:
-    case SYS_sendto:
-    case SYS_write:
-      break;
-    default:
-      return -1;
-  }
-  const std::string_view text = arguments[at];
-  int descriptor = -1;
-  if (text.starts_with("0x")) {
-    std::from_chars(text.data() + 2, text.data() + text.size(), descriptor, 16);
-  }
-  return descriptor;
-}
+char StateOf(pid_t pid) { return proc_text::State(Read(pid, "stat")); }
 
 // Whether a descriptor is a TCP socket. criu talks over sockets with the tasks, too, but those are
 // unix ones.
@@ -170,7 +123,7 @@ void EndFreezing(pid_t criu) noexcept {
 
 bool EndPageServerWait(pid_t criu, bool may_connect) noexcept {
   return TryTo([criu, may_connect] {
-    const int descriptor = AwaitedDescriptor(criu);
+    const int descriptor = proc_text::AwaitedDescriptor(Read(criu, "syscall"));
     // A socket that connects is in no table yet under its inode.
     const bool connects = may_connect && descriptor >= 0 && !HasSignal(criu, "SigCgt", SIGALRM);
     if (!connects && (descriptor < 0 || !IsTcp(criu, descriptor))) return false;

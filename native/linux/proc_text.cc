@@ -1,0 +1,123 @@
+#include "linux/proc_text.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <system_error>
+
+namespace criu_node::proc_text {
+
+namespace {
+
+constexpr std::string_view kSpaces = " \t\n";
+// Among the fields of /proc/PID/stat that follow the name, from 0.
+constexpr int kStateField = 0;
+constexpr int kStartTimeField = 19;
+
+// Takes the next word off a text; empty at its end.
+std::string_view TakeWord(std::string_view* text) {
+  text->remove_prefix(std::min(text->find_first_not_of(kSpaces), text->size()));
+  const std::string_view word = text->substr(0, text->find_first_of(kSpaces));
+  text->remove_prefix(word.size());
+  return word;
+}
+
+// A word that is a number as a whole.
+template <typename T>
+std::optional<T> Number(std::string_view word, int base = 10) {
+  T value{};
+  const char* const end = word.data() + word.size();
+  const auto [last, error] = std::from_chars(word.data(), end, value, base);
+  if (word.empty() || error != std::errc() || last != end) return std::nullopt;
+  return value;
+}
+
+// A field of /proc/PID/stat behind the name, in which there may be spaces and parentheses.
+std::string_view FieldAfterName(std::string_view stat, int number) {
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string_view::npos) return {};
+  stat.remove_prefix(name_end + 1);
+  for (int i = 0; i < number; ++i) TakeWord(&stat);
+  return TakeWord(&stat);
+}
+
+// The position of the descriptor among a system call's arguments.
+std::optional<size_t> DescriptorArgument(int64_t system_call) {
+  switch (system_call) {
+    case SYS_splice:
+      return 2;
+    case SYS_connect:
+    case SYS_read:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendmsg:
+    case SYS_sendto:
+    case SYS_write:
+      return 0;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+bool HasSignal(std::string_view status, std::string_view set, int signal_number) {
+  while (!status.empty()) {
+    std::string_view line = status.substr(0, status.find('\n'));
+    status.remove_prefix(std::min(line.size() + 1, status.size()));
+    if (!line.starts_with(set) || !line.substr(set.size()).starts_with(':')) continue;
+    line.remove_prefix(set.size() + 1);
+    const uint64_t mask = Number<uint64_t>(TakeWord(&line), 16).value_or(0);
+    return (mask >> static_cast<unsigned>(signal_number - 1) & 1U) != 0;
+  }
+  return false;
+}
+
+std::vector<pid_t> Children(std::string_view children) {
+  std::vector<pid_t> pids;
+  while (const auto pid = Number<pid_t>(TakeWord(&children))) {
+    // What is not above 0 is no process to a system call, but many of them.
+    if (*pid > 0) pids.push_back(*pid);
+  }
+  return pids;
+}
+
+char State(std::string_view stat) {
+  const std::string_view state = FieldAfterName(stat, kStateField);
+  return state.empty() ? 'X' : state.front();
+}
+
+uint64_t StartTime(std::string_view stat) {
+  return Number<uint64_t>(FieldAfterName(stat, kStartTimeField)).value_or(0);
+}
+
+int AwaitedDescriptor(std::string_view syscall) {
+  // It says "running" of a process that waits for nothing.
+  const auto number = Number<int64_t>(TakeWord(&syscall));
+  const auto position = number ? DescriptorArgument(*number) : std::nullopt;
+  if (!position) return -1;
+  std::array<std::string_view, 3> arguments;
+  for (auto& argument : arguments) argument = TakeWord(&syscall);
+  std::string_view text = arguments.at(*position);
+  if (!text.starts_with("0x")) return -1;
+  text.remove_prefix(2);
+  // A register has 64 bits, of which a descriptor is the lower half.
+  const auto value = Number<uint64_t>(text, 16);
+  return value ? static_cast<int>(static_cast<uint32_t>(*value)) : -1;
+}
+
+bool IsInCgroup(std::string_view cgroups, std::string_view place) {
+  for (size_t at = cgroups.find(place); at != std::string_view::npos;
+       at = cgroups.find(place, at + 1)) {
+    const size_t end = at + place.size();
+    const bool starts = at == 0 || cgroups[at - 1] == '\n';
+    const bool ends = end == cgroups.size() || cgroups[end] == '\n' || cgroups[end] == '/';
+    if (starts && ends) return true;
+  }
+  return false;
+}
+
+}  // namespace criu_node::proc_text
