@@ -9,8 +9,8 @@ export interface LazyPagesProgress {
   left: number;
 }
 
-const foundPages = /Found (\d+) pages to be handled by UFFD/;
-const copiedBytes = /uffd_copy: 0x[0-9a-f]+\/(\d+)/;
+const foundPages = /Found (\d{1,15}) pages to be handled by UFFD/;
+const copiedBytes = /uffd_copy: 0x[0-9a-f]{1,16}\/(\d{1,15})(?!\d)/;
 /** The type of the note with the page size, in the kernel's notes for a program (getauxval). */
 const AT_PAGESZ = 6n;
 
