@@ -52,11 +52,12 @@ export default defineConfig({
     },
     projects: [
       project('unit', 0, 10 * second, true, false),
-      project('native', 1, 30 * second, true, true),
-      project('lifecycle', 2, 120 * second, false, true),
-      project('integration', 3, 120 * second, false, true),
-      project('package', 4, 300 * second, false, true),
-      project('vm', 5, 3600 * second, false, false),
+      project('fuzz', 1, 120 * second, true, false),
+      project('native', 2, 30 * second, true, true),
+      project('lifecycle', 3, 120 * second, false, true),
+      project('integration', 4, 120 * second, false, true),
+      project('package', 5, 300 * second, false, true),
+      project('vm', 6, 3600 * second, false, false),
     ],
   },
 });

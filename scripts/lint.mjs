@@ -13,9 +13,11 @@ import { setUp } from '../tools/set-up.mjs';
 
 const nativeFiles = [
   ...[...readNativeFiles().keys()].map((name) => join('native', name)),
-  ...readdirSync(join(root, 'test/cpp'))
-    .filter((name) => /\.(cc|h)$/.test(name))
-    .map((name) => join('test/cpp', name)),
+  ...['test/cpp', 'test/fuzz'].flatMap((directory) =>
+    readdirSync(join(root, directory))
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .map((name) => join(directory, name)),
+  ),
 ];
 
 /** @type {Record<string, () => Promise<unknown>>} */

@@ -1,5 +1,6 @@
 // @ts-check
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { capture, findCommand, run, StepError } from './process.mjs';
 
 /**
@@ -57,7 +58,23 @@ export const developmentNeeds = [
   // The linters.
   command('cmake'),
   command('clang-tidy'),
+  // The fuzzing of native/. libFuzzer comes by itself with no package of clang's.
+  command('clang++', 'clang'),
+  { package: 'libclang-rt-14-dev', isMet: hasLibFuzzer },
 ];
+
+// It lies beside the compiler, in a directory that has its version in its name.
+function hasLibFuzzer() {
+  const compiler = findCommand('clang++');
+  if (compiler === undefined) return false;
+  const versions = join(dirname(realpathSync(compiler)), '../lib/clang');
+  const libraries = readdirSync(versions).map((version) => join(versions, version, 'lib/linux'));
+  return libraries.some(
+    (directory) =>
+      existsSync(directory) &&
+      readdirSync(directory).some((name) => name.startsWith('libclang_rt.fuzzer')),
+  );
+}
 
 // A container's root file system holds nothing but busybox, so it must not need a dynamic loader.
 function hasStaticBusybox() {

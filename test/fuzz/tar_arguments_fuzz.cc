@@ -1,0 +1,46 @@
+// The arguments of a tar that criu starts: each ends with a zero byte.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "fuzz.h"
+#include "programs/tar/invocation.h"
+
+namespace {
+
+using criu_node::fuzz::Bytes;
+using criu_node::fuzz::Expect;
+using criu_node::fuzz::Input;
+
+const std::vector<std::string> kDump = {"tar",
+                                        "--create",
+                                        "--gzip",
+                                        "--no-unquote",
+                                        "--no-wildcards",
+                                        "--one-file-system",
+                                        "--check-links",
+                                        "--preserve-permissions",
+                                        "--sparse",
+                                        "--numeric-owner",
+                                        "--directory"};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  Input input(data, size);
+  std::vector<std::string> words;
+  for (Bytes rest = input.Rest(); !rest.empty();) {
+    const auto end = std::ranges::find(rest, 0);
+    words.emplace_back(rest.begin(), end);
+    rest = rest.subspan(std::min(words.back().size() + 1, rest.size()));
+  }
+  std::vector<char*> arguments;
+  arguments.reserve(words.size());
+  for (std::string& word : words) arguments.push_back(word.data());
+  const char* const directory = criu_node::tar::DirectoryOfTmpfsDump(arguments);
+  if (directory == nullptr) return 0;
+  Expect(words.size() == kDump.size() + 2, "there is no other argument");
+  Expect(std::equal(kDump.begin() + 1, kDump.end(), words.begin() + 1), "it is what CRIU asks for");
+  Expect(words[kDump.size()] == directory && words.back() == ".", "it is the directory's place");
+  return 0;
+}

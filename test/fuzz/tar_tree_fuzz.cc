@@ -1,0 +1,213 @@
+// A directory tree to archive, as the tasks of a container may have made it: for each entry a byte
+// that says what it is, the number of the directory it lies in, and its name; then what belongs to
+// its kind.
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/failure.h"
+#include "fuzz.h"
+#include "programs/tar/archiver.h"
+#include "programs/tar/gzip_writer.h"
+#include "programs/tar/header.h"
+#include "programs/tar/report.h"
+
+namespace {
+
+using criu_node::UniqueFd;
+using criu_node::fuzz::Expect;
+using criu_node::fuzz::Input;
+using criu_node::fuzz::NoDescriptorIsLeft;
+using criu_node::fuzz::Scratch;
+namespace tar = criu_node::tar;
+
+constexpr size_t kMaxEntries = 40;
+// What is not above this is stored without compression, so that it can be read here.
+constexpr off_t kMaxContent = 8192;
+// Room for holes, which the archive does not have.
+constexpr off_t kHole = 1L << 33U;
+
+std::string NameFrom(Input* input) {
+  std::string name = input->Text();
+  std::erase_if(name, [](char c) { return c == '\0' || c == '/'; });
+  return name.substr(0, 255);
+}
+
+void WriteFile(int directory, const std::string& name, Input* input) {
+  // A new one: through a link it could be any file of the machine, and a pipe would wait for a
+  // reader.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  const UniqueFd file(openat(directory, name.c_str(), kFlags, 0600));
+  if (!file.valid()) return;
+  off_t written = 0;
+  for (int parts = input->Byte() % 8; parts > 0; --parts) {
+    const off_t offset = (off_t{input->Byte()} << 12U) % kHole;
+    const auto content = input->Chunk();
+    const auto length = std::min<off_t>(static_cast<off_t>(content.size()), kMaxContent - written);
+    if (length <= 0) break;
+    written += pwrite(file.get(), content.data(), static_cast<size_t>(length), offset);
+  }
+  if ((input->Byte() & 1U) != 0) {
+    Expect(ftruncate(file.get(), off_t{input->Byte()} << 20U) == 0, "a file can have a hole");
+  }
+}
+
+void MakeTree(const std::string& top, Input* input) {
+  std::vector<std::string> directories{top};
+  std::vector<std::string> files;
+  for (size_t made = 0; made < kMaxEntries && !input->empty(); ++made) {
+    const uint8_t kind = input->Byte() % 6;
+    const std::string parent = directories[input->Byte() % directories.size()];
+    const std::string name = NameFrom(input);
+    if (name.empty() || name == "." || name == "..") continue;
+    const UniqueFd directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) continue;
+    switch (kind) {
+      case 0:
+        if (mkdirat(directory.get(), name.c_str(), 0700) == 0) {
+          directories.push_back(parent + '/' + name);
+        }
+        break;
+      case 1: {
+        std::string target = input->Text();
+        std::erase(target, '\0');
+        if (symlinkat(target.c_str(), directory.get(), name.c_str()) == 0) {
+          files.push_back(parent + '/' + name);
+        }
+        break;
+      }
+      case 2:
+        if (!files.empty()) {
+          const std::string& first = files[input->Byte() % files.size()];
+          static_cast<void>(linkat(AT_FDCWD, first.c_str(), directory.get(), name.c_str(), 0));
+        }
+        break;
+      case 3:
+        static_cast<void>(mkfifoat(directory.get(), name.c_str(), 0600));
+        break;
+      default:
+        WriteFile(directory.get(), name, input);
+        files.push_back(parent + '/' + name);
+    }
+  }
+}
+
+// The whole of a gzip file whose blocks are stored.
+std::string Unpacked(std::string_view file) {
+  constexpr size_t kHead = 10;
+  constexpr size_t kTail = 8;
+  std::string content;
+  Expect(file.starts_with("\x1f\x8b\x08") && file.size() > kHead + kTail, "it is a gzip file");
+  file.remove_prefix(kHead);
+  for (bool is_last = false; !is_last;) {
+    Expect(file.size() >= 5 && (file[0] & 6) == 0, "a block is stored");
+    is_last = (file[0] & 1) != 0;
+    uint16_t length = 0;
+    std::memcpy(&length, file.data() + 1, sizeof(length));
+    Expect(file.size() >= 5U + length, "a block is whole");
+    content += file.substr(5, length);
+    file.remove_prefix(5U + length);
+  }
+  uint32_t size = 0;
+  Expect(file.size() == kTail, "nothing follows");
+  std::memcpy(&size, file.data() + 4, sizeof(size));
+  Expect(size == content.size(), "the length is right");
+  return content;
+}
+
+int64_t Number(std::string_view field) {
+  int64_t value = 0;
+  if ((field[0] & '\x80') != 0) {
+    for (const char c : field.substr(1)) value = (value << 8) | static_cast<unsigned char>(c);
+    return value;
+  }
+  std::from_chars(field.data(), field.data() + field.size(), value, 8);
+  return value;
+}
+
+template <size_t kSize>
+std::string_view Field(const std::array<char, kSize>& field) {
+  return {field.data(), kSize};
+}
+
+// Reads the archive as a tar does that extracts it. Returns the names of all entries.
+std::set<std::string> Names(std::string_view archive) {
+  std::set<std::string> names;
+  Expect(archive.size() % (20 * tar::kBlockSize) == 0, "it consists of whole records");
+  std::string long_name;
+  for (;;) {
+    Expect(archive.size() >= tar::kBlockSize, "it has an end");
+    if (archive.substr(0, tar::kBlockSize).find_first_not_of('\0') == archive.npos) break;
+    tar::Header header(tar::kRegular, {}, {});
+    std::memcpy(&header, archive.data(), sizeof(header));
+    const auto checksum = header.checksum;
+    header.SetChecksum();
+    Expect(checksum == header.checksum, "a header has the right sum");
+    archive.remove_prefix(tar::kBlockSize);
+    for (char more = header.type == tar::kSparse ? header.sparse_continues : '\0'; more != '\0';) {
+      Expect(archive.size() >= tar::kBlockSize, "the extents go on");
+      more = archive[offsetof(tar::SparseContinuation, continues)];
+      archive.remove_prefix(tar::kBlockSize);
+    }
+    const auto size = static_cast<size_t>(Number(Field(header.size)));
+    const size_t padded = (size + tar::kBlockSize - 1) / tar::kBlockSize * tar::kBlockSize;
+    Expect(padded <= archive.size(), "the content is whole");
+    if (header.type == tar::kLongName) {
+      long_name = archive.substr(0, size - 1);
+    } else if (header.type != tar::kLongLinkTarget) {
+      std::string name(Field(header.name));
+      name.resize(std::min(name.find('\0'), name.size()));
+      names.insert(long_name.empty() ? name : long_name);
+      long_name.clear();
+    }
+    archive.remove_prefix(padded);
+  }
+  Expect(archive.find_first_not_of('\0') == archive.npos, "nothing follows the end");
+  return names;
+}
+
+std::set<std::string> Entries(const std::string& top) {
+  std::set<std::string> entries{"./"};
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
+    const bool is_directory =
+        entry.symlink_status().type() == std::filesystem::file_type::directory;
+    entries.insert('.' + entry.path().native().substr(top.size()) + (is_directory ? "/" : ""));
+  }
+  return entries;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Scratch scratch;
+  const NoDescriptorIsLeft none_is_left;
+  const std::string top = scratch.path() + "/tree";
+  mkdir(top.c_str(), 0700);
+  Input input(data, size);
+  MakeTree(top, &input);
+  const UniqueFd output(memfd_create("archive", MFD_CLOEXEC));
+  struct stat status {};
+  fstat(output.get(), &status);
+  tar::Report report;
+  tar::GzipWriter writer(output.get());
+  tar::Archiver(&writer, &report, status)
+      .Archive(UniqueFd(open(top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  writer.Finish();
+  Expect(report.status() == 0, "nothing has failed");
+  std::string file(static_cast<size_t>(lseek(output.get(), 0, SEEK_END)), '\0');
+  Expect(pread(output.get(), file.data(), file.size(), 0) == static_cast<ssize_t>(file.size()),
+         "the archive can be read");
+  if (writer.size() <= 128UL * 1024) {
+    Expect(Names(Unpacked(file)) == Entries(top), "all of the tree is in the archive");
+  }
+  std::filesystem::remove_all(top);
+  return 0;
+}
