@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
@@ -28,7 +28,14 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
     daemon.kill('SIGTERM');
     await gone;
   });
-  scope.defer(() => rm(join('/run/containerd/runc', namespace), { recursive: true, force: true }));
+  // It leaves what all containers of a namespace have in common.
+  scope.defer(async () => {
+    await rm(join('/run/containerd/runc', namespace), { recursive: true, force: true });
+    const cgroups = '/sys/fs/cgroup';
+    for (const hierarchy of ['.', ...(await readdir(cgroups))]) {
+      await rmdir(join(cgroups, hierarchy, namespace)).catch(() => {});
+    }
+  });
   const global = ['--address', socket, '--namespace', namespace];
   const ctr = (...args: string[]): Promise<string> => call('ctr', [...global, ...args]);
   const answers = async (): Promise<boolean> =>
