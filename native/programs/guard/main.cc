@@ -1,8 +1,10 @@
 // The process behind native/rollback/guard.h. Reads messages from the socket on its standard input:
-//   F<version> <number> <pid of criu>   a cgroup is about to be frozen; with the open file that
-//   thaws it T <number>                          it is thawed again D <pid of criu> <network lock>
-//   dumps S <pid of criu> <network lock>      serves: lazy pages, or as a page server E <pid of
-//   criu>                     has ended that
+//   F<version> <number> <pid of criu>   a cgroup is about to be frozen; comes with its open control
+//                                       file
+//   T <number>                          that one is thawed again
+//   D <pid of criu> <network lock>      dumps
+//   S <pid of criu> <network lock>      serves: lazy pages, or as a page server
+//   E <pid of criu>                     has ended that
 // When the other side is gone, a criu that dumps is made to fail, so that it need not write all of
 // the memory before it lets the tasks go, and killed when it does not end by that; one that serves
 // lazy pages is killed at once, which lets its tasks go; but not one that restored tasks get their
