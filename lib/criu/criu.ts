@@ -41,7 +41,7 @@ export class Criu {
   /** Where CRIU's own configuration is kept, as the last look has found it. */
   #config: string | undefined;
   /** Settles when all calls of `ready` so far have. */
-  #readied: Promise<unknown> = Promise.resolve();
+  #readied: Promise<void> = Promise.resolve();
   readonly #workers: number;
   #standby: NativeStandby | undefined;
   /** @internal */
@@ -131,8 +131,9 @@ export class Criu {
   async ready(settings: { prepares?: boolean } = {}): Promise<Installation> {
     const before = this.#readied;
     const installation = this.#makeReady(settings);
-    // Calls that come together go on in the order in which they came.
-    const readied = Promise.allSettled([before, installation]);
+    // Calls that come together go on in the order in which they came. What they have found is let
+    // go of, or each would keep that of all before it.
+    const readied = Promise.allSettled([before, installation]).then(() => undefined);
     this.#readied = readied;
     await readied;
     return installation;
