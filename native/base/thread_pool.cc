@@ -27,7 +27,9 @@ void ThreadPool::Run(const char* name, std::function<void()> work) {
 std::future<void> ThreadPool::RunAndTell(const char* name, std::function<void()> work) {
   auto task = std::make_shared<std::packaged_task<void()>>(std::move(work));
   auto told = task->get_future();
-  Run(name, [task = std::move(task)] { (*task)(); });
+  // A copy: should this throw, the task must outlive `told`, for which it would make an exception
+  // that takes memory in a destructor.
+  Run(name, [task] { (*task)(); });
   return told;
 }
 
