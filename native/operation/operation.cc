@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "criu/images.h"
 #include "criu/scripts.h"
+#include "linux/child_watch.h"
 #include "linux/listener.h"
 #include "linux/memory_file.h"
 #include "linux/spawn.h"
@@ -136,7 +137,8 @@ void Operation::RunAlone() {
     outcome_.cancelled = true;
     return;
   }
-  if (!Standby::EndAll(std::chrono::steady_clock::now() + kEndLimit)) {
+  const auto deadline = std::chrono::steady_clock::now() + kEndLimit;
+  if (!Standby::EndAll(deadline) || !ChildWatch::Get().WaitUntilOver(deadline)) {
     outcome_.failure =
         Failure(Name(Stage::kSpawn), ETIMEDOUT, "cannot end the criu processes kept ready");
     return;
