@@ -10,7 +10,6 @@
 #include <span>
 #include <utility>
 
-#include "base/unique_fd.h"
 #include "linux/netlink_messages.h"
 #include "linux/network_namespace.h"
 
@@ -62,6 +61,19 @@ UnixSocket Read(std::span<const uint8_t> payload) {
 std::optional<std::vector<UnixSocket>> Ask() {
   const UniqueFd socket = netlink::Open(NETLINK_SOCK_DIAG);
   if (!socket.valid() || !netlink::Send(socket, Question())) return std::nullopt;
+  return ReceiveUnixSockets(socket);
+}
+
+bool IsOurs(const UniqueFd& network_namespace) {
+  struct stat theirs {};
+  struct stat ours {};
+  return fstat(network_namespace.get(), &theirs) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
+         theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+}
+
+}  // namespace
+
+std::optional<std::vector<UnixSocket>> ReceiveUnixSockets(const UniqueFd& socket) {
   std::vector<UnixSocket> sockets;
   bool is_complete = false;
   netlink::Receive(socket, 0, [&](const nlmsghdr& header, std::span<const uint8_t> payload) {
@@ -73,15 +85,6 @@ std::optional<std::vector<UnixSocket>> Ask() {
   if (!is_complete) return std::nullopt;
   return sockets;
 }
-
-bool IsOurs(const UniqueFd& network_namespace) {
-  struct stat theirs {};
-  struct stat ours {};
-  return fstat(network_namespace.get(), &theirs) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
-         theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
-}
-
-}  // namespace
 
 std::optional<std::vector<UnixSocket>> UnixSockets(pid_t pid) {
   const UniqueFd network_namespace = OpenNetworkNamespace(pid);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
+
 namespace criu_node {
 
 // What the kernel tells of a unix socket (unix_diag), as CRIU asks it.
@@ -25,5 +27,8 @@ struct UnixSocket {
 // The unix sockets in the network namespace of a process. Nothing where that may not be entered, or
 // the kernel does not answer.
 std::optional<std::vector<UnixSocket>> UnixSockets(pid_t pid);
+
+// Those that an answer of unix_diag tells of, which comes over this socket.
+std::optional<std::vector<UnixSocket>> ReceiveUnixSockets(const UniqueFd& socket);
 
 }  // namespace criu_node

@@ -1,6 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { dockerAfterKill, dockerFacts } from '../../lib/container/engines/docker.js';
+import { podmanAfterKill, podmanFacts } from '../../lib/container/engines/podman.js';
+import { stateRoots } from '../../lib/container/engines/state-roots.js';
+import type { ContainerState } from '../../lib/container/state/container.js';
 import { parseCrunState } from '../../lib/container/state/crun.js';
 import { parseRuncState } from '../../lib/container/state/runc.js';
 import { parseConfig } from '../../lib/criu/config-file.js';
@@ -14,6 +18,7 @@ import { parseProcessStat } from '../../lib/linux/process-stat.js';
 import { readTree } from '../../lib/linux/process-tree.js';
 import { Budget, mountIdOf, openFlagsOf, Procfs } from '../../lib/linux/procfs.js';
 import { parseInet } from '../../lib/linux/sockets.js';
+import { unitOf } from '../../lib/linux/systemd.js';
 import { parseMaps } from '../../lib/preflight/checks/mappings.js';
 import { LazyPagesLog } from '../../lib/serve/lazy-pages-log.js';
 
@@ -58,6 +63,14 @@ function write(path: string, content: Buffer | string): string {
 const isPlain = (path: string): boolean =>
   path.startsWith('/') && path !== '/' && !`${path}/`.includes('/../') && !path.includes('\0');
 
+/** Engines know of a container where its bundle, and what is mounted into it, are. */
+const ofEngine = {
+  id: 'web',
+  bundle: join(directory, 'overlay-containers/web/userdata'),
+  mounts: [{ source: join(directory, 'containers/web/hostname') }],
+  annotations: new Map(),
+} as unknown as ContainerState;
+
 /** The id in a state file, as its directory is called. */
 function idIn(text: string): string {
   try {
@@ -90,6 +103,47 @@ export const readers: readonly Reader[] = [
       const state = await parseCrunState('/run/crun', 'a', { status, config }, host);
       for (const path of state.cgroupPaths.values()) expectThat(isPlain(path), 'a path is plain');
       expectThat(state.rootfs.startsWith('/'), 'the root file system has a whole path');
+    },
+  },
+  {
+    name: 'docker-config',
+    throws: ['ERR_CONTAINER_CORRUPT'],
+    async read(input) {
+      rmSync(join(directory, 'etc'), { recursive: true, force: true });
+      write('etc/docker/daemon.json', input);
+      await stateRoots(host);
+    },
+  },
+  {
+    name: 'crio-config',
+    throws: ['ERR_CONTAINER_CORRUPT'],
+    async read(input) {
+      rmSync(join(directory, 'etc'), { recursive: true, force: true });
+      write('etc/crio/crio.conf', input);
+      write('etc/containerd/config.toml', input);
+      for (const root of await stateRoots(host)) expectThat(!root.includes('\0'), 'it is a path');
+    },
+  },
+  {
+    name: 'docker-state',
+    throws: ['ERR_CONTAINER_CORRUPT'],
+    async read(input) {
+      write('containers/web/config.v2.json', input);
+      write('containers/web/hostconfig.json', input);
+      const { name, names } = await dockerFacts(ofEngine);
+      expectThat(name !== '' && names.includes(name), 'a container has a name');
+      await dockerAfterKill(ofEngine);
+    },
+  },
+  {
+    name: 'podman-state',
+    throws: ['ERR_CONTAINER_CORRUPT'],
+    async read(input) {
+      write('overlay-containers/containers.json', input);
+      write('libpod/bolt_state.db', input);
+      await podmanAfterKill(ofEngine);
+      const { name } = await podmanFacts(ofEngine);
+      expectThat(typeof name === 'string', 'a container has a name');
     },
   },
   {
@@ -199,6 +253,7 @@ export const readers: readonly Reader[] = [
       write('self/cgroup', input);
       write('self/mountinfo', '30 20 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n');
       cgroupLines('self', host);
+      unitOf(input.toString());
       for (const { controllers } of await ownHierarchies(host)) {
         expectThat(controllers.length > 0, 'a hierarchy has a name, if an empty one');
       }
