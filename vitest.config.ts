@@ -5,6 +5,8 @@ const second = 1000;
 
 // Where the Node.js processes that a test starts are to leave what they have run (scripts/coverage.mjs).
 const coverage = process.env['LIBCRIU_COVERAGE'];
+/** Whether processes tell at their exit what they have run. */
+const tellsAtExit = coverage !== undefined || process.env['LIBCRIU_GCOV'] !== undefined;
 
 // These limits are for what hangs: a test has ten times what it takes beside a load of four for each
 // processor. What a test itself waits for has a limit that is told when it is over (test/helpers).
@@ -31,7 +33,7 @@ function project(
       sequence: { groupOrder },
       ...(coverage === undefined ? {} : { env: { NODE_V8_COVERAGE: coverage } }),
       setupFiles: [
-        ...(coverage === undefined ? [] : ['test/pool/exit.ts']),
+        ...(tellsAtExit ? ['test/pool/exit.ts'] : []),
         ...(process.env['LIBCRIU_TEST_NODE'] === undefined ? [] : ['test/pool/sanitized.ts']),
       ],
     },

@@ -1,6 +1,7 @@
 // @ts-check
 // Sets the machine up and runs the tests; arguments go to vitest (`npm test -- test/unit`).
-// `--counts FILE` writes the counts there for .ci/run, in place of the closing line.
+// `--counts FILE` writes the counts there for .ci/run, in place of the closing line. `--coverage` tells
+// which lines of lib/ were not reached, and fails when these are too many.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import { root } from '../tools/paths.mjs';
 import { StepError } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
+import { collectLib, forget, reportLib } from './coverage/collect.mjs';
 
 /**
  * The part of vitest's JSON report that we read.
@@ -21,21 +23,27 @@ import { setUp } from '../tools/set-up.mjs';
  */
 
 async function main() {
-  const { countsFile, vitestArgs } = splitArguments(process.argv.slice(2));
+  const { countsFile, hasCoverage, vitestArgs } = splitArguments(process.argv.slice(2));
   await setUp();
+  if (hasCoverage) forget();
+  const coverage = hasCoverage ? collectLib() : undefined;
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-test-'));
   try {
     const reportFile = join(directory, 'report.json');
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-    const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...vitestArgs], {
+    const args = [vitest, 'run', ...reporters, ...(coverage?.args ?? []), ...vitestArgs];
+    const child = spawn(process.execPath, args, {
       cwd: root,
+      env: { ...process.env, ...coverage?.env },
       stdio: 'inherit',
     });
     // A Ctrl-C reaches vitest as well, which then ends in its own way.
     process.on('SIGINT', () => {});
     const [status] = await once(child, 'close');
-    finish(status, readReport(reportFile), countsFile);
+    // Some files reach a part of the lines.
+    const isEnough = coverage === undefined || (await reportLib()) || vitestArgs.length > 0;
+    finish(status, readReport(reportFile), isEnough, countsFile);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -43,10 +51,12 @@ async function main() {
 
 /** @param {readonly string[]} args */
 function splitArguments(args) {
-  const at = args.indexOf('--counts');
+  const hasCoverage = args.includes('--coverage');
+  const others = args.filter((arg) => arg !== '--coverage');
+  const at = others.indexOf('--counts');
   return at === -1
-    ? { countsFile: undefined, vitestArgs: args }
-    : { countsFile: args[at + 1], vitestArgs: args.toSpliced(at, 2) };
+    ? { countsFile: undefined, hasCoverage, vitestArgs: others }
+    : { countsFile: others[at + 1], hasCoverage, vitestArgs: others.toSpliced(at, 2) };
 }
 
 /**
@@ -64,9 +74,10 @@ function readReport(file) {
 /**
  * @param {number | null} status
  * @param {Report | undefined} report
+ * @param {boolean} isEnough whether enough lines were reached
  * @param {string | undefined} countsFile
  */
-function finish(status, report, countsFile) {
+function finish(status, report, isEnough, countsFile) {
   const passed = report?.numPassedTests ?? 0;
   let failed = report?.numFailedTests ?? 0;
   for (const file of report?.testResults ?? []) {
@@ -93,6 +104,7 @@ function finish(status, report, countsFile) {
     process.stdout.write(`Every test passed, but vitest ended with exit status ${status}\n`);
     failed = 1;
   }
+  if (!isEnough) failed += 1;
   if (countsFile === undefined) {
     const last = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
     process.stdout.write(`${passed} passed, ${failed} failed${last}\n`);

@@ -1,7 +1,7 @@
 // @ts-check
 // The lines of native/ that a run of the suite has reached, by what the addon and its programs leave
 // beside their object files when they are built for it.
-import { readdirSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { root } from '../../tools/paths.mjs';
 import { capture, StepError } from '../../tools/process.mjs';
@@ -20,15 +20,27 @@ import { addLine } from './lines.mjs';
 const build = join(root, 'build-cmake-coverage');
 const native = join(root, 'native/');
 
-/** Forgets what earlier runs have reached. */
-export function clearNative() {
-  for (const file of files('.gcda')) rmSync(file);
+/**
+ * Forgets what earlier runs have reached, unless it is to be kept, and lets processes of any user add to
+ * the files.
+ *
+ * @param {{keep: boolean}} options
+ */
+export function clearNative({ keep }) {
+  if (!keep) for (const file of files('.gcda')) rmSync(file);
+  for (const note of files('.gcno')) {
+    const data = note.replace(/\.gcno$/, '.gcda');
+    closeSync(openSync(data, 'a'));
+    chmodSync(data, 0o666);
+  }
 }
 
 /** @returns {Promise<Lines>} */
 export async function readNative() {
   /** @type {Lines} */
   const lines = new Map();
+  // One that nobody has added to has not even a beginning.
+  for (const file of files('.gcda')) if (statSync(file).size === 0) rmSync(file);
   // There is one of these for each object file, whether it was run or not.
   for (const note of files('.gcno')) {
     const { status, stdout, stderr } = await capture('gcov', ['--json-format', '--stdout', note], {
