@@ -59,6 +59,7 @@ export const findingCodes = [
   'terminal',
   'unix-external',
   'unix-in-flight',
+  'unix-journal',
   'unreadable',
   'unsupported-descriptor',
   'unsupported-device',

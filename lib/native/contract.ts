@@ -272,6 +272,8 @@ export interface NativeAddon {
   unlock(fd: number): void;
   /** A copy of a descriptor, which is closed by the addon when it is given to `start` as `handedOver`. */
   duplicate(fd: number): number;
+  /** Connects to the stream socket of a path, without waiting, and gives a descriptor that is lent. */
+  connectUnix(path: string): number;
   /** Keeps bytes in a file in memory, and gives its descriptor. */
   keepInMemory(content: Buffer): number;
   /**

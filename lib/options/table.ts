@@ -780,6 +780,16 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'journal',
+    type: 'boolean',
+    calls: ['dump', 'checkpointSelf', 'restore'],
+    help: 'standard output that goes to the journal of systemd: saved, and connected anew at restore',
+    details:
+      'It is for the dump and for the restore. The new connection has the name of the program and the unit ' +
+      'that wrote to the journal before.',
+    source: 'libcriu',
+  },
+  {
     name: 'inEngine',
     type: 'fileName',
     calls: ['checkpoint'],

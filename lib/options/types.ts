@@ -426,6 +426,19 @@ export interface RootOptions extends TreeOptions {
   root?: string | undefined;
 }
 
+/** Options of `dump`, `checkpointSelf` and `restore`. */
+export interface JournalOptions extends RequestOptions {
+  /**
+   * Standard output that goes to the journal of systemd: saved, and connected anew at restore. It
+   * is for the dump and for the restore. The new connection has the name of the program and the
+   * unit that wrote to the journal before.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  journal?: boolean | undefined;
+}
+
 /** Options of `checkpoint` and `dump`. */
 export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
   /**
@@ -562,13 +575,13 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
 }
 
 /** Options of `dump`. */
-export interface DumpOptions extends RootOptions, FullDumpOptions {}
+export interface DumpOptions extends RootOptions, JournalOptions, FullDumpOptions {}
 
 /** Options of `preDump`. */
 export interface PreDumpOptions extends RootOptions, PreDumpModeOptions {}
 
 /** Options of `checkpointSelf`. */
-export interface CheckpointSelfOptions extends LeaveRunningOptions {
+export interface CheckpointSelfOptions extends LeaveRunningOptions, JournalOptions {
   /**
    * Directory for the images, made (mode 0700) if it is missing. It must be empty, and stay where
    * it is: the images tell of it.
@@ -580,7 +593,7 @@ export interface CheckpointSelfOptions extends LeaveRunningOptions {
 }
 
 /** Options of `restore`. */
-export interface RestoreOptions extends RootOptions, RestoringOptions {
+export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOptions {
   /**
    * Name of CRIU's log in `workPath`.
    *

@@ -21,6 +21,8 @@ export interface Allowed {
   externals: ReadonlySet<string>;
   /** Whether CRIU may look through directories for the name of a watched file. */
   scansPaths: boolean;
+  /** Whether streams to the journal are saved, or can be. A container's output is its runtime's. */
+  journal: 'saved' | 'offered' | 'none';
 }
 
 /** The long options of CRIU that a finding can depend on. */
@@ -72,11 +74,13 @@ interface Draft {
   externalMounts: Set<string>;
   externals: Set<string>;
   scansPaths: boolean;
+  journal: Allowed['journal'];
 }
 
 /** Adds up what the request and the configuration files that CRIU reads allow. */
-export async function allowedBy(options: DumpOptions, added: CriuFields = {}): Promise<Allowed> {
+export async function allowedBy(options: DumpOptions, added?: CriuFields): Promise<Allowed> {
   const fields: CriuFields = { ...added, ...toFields(options) };
+  const offered = added === undefined ? 'offered' : 'none';
   const draft: Draft = {
     flags: new Set(),
     ghostLimit: defaultGhostLimit,
@@ -85,6 +89,7 @@ export async function allowedBy(options: DumpOptions, added: CriuFields = {}): P
     externalMounts: new Set(),
     externals: new Set(),
     scansPaths: false,
+    journal: options.journal === true ? 'saved' : offered,
   };
   for (const file of ownConfigFiles()) await addFile(draft, file);
   addFields(draft, fields);

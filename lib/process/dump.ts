@@ -20,6 +20,7 @@ import { type DumpResult, timingsOf } from './dump-result.js';
 import { settle } from './dump-verdict.js';
 import { writeImages } from './dump-write.js';
 import { openFreezer } from './freezer.js';
+import { saveJournal } from './journal.js';
 import type { DumpRequest } from './request.js';
 import { inTurn, lockCgroup } from './turn.js';
 
@@ -87,7 +88,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   );
   const version = versionText(await deadline.bound('criu', criu.version()));
   const imageFiles = [versionFile(version), ...(configured.imageFiles ?? [])];
-  const request = { ...configured, imageFiles };
+  const request = await withJournal({ ...configured, imageFiles });
   const { options } = request;
   await runChecks(checksBeforeTurn, request, installation);
   return await inTurn(request, async (scope) => {
@@ -129,4 +130,16 @@ async function notesOn({ pid, target, preDump, options }: DumpRequest): Promise<
   if (target !== undefined || preDump || leaveRunning || leaveStopped) return [];
   const unit = await findUnit(new Procfs(), pid);
   return unit ? [unit.message] : [];
+}
+
+/** Adds what a dump needs that saves streams to the journal. */
+async function withJournal(request: DumpRequest): Promise<DumpRequest> {
+  const { pid, options, imageFiles = [], deadline } = request;
+  if (options.journal !== true) return request;
+  const { external, file } = await deadline.bound('process', saveJournal(pid));
+  return {
+    ...request,
+    options: { ...options, external: [...(options.external ?? []), ...external] },
+    imageFiles: [...imageFiles, file],
+  };
 }

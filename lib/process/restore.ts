@@ -21,11 +21,13 @@ import { tryReadProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOutcome, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
+import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
+import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import type { OperationRequest } from './request.js';
@@ -113,7 +115,8 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);
-    const native = await nativeRequest(request, installation, outputs);
+    const streams = options.journal ? await reopenJournal(outputs.images.file(''), scope) : [];
+    const native = await nativeRequest(withInherited(request, streams), installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, outputs);
     const { pid } = outcome;
@@ -130,10 +133,19 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   });
 }
 
+function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {
+  const { options } = request;
+  if (added.length === 0) return request;
+  return {
+    ...request,
+    options: { ...options, inheritFd: [...(options.inheritFd ?? []), ...added] },
+  };
+}
+
 /** The process of a `criu service` neither has our descriptors nor is a child of ours. */
 function refuseWithService({ service }: Installation, options: RestoreOptions): void {
   if (service === undefined) return;
-  for (const name of ['inheritFd', 'restoreSibling'] as const) {
+  for (const name of ['inheritFd', 'restoreSibling', 'journal'] as const) {
     if (options[name]) {
       throw invalidArgValue(name, 'none with a criu service', options[name]);
     }

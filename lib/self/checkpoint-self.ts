@@ -22,6 +22,7 @@ import type { ValidatedOptions } from '../options/validated.js';
 import { enrich } from '../preflight/enrich.js';
 import { logFileOf, toldFields, withConfigFile } from '../process/config.js';
 import { failure } from '../process/failure.js';
+import { saveJournal } from '../process/journal.js';
 import { requireKnownOptions } from '../process/known-options.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
@@ -160,12 +161,25 @@ async function save(
     try {
       const version = versionText(await request.criu.version());
       await outputs.images.write(...versionFile(version));
-      return await askCriu(request, installation, outputs, takesPath);
+      const asked = await withJournal(request, outputs);
+      return await askCriu(asked, installation, outputs, takesPath);
     } catch (error) {
       await outputs.settle('log');
       throw error;
     }
   });
+}
+
+/** Adds what is needed to save our streams to the journal. */
+async function withJournal(request: SelfRequest, { images }: Outputs): Promise<SelfRequest> {
+  const { options } = request;
+  if (options.journal !== true) return request;
+  const { external, file } = await saveJournal(process.pid);
+  await images.write(...file);
+  return {
+    ...request,
+    options: { ...options, external: [...(options.external ?? []), ...external] },
+  };
 }
 
 async function askCriu(

@@ -17,6 +17,7 @@ const refused: ReadonlySet<FindingCode> = new Set([
   'session',
   'task-traced',
   'terminal',
+  'unix-journal',
   'unsupported-descriptor',
   'unsupported-device',
   'unsupported-mapping',

@@ -18,6 +18,7 @@
 #include "addon/write_sockets.h"
 #include "base/thread_pool.h"
 #include "base/unique_fd.h"
+#include "linux/connect_unix.h"
 #include "linux/exchange.h"
 #include "linux/fresh_directory.h"
 #include "linux/kill_process.h"
@@ -73,6 +74,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::MakeDirectory>("makeDirectory"),
                              Method<&Addon::CloseDescriptor>("closeDescriptor"),
                              Method<&Addon::Duplicate>("duplicate"),
+                             Method<&Addon::Connect>("connectUnix"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
                              Method<&Addon::CompareProcesses>("compareProcesses"),
                              Method<&Addon::FileSeals>("fileSeals"),
@@ -367,6 +369,12 @@ class Addon : public Napi::Addon<Addon> {
 
   void CloseDescriptor(const Napi::CallbackInfo& info) {
     loans_.TakeBack(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
+  }
+
+  Napi::Value Connect(const Napi::CallbackInfo& info) {
+    Loans::Room room = Loans::MakeRoom();
+    UniqueFd socket = ConnectUnix(ReadValue<std::string>(info[0], "path"));
+    return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(socket)));
   }
 
   Napi::Value KeepInMemory(const Napi::CallbackInfo& info) {

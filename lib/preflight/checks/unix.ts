@@ -1,5 +1,6 @@
 import type { FindingDraft } from '../../base/finding.js';
 import { option, sentence } from '../../base/sentence.js';
+import { journalSocket } from '../../linux/journal.js';
 import { shownPath } from '../../linux/paths.js';
 import { forEach } from '../../linux/procfs.js';
 import type { UnixSocket } from '../../linux/unix-sockets.js';
@@ -11,6 +12,8 @@ export type UnixVerdict =
   | 'saved'
   /** The other end is a name outside, to which datagrams are sent. */
   | 'outside-name'
+  /** The other end is the journal's. */
+  | 'journal'
   /** The other end of a connection is outside. */
   | 'outside'
   /** It is connected to one that has no name and is not connected to it. */
@@ -53,6 +56,7 @@ function judgePeer(
   if (peer === undefined) return 'unreachable';
   if (peer.peer !== inode && peer.name === '') return 'unreachable';
   if (ours.has(peer.inode)) return 'saved';
+  if (peer.name === journalSocket) return 'journal';
   return peer.type === 'datagram' && peer.name !== '' ? 'outside-name' : 'outside';
 }
 
@@ -125,20 +129,19 @@ function draftOf(
         message: sentence`${shown} whose other end is outside of the tree: pass
           ${option('extUnixSk', true)}`,
       };
-    case 'outside': {
-      if (isExternal) return undefined;
-      // It is half a connection, for which extUnixSk is not enough for CRIU.
-      const value = [`unix[${inode}]`];
-      const stream = type === 'stream' ? 'stream ' : '';
+    case 'journal':
+      if (isExternal || allowed.journal === 'saved') return undefined;
+      if (allowed.journal === 'none') return halfDraft(shown, inode, type);
       return {
-        code: 'unix-external',
+        code: 'unix-journal',
         severity: 'needs-option',
-        option: 'external',
-        value,
-        message: sentence`${shown} ${stream}whose other end is outside of the tree: close it, or pass
-          ${option('external', value)} and hand another one over at restore`,
+        option: 'journal',
+        value: true,
+        message: sentence`${shown} to the journal of systemd: pass ${option('journal', true)}, to the restore
+          as well, which connects it anew`,
       };
-    }
+    case 'outside':
+      return isExternal ? undefined : halfDraft(shown, inode, type);
     case 'unreachable':
       return {
         code: 'unix-external',
@@ -158,4 +161,22 @@ function draftOf(
         message: `${shown} with a connection that was closed before it was accepted, which CRIU does not save: accept it`,
       };
   }
+}
+
+/** Half a connection, for which extUnixSk is not enough for CRIU. */
+function halfDraft(
+  shown: string,
+  inode: string,
+  type: UnixSocket['type'],
+): Omit<FindingDraft, 'pid' | 'subject'> {
+  const value = [`unix[${inode}]`];
+  const stream = type === 'stream' ? 'stream ' : '';
+  return {
+    code: 'unix-external',
+    severity: 'needs-option',
+    option: 'external',
+    value,
+    message: sentence`${shown} ${stream}whose other end is outside of the tree: close it, or pass
+      ${option('external', value)} and hand another one over at restore`,
+  };
 }

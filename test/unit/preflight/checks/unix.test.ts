@@ -43,6 +43,14 @@ describe('a unix socket', () => {
     expect(judge([named, socket('1', { peer: '2' })])).toBe('outside');
   });
 
+  test('to the journal of systemd is told apart, unless that is in the tree', () => {
+    const theirs = socket('2', { peer: '1', name: '/run/systemd/journal/stdout' });
+    expect(judge([socket('1', { peer: '2' }), theirs])).toBe('journal');
+    expect(judge([socket('1', { peer: '2' }), theirs], '2')).toBe('saved');
+    const another = { ...theirs, name: '/run/systemd/journal/socket' };
+    expect(judge([socket('1', { peer: '2' }), another])).toBe('outside');
+  });
+
   test('for datagrams to somebody outside can be connected again by his name', () => {
     const type = 'datagram';
     const log = socket('2', { type, name: '/dev/log' });
