@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { option, sentence } from '../../base/sentence.js';
+import { parseProcessStat } from '../../linux/process-stat.js';
 import { namespaceTypes, sleepsSince, type Task } from '../../linux/process-tree.js';
+import type { Procfs } from '../../linux/procfs.js';
 import { findSharing, type Shared } from '../../linux/shared.js';
 import type { Scan } from '../scan.js';
 
@@ -15,7 +17,7 @@ export async function checkTasks(scan: Scan, isSelf: boolean): Promise<void> {
     checkNamespaces(scan, task);
   }
   checkRootNamespace(scan);
-  checkSharing(scan);
+  await checkSharing(scan);
   if (!isSelf) checkSelf(scan);
   await checkSleepers(scan);
 }
@@ -94,18 +96,16 @@ const sharedWords: Readonly<Record<Shared, string>> = {
 };
 
 /** Threads share all of it; of processes, CRIU saves only descriptors that are a parent's, too. */
-function checkSharing({ tasks, report }: Scan): void {
+async function checkSharing(scan: Scan): Promise<void> {
+  const { tasks, report } = scan;
   const parents = new Map(tasks.map(({ pid, parent }) => [pid, parent]));
   const living = tasks.filter(({ state }) => state !== 'Z' && state !== 'X').map(({ pid }) => pid);
-  const waiting = new Set(
-    tasks.flatMap(({ pid, threads }) => (threads.some(({ state }) => state === 'D') ? [pid] : [])),
-  );
   for (const what of ['memory', 'directories', 'descriptors', 'signalHandlers'] as const) {
-    for (const group of findSharing(what, living)) {
+    const found = findSharing(what, living);
+    for (const group of what === 'memory' ? await withoutSpawning(scan, found) : found) {
       const heads = group.filter((pid) => !group.includes(parents.get(pid) ?? 0));
       const [first = 0, second = 0] = what === 'descriptors' ? heads : group;
-      // One that waits for its child (vfork) has its own memory again when that goes on.
-      if (second === 0 || group.some((pid) => waiting.has(pid))) continue;
+      if (second === 0) continue;
       report({
         code: 'task-shared',
         severity: 'fails',
@@ -117,6 +117,31 @@ function checkSharing({ tasks, report }: Scan): void {
       });
     }
   }
+}
+
+/**
+ * Leaves out those that are starting a program: the child has the memory of its parent until it begins
+ * with the program, and the parent waits for that (vfork).
+ */
+async function withoutSpawning(
+  { proc }: Scan,
+  groups: readonly (readonly number[])[],
+): Promise<readonly (readonly number[])[]> {
+  if (groups.length === 0) return groups;
+  await sleep(patienceMs);
+  const still = findSharing('memory', groups.flat());
+  const waits = await Promise.all(still.map((group) => isAnyWaiting(proc, group)));
+  return still.filter((_, index) => !waits[index]);
+}
+
+async function isAnyWaiting(proc: Procfs, pids: readonly number[]): Promise<boolean> {
+  for (const pid of pids) {
+    for (const tid of (await proc.names(`${pid}/task`)) ?? []) {
+      const stat = await proc.text(`${pid}/task/${tid}/stat`);
+      if (stat !== undefined && parseProcessStat(stat).state === 'D') return true;
+    }
+  }
+  return false;
 }
 
 function checkTimeNamespace({ report }: Scan, { pid, namespaces }: Task): void {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { FindingCode } from '../../../lib/base/finding.js';
 import { explain } from '../../../lib/explain.js';
@@ -66,6 +67,20 @@ describe('explain', () => {
     const pid = await start(mode);
     expect(obstacles(await explain(pid))).toEqual([]);
     await dumpOk(scope, pid);
+  });
+
+  test('does not take a shell that starts one program after the other for tasks that share memory', async () => {
+    const shell = spawn('sh', ['-c', 'while :; do /bin/true; done'], {
+      stdio: 'ignore',
+      detached: true,
+      cwd: '/',
+    });
+    const { pid = 0 } = shell;
+    scope.defer(() => void process.kill(-pid, 'SIGKILL'));
+    for (let round = 0; round < 30; round += 1) {
+      const codes = (await explain(pid)).map(({ code }) => code);
+      expect(codes).not.toContain('task-shared');
+    }
   });
 
   test('finds a process that joined a container and not its cgroup', async () => {
