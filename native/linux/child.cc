@@ -110,7 +110,7 @@ Child& Child::operator=(Child&& other) noexcept {
 }
 
 void Child::Kill() const {
-  if (pid_ > 0) kill(pid_, SIGKILL);
+  if (pid_ > 0) kill(leads_group_ ? -pid_ : pid_, SIGKILL);
 }
 
 void Child::KillGroup() const {

@@ -42,6 +42,7 @@ class Child {
   // it, with all its sockets and pipes. It is -1 on kernels that cannot tell.
   [[nodiscard]] int ended() const { return ended_.get(); }
 
+  // With what it has started and is still in its process group: nobody would end that.
   void Kill() const;
   // Kills what is left of what it has started, if that is still in its process group.
   void KillGroup() const;

@@ -197,6 +197,23 @@ test('the guard ends a criu that serves lazy pages', async () => {
   await until('it has ended', () => !isAlive(criu.pid));
 });
 
+test('the guard ends what a criu that serves has started, too', async () => {
+  // A criu that examines the kernel has a child, which it kills itself when it lives.
+  const script = 'sleep 600 & echo $!; exec sleep 60';
+  const criu = spawn('/bin/sh', ['-c', script], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  scope.defer(() => criu.kill('SIGKILL'));
+  const [said] = (await once(criu.stdout, 'data')) as [Buffer];
+  const child = Number(said.toString());
+  const guard = await Guard.start();
+  await guard.tell(`S ${criu.pid} ${process.pid} 0`);
+  guard.hangUp();
+  expect(await guard.ended()).toEqual({ code: 0 });
+  await until('both have ended', () => !isAlive(criu.pid ?? 0) && !isAlive(child));
+});
+
 test('the guard ends at once when there is nothing to thaw', async () => {
   const guard = await Guard.start();
   guard.hangUp();

@@ -55,6 +55,13 @@ struct FrozenCgroup {
   bool is_service = false;
 };
 
+// Whether a process has ended. One that was gone before it could be looked at has no pidfd.
+bool HasEnded(const UniqueFd& process, int wait_ms = 0) {
+  if (!process.valid()) return true;
+  pollfd fd{process.get(), POLLIN, 0};
+  return poll(&fd, 1, wait_ms) > 0;
+}
+
 // A criu that is to be made to fail, or to end.
 struct WorkingCriu {
   pid_t pid = -1;
@@ -67,6 +74,9 @@ struct WorkingCriu {
   void Kill() {
     if (criu_node::ServesFaults(pid)) return;
     killed = true;
+    // A criu that examines the kernel has a child that sleeps for a quarter of an hour. As long as
+    // criu has not been reaped, its number is that of no other group.
+    if (getpgid(pid) == pid && !HasEnded(process)) kill(-pid, SIGKILL);
     syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
   }
 };
@@ -75,13 +85,6 @@ void Thaw(const FrozenCgroup& cgroup) {
   const std::string_view text = cgroup.version == 1 ? "THAWED" : "0";
   [[maybe_unused]] const ssize_t written =
       pwrite(cgroup.control.get(), text.data(), text.size(), 0);
-}
-
-// Whether a process has ended. One that was gone before it could be looked at has no pidfd.
-bool HasEnded(const UniqueFd& process, int wait_ms = 0) {
-  if (!process.valid()) return true;
-  pollfd fd{process.get(), POLLIN, 0};
-  return poll(&fd, 1, wait_ms) > 0;
 }
 
 // A criu service has no process to look at, only time.
