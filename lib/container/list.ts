@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { inOperation } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
 import { readProcessStat } from '../linux/process-stat.js';

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';

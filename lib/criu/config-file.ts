@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
+import { closeFd, openFd, readFile } from '../base/files.js';
 import { type Sentence, sentence } from '../base/sentence.js';
 import { isWrittenName } from '../images/names.js';
 import { inspectOwnership } from '../linux/ownership.js';
@@ -180,8 +180,8 @@ async function readText(path: string): Promise<Reading> {
       refuseDistrusted("CRIU's configuration file", path, report);
       if (!report.stats.isFile()) throw unreadable(path, 'it is not a regular file');
       const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-      const file = await open(`/proc/self/fd/${report.fd}`, flags);
-      const text = await file.readFile('latin1').finally(() => file.close());
+      const fd = await openFd(`/proc/self/fd/${report.fd}`, flags);
+      const text = await readFile(`/proc/self/fd/${fd}`, 'latin1').finally(() => closeFd(fd));
       return { text, canBePlanted: false };
     } finally {
       report.close();

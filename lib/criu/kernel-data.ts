@@ -1,7 +1,8 @@
 import type { StatsFs } from 'node:fs';
-import { mkdir, readFile, statfs } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 
 const tmpfsMagic = 0x01021994;
 

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeFd, openFd, readFd, statFd } from '../base/files.js';
 
 /** CRIU says this on every start where it may not raise its own limits; it is never the cause. */
 const harmless = /^rlimit: Can't setup RLIMIT_NOFILE/;
@@ -120,14 +120,14 @@ function parseLine(text: string): Line {
 
 /** Reads the end of a log file; an excerpt of nothing when there is none. */
 export async function readExcerpt(path: string): Promise<LogExcerpt> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (!file) return excerpt('');
+  const fd = await openFd(path, 'r').catch(() => undefined);
+  if (fd === undefined) return excerpt('');
   try {
-    const { size } = await file.stat();
+    const { size } = await statFd(fd);
     const length = Math.min(size, tailBytes);
-    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    const { buffer } = await readFd(fd, Buffer.alloc(length), 0, length, size - length);
     return excerpt(buffer.toString('utf8'));
   } finally {
-    await file.close();
+    await closeFd(fd);
   }
 }

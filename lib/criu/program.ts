@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { CriuError } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 import { nativeAddon } from '../native/addon.js';
 import { makeKernelDataDirectory } from './kernel-data.js';
 import type { Installation } from './locate.js';

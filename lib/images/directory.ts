@@ -1,8 +1,8 @@
-import { closeSync, constants, open, readlinkSync } from 'node:fs';
-import { access, lstat, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { closeSync, constants, readlinkSync } from 'node:fs';
+import { access, lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { CriuError, invalidArgValue } from '../base/errors.js';
+import { openFd, writeFile } from '../base/files.js';
 import { option as named, sentence } from '../base/sentence.js';
 import { type LockSettings, lockFile } from '../locks/lock.js';
 import { nativeAddon } from '../native/addon.js';
@@ -16,9 +16,6 @@ import {
   resolveDirectory,
 } from './place.js';
 import { refuseToLose, type SavedContainer } from './saved-container.js';
-
-/** Opens a bare descriptor, which can be closed without a turn of libuv's pool. */
-const openFd = promisify(open) as (path: string, flags: number) => Promise<number>;
 
 /** What becomes of a directory that already holds something. */
 export type ExistingImages = 'refuse' | 'replace' | 'reuse';

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readFile } from '../base/files.js';
 import type { JournalStream } from '../linux/journal.js';
 
 /** The name of the file that says which sockets of the images were connected to the journal. */

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { readFile } from '../base/files.js';
 
 const commonMagic = 0x54564319;
 const pstreeMagic = 0x50273030;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 import { option as named, sentence } from '../base/sentence.js';
 
 /** The name of the file that says which container the images beside it are of. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, readlinkSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { invalidArgValue } from '../base/errors.js';
+import { readFile, writeFile } from '../base/files.js';
 import { option, type Sentence, sentence } from '../base/sentence.js';
 import { exists } from '../linux/paths.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readFile } from '../base/files.js';
 
 /** The name of the file that says which CRIU has made the images beside it. */
 const versionName = 'libcriu-criu.json';

@@ -1,7 +1,8 @@
-import { closeSync, constants, fstat, open, readlink, type Stats } from 'node:fs';
-import { readFile, statfs } from 'node:fs/promises';
+import { closeSync, constants, readlink, type Stats } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
+import { openFd, readFile, statFd } from '../base/files.js';
 import { type Mount, parseMountinfo } from './mountinfo.js';
 import { shownPath } from './paths.js';
 import { mountIdOf, openPath } from './procfs.js';
@@ -51,8 +52,6 @@ const writableByGroup = 0o020;
 const writableByOthers = 0o002;
 const sticky = 0o1000;
 
-const openFd = promisify(open) as (path: Buffer | string, flags: number) => Promise<number>;
-const statFd = promisify(fstat) as (fd: number) => Promise<Stats>;
 const readLink = promisify(readlink) as (path: Buffer, encoding: 'latin1') => Promise<string>;
 
 /**

@@ -1,7 +1,8 @@
-import type { BigIntStats } from 'node:fs';
-import { open, readdir, readFile, readlink, stat, statfs } from 'node:fs/promises';
+import { type BigIntStats, closeSync } from 'node:fs';
+import { readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
+import { openFd, readFile } from '../base/files.js';
 
 /** `O_PATH`, which Node does not name: the descriptor names a file, and no driver hears of it. */
 export const openPath = 0o10000000;
@@ -57,12 +58,12 @@ export class Procfs {
 
   /** The id of the mount that a link of `/proc` (`cwd`, `exe`, one of `map_files`) leads to. */
   async mountId(path: string): Promise<number | undefined> {
-    const handle = await open(join(this.root, path), openPath).catch(() => undefined);
-    if (!handle) return undefined;
+    const fd = await openFd(join(this.root, path), openPath).catch(() => undefined);
+    if (fd === undefined) return undefined;
     try {
-      return mountIdOf((await this.text(`self/fdinfo/${handle.fd}`)) ?? '');
+      return mountIdOf((await this.text(`self/fdinfo/${fd}`)) ?? '');
     } finally {
-      await handle.close();
+      closeSync(fd);
     }
   }
 }

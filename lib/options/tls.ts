@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { invalidArgValue } from '../base/errors.js';
+import { readFile } from '../base/files.js';
 import type { TransferOptions } from './types.js';
 
 /** The options that name certificates. */

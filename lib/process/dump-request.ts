@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile } from '../base/files.js';
 import type { Installation } from '../criu/locate.js';
 import { Outputs } from '../images/outputs.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';

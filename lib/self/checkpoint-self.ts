@@ -1,6 +1,6 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
+import { closeFd, openFd, readFile } from '../base/files.js';
 import { withScope } from '../base/scope.js';
 import { defaultCriu } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
@@ -192,7 +192,7 @@ async function askCriu(
   const { images } = outputs;
   const environment = await criu.environment();
   // It is in the images, and must not have the lock.
-  const directory = takesPath ? undefined : await open(images.file(''));
+  const directory = takesPath ? undefined : await openFd(images.file(''), 'r');
   deadline.check('request');
   const outcome = await runNative(
     {
@@ -205,7 +205,7 @@ async function askCriu(
     },
     new HookRunner(dumpHooks, {}, 0, false, deadline),
     deadline,
-  ).finally(() => directory?.close());
+  ).finally(() => directory === undefined || closeFd(directory));
   if (!outcome.success) throw await failure(request, outcome, outputs);
   const { restored } = outcome;
   const stats = restored ? undefined : await statsIn(images);
@@ -218,10 +218,10 @@ async function askCriu(
   };
 }
 
-function directoryField(images: OutputDirectory, directory: FileHandle | undefined): CriuFields {
+function directoryField(images: OutputDirectory, directory: number | undefined): CriuFields {
   return directory === undefined
     ? { images_dir_fd: -1, images_dir: images.path }
-    : { images_dir_fd: directory.fd };
+    : { images_dir_fd: directory };
 }
 
 async function statsIn(images: OutputDirectory): Promise<DumpStats | undefined> {

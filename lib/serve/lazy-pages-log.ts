@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createReadStream, readFileSync } from 'node:fs';
+import { closeFd, openFd } from '../base/files.js';
 
 /** How many memory pages the restored tasks have and lack. */
 export interface LazyPagesProgress {
@@ -52,19 +52,16 @@ export class LazyPagesLog {
   }
 
   async #readOn(): Promise<void> {
-    const file = await open(this.#path, 'r').catch(() => undefined);
-    if (!file) return;
+    const fd = await openFd(this.#path, 'r').catch(() => undefined);
+    if (fd === undefined) return;
     try {
-      for await (const text of file.createReadStream({
-        encoding: 'latin1',
-        start: this.#offset,
-        autoClose: false,
-      })) {
+      const settings = { fd, encoding: 'latin1', start: this.#offset, autoClose: false } as const;
+      for await (const text of createReadStream('', settings)) {
         this.#offset += (text as string).length;
         this.#count(text as string);
       }
     } finally {
-      await file.close();
+      await closeFd(fd);
     }
   }
 

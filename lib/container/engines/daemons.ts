@@ -1,5 +1,6 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readFile } from '../../base/files.js';
 import type { Host } from '../../linux/host.js';
 
 /** A daemon of an engine that runs on this machine. */

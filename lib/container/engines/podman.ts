@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
 import { openTrusted } from '../../linux/trusted.js';
 import type { ContainerState } from '../state/container.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';

@@ -1,6 +1,7 @@
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
 import { openTrusted } from '../../linux/trusted.js';
 
 /** A value in a state file that knows where it is, so that a wrong one can be named. */

@@ -1,6 +1,7 @@
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
 import type { Host } from '../../linux/host.js';
 import type { ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuError, reason } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
 import { type Sentence, sentence } from '../../base/sentence.js';
 import { Cgroup, CgroupError, type FreezerState } from '../../linux/cgroup-directory.js';
 import type { Host } from '../../linux/host.js';

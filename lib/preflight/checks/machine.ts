@@ -1,5 +1,6 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { readFile } from '../../base/files.js';
 import { type Finding, makeFinding } from '../../base/finding.js';
 import { option as named, sentence } from '../../base/sentence.js';
 import type { Criu } from '../../criu/criu.js';

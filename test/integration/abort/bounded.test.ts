@@ -111,7 +111,11 @@ const mischiefs: readonly Mischief[] = [
     name: 'stopped again and again',
     begin: (criu) => {
       const stop = (): void => {
-        if (criuChildren().includes(criu)) process.kill(criu, 'SIGSTOP');
+        try {
+          if (criuChildren().includes(criu)) process.kill(criu, 'SIGSTOP');
+        } catch {
+          // It has ended between the two.
+        }
       };
       stop();
       const timer = setInterval(stop, 1);
