@@ -17,6 +17,7 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -164,6 +165,16 @@ static void another_network(const char *directory, int is_ours)
 	check(connect(check(socket(AF_UNIX, SOCK_DGRAM, 0)), (struct sockaddr *)&address, sizeof(address)));
 }
 
+/* The root directory of its mount namespace is not this one. */
+static void another_root(const char *directory)
+{
+	check(unshare(CLONE_NEWNS));
+	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	check(mount(directory, directory, NULL, MS_BIND, NULL));
+	check(chroot(directory));
+	check(chdir("/"));
+}
+
 /* One end of a pair has been connected to somebody else. */
 static void redirected(const char *directory)
 {
@@ -282,6 +293,8 @@ int main(int argc, char **argv)
 		redirected(directory);
 	else if (!strcmp(mode, "vsock"))
 		check(socket(AF_VSOCK, SOCK_STREAM, 0));
+	else if (!strcmp(mode, "another-root"))
+		another_root(directory);
 	else if (!strcmp(mode, "xdp"))
 		check(socket(AF_XDP, SOCK_RAW, 0));
 	else if (!strcmp(mode, "socket-of-another-network"))

@@ -173,8 +173,26 @@ export async function checkMounts(scan: Scan): Promise<void> {
   const problems = mountProblems(namespaces, root.namespaces.mnt, hostMounts, allowed, {
     ownsCgroups,
   });
+  await checkRoot(scan);
   for (const problem of problems) reportMount(scan, problem);
   for (const namespace of namespaces) await checkQueues(scan, namespace);
+}
+
+/** CRIU enters the mount namespace of the tree by the root directory of its first process. */
+async function checkRoot({ proc, root, own, report }: Scan): Promise<void> {
+  const { pid, namespaces } = root;
+  if (namespaces.mnt === own.mnt) return;
+  const path = await proc.link(`${pid}/root`);
+  if (path === undefined || path === '/') return;
+  report({
+    code: 'file-hidden',
+    severity: 'fails',
+    pid,
+    subject: path,
+    message:
+      `The root directory of process ${pid} is ${shownPath(path)} and not that of its mount namespace, ` +
+      'which CRIU needs the first process to have: use pivot_root instead of chroot',
+  });
 }
 
 /** CRIU mounts the file system of POSIX message queues anew, without the queues. */

@@ -49,9 +49,9 @@ export function checkTerminals(scan: Scan, terminals: Terminals): void {
   checkPairs(scan, terminals);
 }
 
-function checkSession({ root, report, allowed }: Scan): void {
-  const { pid, innerPid, innerSession } = root;
-  if (innerSession === 0) {
+function checkSession({ root, tasks, report, allowed }: Scan): void {
+  // One that has joined the namespace (nsenter) brings its session along, as a zombie, too.
+  for (const { pid } of tasks.filter(({ innerSession }) => innerSession === 0)) {
     report({
       code: 'session',
       severity: 'fails',
@@ -61,8 +61,9 @@ function checkSession({ root, report, allowed }: Scan): void {
         `The leader of process ${pid}'s session is outside of its pid namespace: start it with ` +
         'setsid',
     });
-    return;
   }
+  const { pid, innerPid, innerSession } = root;
+  if (innerSession === 0) return;
   if (innerPid === innerSession || allowed.flags.has('shell-job')) return;
   report({
     code: 'session',

@@ -41,6 +41,7 @@ const refused: readonly (readonly [mode: string, code: FindingCode])[] = [
   ['vsock', 'socket-unknown'],
   ['vsock-packets', 'socket-unknown'],
   ['xdp', 'socket-unknown'],
+  ['another-root', 'file-hidden'],
   ['socket-of-another-network', 'unix-external'],
   ['peer-in-another-network', 'unix-external'],
   ['mptcp', 'socket-multipath'],
@@ -93,6 +94,10 @@ describe('explain', () => {
       return findings.find(({ code }) => code === 'task-outside-cgroup');
     });
     expect(found).toMatchObject({ severity: 'fails', subject: 'sleep' });
+    // Its session is outside, too.
+    expect(await explain(id, { stateRoot })).toContainEqual(
+      expect.objectContaining({ code: 'session', severity: 'fails', pid: found.pid }),
+    );
     await failureOf(
       checkpoint(id, { stateRoot, imagePath: container.path('images'), leaveRunning: true }),
     );
