@@ -27,7 +27,7 @@ export const openFd = promisify(open) as (
 /** What a descriptor refers to. */
 export const statFd = promisify(fstat) as (fd: number) => Promise<Stats>;
 /** Closes a descriptor, of a file that may be waited for. */
-export const closeFd = promisify(close);
+export const closeFd: (fd: number) => Promise<void> = promisify(close);
 
 /** Reads a part of a file, at most to its end. */
 export const readFd = promisify(read) as (
