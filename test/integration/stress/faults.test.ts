@@ -7,13 +7,17 @@ beforeAll(() =>
 );
 afterAll(cleanUp);
 
-/** A minute of what `npm run test:stress` does: the kinds, with so many moments at random of each. */
+/** Two minutes of what `npm run test:stress` does: the kinds, with so many moments at random of each. */
 const short: Readonly<Record<string, number>> = {
   'criu-killed': 1,
   'criu-stopped': 1,
   'node-killed-any': 5,
   'no-space': 1,
   'no-descriptor': 1,
+  'no-thread': 1,
+  'no-memory': 2,
+  'no-memory-js': 2,
+  answers: 1,
   'worker-ended': 3,
   exit: 3,
   'time-over': 3,

@@ -77,28 +77,40 @@ bool Fails(What what) {
 
 bool FailsForMemory() { return is_ours && Fails(kMemory); }
 
+// Where the code of one file lies.
 struct Range {
+  bool (*is_wanted)(const char* name);
   uintptr_t start = 0;
   uintptr_t end = 0;
 };
 
-int FindAddon(dl_phdr_info* info, size_t /*size*/, void* data) {
-  if (strstr(info->dlpi_name, "criu_native.node") == nullptr) return 0;
+int Find(dl_phdr_info* info, size_t /*size*/, void* data) {
   auto* range = static_cast<Range*>(data);
+  if (!range->is_wanted(info->dlpi_name)) return 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
     const auto& header = info->dlpi_phdr[i];
     if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
-    range->start = info->dlpi_addr + header.p_vaddr;
-    range->end = range->start + header.p_memsz;
+    const uintptr_t start = info->dlpi_addr + header.p_vaddr;
+    if (range->end == 0) range->start = start;
+    range->end = start + header.p_memsz;
   }
   return 1;
 }
 
-bool IsOfAddon(const void* caller) {
-  static Range range;
-  if (range.end == 0) dl_iterate_phdr(FindAddon, &range);
+bool IsIn(Range* range, const void* caller) {
+  if (range->end == 0) dl_iterate_phdr(Find, range);
   const auto address = reinterpret_cast<uintptr_t>(caller);
-  return address >= range.start && address < range.end;
+  return address >= range->start && address < range->end;
+}
+
+bool IsOfAddon(const void* caller) {
+  static Range addon{[](const char* name) { return strstr(name, "criu_native.node") != nullptr; }};
+  return IsIn(&addon, caller);
+}
+
+bool IsOfNode(const void* caller) {
+  static Range node{[](const char* name) { return *name == '\0'; }};
+  return IsIn(&node, caller);
 }
 
 template <typename Function>
@@ -151,14 +163,15 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
 
 }  // extern "C"
 
-// Only what the addon's own code asks for on the JavaScript thread: what Node asks for itself ends
-// Node.
+// Only what the addon's own code asks for on the JavaScript thread, and nothing that Node asks for,
+// which it does on our threads when it is called from there: it ends when it has no memory.
 void* operator new(size_t size) {
+  const void* const caller = __builtin_return_address(0);
   if (control != nullptr && control->what.load(std::memory_order_relaxed) == kMemoryOfJavaScript &&
-      !is_ours && IsOfAddon(__builtin_return_address(0)) && Fails(kMemoryOfJavaScript)) {
+      !is_ours && IsOfAddon(caller) && Fails(kMemoryOfJavaScript)) {
     throw std::bad_alloc();
   }
-  void* memory = malloc(size);
+  void* memory = is_ours && IsOfNode(caller) ? __libc_malloc(size) : malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
