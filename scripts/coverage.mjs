@@ -23,7 +23,7 @@ they do not reach. Fails when a test fails or when too many lines are left.
   --report            tells of earlier runs, and runs no tests
 `;
 
-/** With a fifth of the time of all tests these reach what is wanted of native/. */
+/** These reach what is wanted of native/ in a part of the time that all tests take. */
 const shortTests = [
   'test/native',
   'test/lifecycle',

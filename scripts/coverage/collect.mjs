@@ -3,10 +3,9 @@
 // it in the end.
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../../tools/paths.mjs';
-import { childDirectory, ownDirectory, readLib } from './lib.mjs';
 import { report } from './lines.mjs';
 import { readNative } from './native.mjs';
+import { childDirectory, directory, ownDirectory } from './places.mjs';
 
 /** @typedef {import('./lines.mjs').Lines} Lines */
 
@@ -15,7 +14,7 @@ const wanted = { lib: 95, native: 90 };
 
 /** Forgets what earlier runs have reached of lib/. */
 export function forget() {
-  rmSync(join(root, 'coverage'), { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 /** What vitest is run with, so that it and what it starts tell which lines of lib/ they have run. */
@@ -35,6 +34,8 @@ export function collectLib() {
 
 /** Tells what is left of lib/. @returns {Promise<boolean>} whether enough is reached */
 export async function reportLib() {
+  // What it needs is there only when the machine has been set up.
+  const { readLib } = await import('./lib.mjs');
   return tell('lib', await readLib());
 }
 
@@ -50,8 +51,8 @@ export async function reportNative() {
 function tell(part, lines) {
   const { percent, text } = report(part, lines);
   process.stdout.write(`\n${text}`);
-  mkdirSync(join(root, 'coverage'), { recursive: true });
-  writeFileSync(join(root, 'coverage', `${part}.txt`), text);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${part}.txt`), text);
   const isEnough = percent >= wanted[part];
   if (!isEnough) process.stdout.write(`${part}: ${wanted[part]} % are wanted\n`);
   return isEnough;

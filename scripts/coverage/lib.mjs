@@ -10,6 +10,7 @@ import { convert } from 'ast-v8-to-istanbul';
 import { parseAstAsync } from 'vite';
 import { root } from '../../tools/paths.mjs';
 import { addLine, addLines } from './lines.mjs';
+import { childDirectory, ownDirectory } from './places.mjs';
 
 /** @typedef {import('./lines.mjs').Lines} Lines */
 
@@ -22,13 +23,8 @@ import { addLine, addLines } from './lines.mjs';
  * }>} Istanbul
  */
 
-const directory = join(root, 'coverage');
-/** Where each run of vitest has a directory for what it tells. */
-export const ownDirectory = join(directory, 'vitest');
 /** What the virtual machine has run, as it was compiled for it (test/vm/host/initramfs.ts). */
 const guestDirectory = join(root, 'node_modules/.cache/libcriu-test/guest');
-/** Where each child process leaves what it has run: the value of NODE_V8_COVERAGE. */
-export const childDirectory = join(directory, 'children');
 
 /** @returns {Promise<Lines>} */
 export async function readLib() {
