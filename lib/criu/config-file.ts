@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
-import { isAbsolute } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { type Sentence, sentence } from '../base/sentence.js';
@@ -50,15 +51,53 @@ export interface CheckedConfig {
  * know or cannot read; `ERR_UNTRUSTED_PATH` for a file, or code named in it, of another user.
  */
 export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<CheckedConfig> {
+  const key = `${turn} ${resolve(path)}`;
+  const state = await stateOf(resolve(path));
+  const former = formerChecks.get(key);
+  if (state !== undefined && former?.state === state) return former.checked;
+  formerChecks.delete(key);
+  const { checked, namesOthers } = await readAndCheck(path, turn);
+  if (state !== undefined && !namesOthers) formerChecks.set(key, { state, checked });
+  return checked;
+}
+
+/** What was found, for as long as nothing changes: each dump asks for the same files. */
+const formerChecks = new Map<string, { state: string; checked: CheckedConfig }>();
+
+/**
+ * What changes whenever a file does that nobody but root and this user can change; where there is
+ * none, when one can have been made.
+ *
+ * @param path - Absolute.
+ * @returns undefined where the kernel does not tell it.
+ */
+async function stateOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [path, dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT' ? await stateOf(dirname(path)) : undefined;
+  }
+}
+
+/** The file as it is now, and whether it names others that have to be looked at each time. */
+async function readAndCheck(
+  path: string,
+  turn: ConfigTurn,
+): Promise<{ checked: CheckedConfig; namesOthers: boolean }> {
   const checked: CheckedConfig = { ...(await readText(path)), logFile: undefined };
+  let namesOthers = false;
   for (const setting of parseConfig(checked.text ?? '')) {
     const refused = reasonAgainst(setting, turn);
     if (refused !== undefined) throw refusal(path, setting, refused);
     const { known, value = '' } = setting;
-    if (known?.namesCode && isAbsolute(value)) await requireTrusted(`the ${known.name}`, value);
+    if (known?.namesCode && isAbsolute(value)) {
+      namesOthers = true;
+      await requireTrusted(`the ${known.name}`, value);
+    }
     if (known?.name === 'log-file' && turn === 'after') checked.logFile = value;
   }
-  return checked;
+  return { checked, namesOthers };
 }
 
 /**
