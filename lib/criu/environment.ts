@@ -77,12 +77,8 @@ export function ownConfigFiles(): readonly string[] {
  * @throws CriuError as {@link checkConfigFile} does.
  */
 export async function readOwnConfig(): Promise<string> {
-  const texts: string[] = [];
-  for (const file of ownConfigFiles()) {
-    const { text } = await checkConfigFile(file, 'before');
-    if (text !== undefined) texts.push(text);
-  }
-  return texts.join('\n');
+  const files = await Promise.all(ownConfigFiles().map((file) => checkConfigFile(file, 'before')));
+  return files.flatMap(({ text = [] }) => text).join('\n');
 }
 
 /** The texts that are kept for criu, and the descriptors of the files in memory that have them. */

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { checkConfigFile, parseConfig } from '../../../lib/criu/config-file.js';
@@ -6,6 +6,7 @@ import { configWords } from '../../../lib/criu/config-words.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
+import { sleep } from '../../helpers/system/exec.js';
 
 const scope = useScope();
 let file = '';
@@ -150,6 +151,23 @@ describe('checkConfigFile', () => {
     const refused = configWords.flatMap(({ name, changes }) => (changes ? [name] : []));
     const told = changing.map((line) => line.split(' ', 1)[0] ?? '');
     expect(refused.sort()).toEqual([...told, 'images-dir'].sort());
+  });
+
+  test('reads a file again when it, or what it lay in, has changed', async () => {
+    const text = async (): Promise<string | undefined> =>
+      (await checkConfigFile(file, 'before')).text;
+    write('tcp-established');
+    await sleep(50);
+    for (let look = 0; look < 3; look++) expect(await text()).toBe('tcp-established\n');
+    write('tcp-establishe', 'd');
+    await expect(text()).rejects.toMatchObject({ code: 'ERR_CRIU_CONFIG' });
+    rmSync(file);
+    await sleep(50);
+    for (let look = 0; look < 3; look++) expect(await text()).toBeUndefined();
+    write('shell-job');
+    expect(await text()).toBe('shell-job\n');
+    chownSync(file, 1000, 1000);
+    await expect(text()).rejects.toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
   });
 
   test('takes a missing file for an empty one', async () => {
