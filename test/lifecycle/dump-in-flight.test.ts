@@ -162,7 +162,7 @@ test('SIGKILL of the Node process in the checkpoint of a container leaves it run
   expect(await container.status()).toBe('running');
 });
 
-test('SIGKILL of criu in the middle of a dump is ERR_CRIU_DIED, and the process goes on', async () => {
+test('SIGKILL of criu at the end of a dump is ERR_CRIU_DIED, and the process goes on', async () => {
   const { pid } = await startWorkload(scope, ['memory', mebibytes]);
   const imagePath = join(await scope.directory(), 'images');
   const { code, stderr, outcome } = await dumpInChild(pid, { imagePath }, 'kill-criu');
@@ -176,7 +176,7 @@ test('SIGKILL of criu in the middle of a dump is ERR_CRIU_DIED, and the process 
   expect(existsSync(join(imagePath, 'inventory.img'))).toBe(false);
 });
 
-test('SIGKILL of criu in the checkpoint of a container is ERR_CRIU_DIED, and it runs thawed', async () => {
+test('SIGKILL of criu at the end of the checkpoint of a container is ERR_CRIU_DIED, and it runs thawed', async () => {
   const container = await startContainer(scope, {
     args: ['/workload', '/ready', 'memory', String(mebibytes)],
   });

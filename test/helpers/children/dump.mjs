@@ -14,8 +14,15 @@ const [target = '', text = '{}', what = 'wait'] = process.argv.slice(2);
 const isProcess = /^\d+$/.test(target);
 const options = JSON.parse(text);
 // One whose end would show waits there, so that a machine that stands still cannot let it pass.
-if (what === 'kill-criu' || (!isProcess && /^(exit|sigkill)$/.test(what)))
-  options.hooks = { postDump: () => new Promise(() => {}) };
+let isAtEnd = false;
+if (what === 'kill-criu' || (!isProcess && /^(exit|sigkill)$/.test(what))) {
+  options.hooks = {
+    postDump: () => {
+      isAtEnd = true;
+      return new Promise(() => {});
+    },
+  };
+}
 
 async function pagesAreWritten() {
   const pages = join(options.imagePath, 'pages-1.img');
@@ -73,7 +80,11 @@ if (what === 'terminate') {
     report({ dying: criuPids() });
     process.kill(process.pid, 'SIGKILL');
   }
-  if (what === 'kill-criu') signal(criuPids(), 'SIGKILL');
+  if (what === 'kill-criu') {
+    // Before that a process can die by it, in the middle of criu's code (docs/abort.md).
+    while (!isAtEnd) await sleep(1);
+    signal(criuPids(), 'SIGKILL');
+  }
   if (what === 'stop-criu') {
     const stopped = criuPids();
     signal(stopped, 'SIGSTOP');

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
-import { run } from '../system/exec.js';
+import { run, until } from '../system/exec.js';
 import { boxArchive, call, counter, type Engine, image, limits } from './engine.js';
 
 /** podman with its storage in the scope's directory. It has no daemon. */
@@ -31,8 +32,14 @@ export async function startPodman(scope: Scope): Promise<Engine> {
     },
     count: async (name) => Number(await podman('exec', name, 'cat', '/count')),
     status: (name) => podman('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+    // For a moment podman says that a container has exited and restores none that has not.
     restoreInPlace: async (name) => {
-      await podman('container', 'restore', name);
+      const restore = [...global, 'container', 'restore', name];
+      await until(
+        'podman restores it',
+        async () => (await run('podman', restore, { env: environmentWithCriu() })).code === 0,
+        20_000,
+      );
     },
   };
 }

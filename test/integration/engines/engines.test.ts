@@ -8,8 +8,9 @@ import { countsBeyond, type Engine } from '../../helpers/engines/engine.js';
 import { startPodman } from '../../helpers/engines/podman.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
+import { distCli } from '../../helpers/paths.js';
 import { Scope, useScope } from '../../helpers/scope.js';
-import { until } from '../../helpers/system/exec.js';
+import { runOk, until } from '../../helpers/system/exec.js';
 
 const scope = useScope();
 const shared = new Scope();
@@ -43,6 +44,10 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     const { containers } = await listContainers();
     const found = containers.find((container) => container.name === name);
     expect(found).toMatchObject({ engine, state: 'running', pid: expect.any(Number) as number });
+    const table = await runOk(process.execPath, [distCli, 'list']);
+    expect(table).toMatch(new RegExp(`^${engine} +${name} +\\S+ +running +${found?.pid} `, 'm'));
+    const json = JSON.parse(await runOk(process.execPath, [distCli, 'list', '--json'])) as unknown;
+    expect(json).toContainEqual(expect.objectContaining({ engine, name, id: found?.id }));
     expect(await explain(name)).toEqual(expect.any(Array));
     const imagePath = join(await scope.directory(), 'images');
     const { containerId, warnings } = await checkpoint(`${engine}:${name}`, {
