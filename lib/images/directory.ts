@@ -1,5 +1,5 @@
 import { closeSync, constants, readlinkSync } from 'node:fs';
-import { access, lstat, readdir, rm, rmdir } from 'node:fs/promises';
+import { access, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CriuError, invalidArgValue } from '../base/errors.js';
 import { openFd, writeFile } from '../base/files.js';
@@ -7,6 +7,7 @@ import { option as named, sentence } from '../base/sentence.js';
 import { type LockSettings, lockFile } from '../locks/lock.js';
 import { nativeAddon } from '../native/addon.js';
 import type { FreshDirectory } from '../native/contract.js';
+import { type Listing, listing, removeAdded, removeEmpty } from './listing.js';
 import { isWrittenName } from './names.js';
 import {
   cannotWrite,
@@ -148,9 +149,6 @@ export async function openImages(
   });
 }
 
-/** The names in a directory, each with what changes when the file is written again. */
-type Listing = Map<string, string>;
-
 /** Lists a directory, and refuses one that holds something and may not. */
 async function checkedContent(
   option: string,
@@ -184,15 +182,6 @@ async function closedOnFailure<T>(fd: number, run: () => Promise<T>): Promise<T>
     closeSync(fd);
     throw error;
   }
-}
-
-async function listing(path: string): Promise<Listing> {
-  const entries: Listing = new Map();
-  for (const name of await readdir(path)) {
-    const entry = await lstat(join(path, name), { bigint: true }).catch(() => undefined);
-    if (entry) entries.set(name, `${entry.ino} ${entry.mtimeNs} ${entry.size}`);
-  }
-  return entries;
 }
 
 /**
@@ -253,30 +242,6 @@ function inPlace(
       if (made !== undefined) await removeEmpty(real, made);
     },
   };
-}
-
-/** Removes what was added to a directory. A hook, or another program, may have added files as well. */
-async function removeAdded(
-  path: string,
-  before: Listing,
-  isToGo: (name: string) => boolean,
-): Promise<void> {
-  for (const [name, state] of await listing(path)) {
-    if (!isToGo(name) || before.get(name) === state) continue;
-    await rm(join(path, name), { recursive: true, force: true });
-  }
-}
-
-/**
- * Removes a directory and those above it up to the outermost one that was made, as long as they are
- * empty: a log that tells of the failure keeps its directory.
- */
-async function removeEmpty(path: string, outermost: string): Promise<void> {
-  try {
-    for (let at = path; at.length >= outermost.length; at = dirname(at)) await rmdir(at);
-  } catch {
-    // This one is not empty, so that those above it are not either.
-  }
 }
 
 /**
