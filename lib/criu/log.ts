@@ -99,9 +99,10 @@ function following(
 ): (Line | undefined)[] {
   const found: (Line | undefined)[] = new Array(lines.length);
   let next: Line | undefined;
-  for (const [index, line] of [...lines.entries()].reverse()) {
+  for (let index = lines.length - 1; index >= 0; index--) {
     found[index] = next;
-    if (isOfKind(line)) next = line;
+    const line = lines[index];
+    if (line !== undefined && isOfKind(line)) next = line;
   }
   return found;
 }

