@@ -2,7 +2,7 @@ import { inOperation } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
-import { readProcessStat } from '../linux/process-stat.js';
+import { readProcessStat, userHz } from '../linux/process-stat.js';
 import type { EngineName } from '../options/engine-names.js';
 import { type CatalogEntry, type CatalogedContainer, entriesIn, readEntry } from './catalog.js';
 import { stateRoots } from './engines/state-roots.js';
@@ -90,9 +90,6 @@ async function listed(
     stateRoot: state.stateRoot,
   };
 }
-
-/** The times in `/proc` count in ticks of this many a second, on every platform of Linux. */
-const userHz = 100;
 
 /** When the machine was booted, in seconds of the epoch. */
 async function bootTimeOf({ procRoot }: Host): Promise<number> {

@@ -21,6 +21,9 @@ interface ProcessStat {
   policy: number;
 }
 
+/** The times in `/proc` count in ticks of this many a second, on every platform of Linux. */
+export const userHz = 100;
+
 /** Parses the text of a stat file. */
 export function parseProcessStat(text: string): ProcessStat {
   // The name may hold blanks and parentheses, so that fields are counted from the last parenthesis.

@@ -1,11 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kill } from '../linux/kill.js';
-import { tryReadProcessStat } from '../linux/process-stat.js';
+import { tryReadProcessStat, userHz } from '../linux/process-stat.js';
 import type { NativeOutcome } from '../native/contract.js';
 
-/** The times in `/proc` count in ticks of this many a second, on every platform of Linux. */
-const userHz = 100;
 const maxLooks = 200;
 const lookIntervalMs = 5;
 

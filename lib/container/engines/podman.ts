@@ -1,7 +1,4 @@
 import { dirname, join } from 'node:path';
-import { errnoOf } from '../../base/errors.js';
-import { readFile } from '../../base/files.js';
-import { openTrusted } from '../../linux/trusted.js';
 import type { ContainerState } from '../state/container.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
 import type { AfterKill, EngineFacts } from './engine.js';
@@ -33,13 +30,16 @@ function imageIn(entry: JsonValue): string | undefined {
   return image.optionalString() || undefined;
 }
 
+/** It is no text, and is only searched. */
+const database = { what: "podman's database", encoding: 'latin1' } as const;
+
 /** Killed by CRIU a container has failed: every policy but `no` starts it anew. */
 export async function podmanAfterKill(state: ContainerState): Promise<AfterKill | undefined> {
   const { id, annotations } = state;
   if (annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
   const libpod = join(dirname(containersDirectory(state)), 'libpod');
   for (const name of ['bolt_state.db', 'db.sql']) {
-    const policy = restartPolicyIn(await readDatabase(join(libpod, name)), id);
+    const policy = restartPolicyIn((await readStateFile(join(libpod, name), database)) ?? '', id);
     if (policy !== undefined) return policy === 'no' ? undefined : 'restarts';
   }
   return undefined;
@@ -51,21 +51,7 @@ export async function podmanAfterKill(state: ContainerState): Promise<AfterKill 
  * behind the id, so that it is found without a reader of either format. One that is split by the end of
  * a page is not found.
  */
-function restartPolicyIn(database: string, id: string): string | undefined {
-  const own = database.split('{"spec":').find((text) => text.includes(`"id":"${id}","name":`));
+function restartPolicyIn(text: string, id: string): string | undefined {
+  const own = text.split('{"spec":').find((one) => one.includes(`"id":"${id}","name":`));
   return own === undefined ? undefined : /"restart_policy":"([a-z-]+)"/.exec(own)?.[1];
-}
-
-async function readDatabase(file: string): Promise<string> {
-  try {
-    const report = await openTrusted("podman's database", file);
-    try {
-      return await readFile(`/proc/self/fd/${report.fd}`, 'latin1');
-    } finally {
-      report.close();
-    }
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return '';
-    throw error;
-  }
 }

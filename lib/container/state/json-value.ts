@@ -105,18 +105,27 @@ export class JsonValue {
   }
 }
 
+/** What a file is, for the sentence that refuses it, and how its bytes are read. */
+interface StateFileSettings {
+  what?: string;
+  encoding?: 'utf8' | 'latin1';
+}
+
 /**
  * Reads a state file, `undefined` when there is none. A link or a pipe in its place is refused: the
  * first leads elsewhere, the second would never end. What is read is what was looked at.
  *
  * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it.
  */
-export async function readStateFile(file: string): Promise<string | undefined> {
+export async function readStateFile(
+  file: string,
+  { what = 'the state file', encoding = 'utf8' }: StateFileSettings = {},
+): Promise<string | undefined> {
   try {
     if (!(await lstat(file)).isFile()) throw notAFile(file);
-    const report = await openTrusted('the state file', file);
+    const report = await openTrusted(what, file);
     try {
-      return await readFile(`/proc/self/fd/${report.fd}`, 'utf8');
+      return await readFile(`/proc/self/fd/${report.fd}`, encoding);
     } finally {
       report.close();
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
-import { boxArchive, call, counter, type Engine, image, limits } from './engine.js';
+import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
 
 /** A dockerd of its own, with all of its directories in the scope's. */
 export async function startDocker(scope: Scope): Promise<Engine> {
@@ -30,23 +30,7 @@ export async function startDocker(scope: Scope): Promise<Engine> {
   await until('dockerd answers', answers, 60_000);
   await docker('import', await boxArchive(scope), image);
   return {
-    start: async ({ name, flags = [] }) => {
-      await docker(
-        'run',
-        '-d',
-        '--name',
-        name,
-        '--network',
-        'none',
-        ...limits,
-        ...flags,
-        image,
-        ...counter,
-      );
-      scope.defer(() => run('docker', ['-H', socket, 'rm', '-f', name]));
-    },
-    count: async (name) => Number(await docker('exec', name, 'cat', '/count')),
-    status: (name) => docker('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+    ...dockerLike(scope, docker, (name) => run('docker', ['-H', socket, 'rm', '-f', name])),
     restoreInPlace: async (name, checkpoint) => {
       await docker('start', '--checkpoint', checkpoint, name);
     },

@@ -24,7 +24,7 @@ export interface Engine {
 }
 
 /** No container of a test may have higher limits than the machine lets it set. */
-export const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
+const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
 
 /** Counts, as the program of a container. */
 export const counter = [
@@ -50,6 +50,23 @@ export async function boxArchive(scope: Scope): Promise<string> {
 /** Runs an engine's command. An engine starts the criu that it finds in PATH. */
 export async function call(command: string, args: readonly string[]): Promise<string> {
   return (await runOk(command, args, { env: environmentWithCriu() })).trim();
+}
+
+/** What docker and podman have in common: their commands have the same words. */
+export function dockerLike(
+  scope: Scope,
+  command: (...args: string[]) => Promise<string>,
+  remove: (name: string) => unknown,
+): Pick<Engine, 'start' | 'count' | 'status'> {
+  return {
+    start: async ({ name, flags = [] }) => {
+      const about = ['--name', name, '--network', 'none', ...limits, ...flags];
+      await command('run', '-d', ...about, image, ...counter);
+      scope.defer(() => remove(name));
+    },
+    count: async (name) => Number(await command('exec', name, 'cat', '/count')),
+    status: (name) => command('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+  };
 }
 
 /** Waits until a container has counted beyond a number. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
-import { boxArchive, call, counter, type Engine, image, limits } from './engine.js';
+import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
 
 /** podman with its storage in the scope's directory. It has no daemon. */
 export async function startPodman(scope: Scope): Promise<Engine> {
@@ -15,23 +15,7 @@ export async function startPodman(scope: Scope): Promise<Engine> {
   const podman = (...args: string[]): Promise<string> => call('podman', [...global, ...args]);
   await podman('import', await boxArchive(scope), image);
   return {
-    start: async ({ name, flags = [] }) => {
-      await podman(
-        'run',
-        '-d',
-        '--name',
-        name,
-        '--network',
-        'none',
-        ...limits,
-        ...flags,
-        image,
-        ...counter,
-      );
-      scope.defer(() => run('podman', [...global, 'rm', '-f', '-t', '0', name]));
-    },
-    count: async (name) => Number(await podman('exec', name, 'cat', '/count')),
-    status: (name) => podman('ps', '-a', '--filter', `name=^${name}$`, '--format', '{{.Status}}'),
+    ...dockerLike(scope, podman, (name) => run('podman', [...global, 'rm', '-f', '-t', '0', name])),
     // For a moment podman says that a container has exited and restores none that has not.
     restoreInPlace: async (name) => {
       const restore = [...global, 'container', 'restore', name];
