@@ -1,7 +1,8 @@
 // @ts-check
 // Sets the machine up and runs the tests; arguments go to vitest (`npm test -- test/unit`).
-// `--counts FILE` writes the counts there for .ci/run, in place of the closing line. `--coverage` tells
-// which lines of lib/ were not reached, and fails when these are too many.
+// `--counts FILE` writes the counts there for .ci/run, in place of the closing line, and below them the
+// names of what did not pass. `--coverage` tells which lines of lib/ were not reached, and fails when
+// these are too many.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +20,12 @@ import { collectLib, forget, reportLib } from './coverage/collect.mjs';
  * @property {boolean} success
  * @property {number} numPassedTests
  * @property {number} numFailedTests
- * @property {{name: string, status: string, message: string, assertionResults: {status: string, fullName: string}[]}[]} testResults
+ * @property {{name: string, status: string, message: string, assertionResults: Result[]}[]} testResults
+ *
+ * @typedef {object} Result
+ * @property {string} status
+ * @property {string} fullName
+ * @property {string[]} [failureMessages]
  */
 
 async function main() {
@@ -80,6 +86,8 @@ function readReport(file) {
 function finish(status, report, isEnough, countsFile) {
   const passed = report?.numPassedTests ?? 0;
   let failed = report?.numFailedTests ?? 0;
+  /** @type {string[]} */
+  const notPassed = [];
   for (const file of report?.testResults ?? []) {
     // A file that could not even be loaded has no tests to count.
     if (
@@ -87,16 +95,12 @@ function finish(status, report, isEnough, countsFile) {
       file.assertionResults.every(({ status: s }) => s !== 'failed')
     ) {
       failed += 1;
+      notPassed.push(`failed: ${file.name.slice(root.length + 1)} (${firstLine(file.message)})`);
     }
   }
-  const skipped = (report?.testResults ?? []).flatMap((file) =>
-    file.assertionResults
-      .filter((test) => test.status !== 'passed' && test.status !== 'failed')
-      .map((test) => `${file.name.slice(root.length + 1)}: ${test.fullName}`),
-  );
-  for (const name of skipped) {
-    process.stdout.write(`skipped: ${name}\n`);
-  }
+  const skipped = named(report, ({ status: s }) => s !== 'passed' && s !== 'failed', 'skipped');
+  notPassed.push(...skipped, ...named(report, ({ status: s }) => s === 'failed', 'failed'));
+  if (notPassed.length > 0) process.stdout.write(`${notPassed.join('\n')}\n`);
   if (passed + failed === 0) {
     process.stdout.write('No test was run\n');
     failed = 1;
@@ -109,9 +113,31 @@ function finish(status, report, isEnough, countsFile) {
     const last = skipped.length > 0 ? `, ${skipped.length} skipped` : '';
     process.stdout.write(`${passed} passed, ${failed} failed${last}\n`);
   } else {
-    writeFileSync(countsFile, `${passed} ${failed} ${skipped.length}\n`);
+    writeFileSync(
+      countsFile,
+      `${[`${passed} ${failed} ${skipped.length}`, ...notPassed].join('\n')}\n`,
+    );
   }
   process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/**
+ * @param {Report | undefined} report
+ * @param {(result: Result) => boolean} isOne
+ * @param {string} word what is said of them
+ */
+function named(report, isOne, word) {
+  return (report?.testResults ?? []).flatMap((file) =>
+    file.assertionResults.filter(isOne).map(({ fullName, failureMessages: [message] = [] }) => {
+      const why = message === undefined ? '' : ` (${firstLine(message)})`;
+      return `${word}: ${file.name.slice(root.length + 1)}: ${fullName}${why}`;
+    }),
+  );
+}
+
+/** @param {string} text */
+function firstLine(text) {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 main().catch((error) => {

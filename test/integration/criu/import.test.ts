@@ -61,7 +61,12 @@ describe('an import does not fail, and the first use tells the reason', () => {
     },
   ])('$name', async ({ within = [], before = '', addon, says }) => {
     requireNeeds('root', 'build', 'criu', 'libcriu');
-    const env: NodeJS.ProcessEnv = { ...process.env, LIBCRIU_PREFIX: prefix };
+    // What is tried here is the package's own addon, also where the tests are run with another.
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      LIBCRIU_PREFIX: prefix,
+      LIBCRIU_ADDON: undefined,
+    };
     if (addon !== undefined) {
       env['LIBCRIU_ADDON'] = join(await scope.directory(), 'criu_native.node');
       if (addon !== '') await writeFile(env['LIBCRIU_ADDON'], addon);
