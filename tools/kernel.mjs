@@ -1,6 +1,7 @@
 // @ts-check
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { moveTo, unpackPackage } from './debian-package.mjs';
 import { hasApt, listsAreUpdated, updateLists } from './packages.mjs';
 import { root } from './paths.mjs';
 import { capture, run, StepError } from './process.mjs';
@@ -46,25 +47,11 @@ export async function fetchKernel(workDirectory, logFile) {
   if (name === undefined) {
     throw new StepError(`apt knows no package ${metaPackage}`);
   }
-  const directory = join(workDirectory, 'kernel');
-  mkdirSync(directory);
-  await run('apt-get', ['download', name], { cwd: directory, logFile });
-  const [file = name] = readdirSync(directory);
-  const tree = join(directory, 'tree');
-  await run('dpkg-deb', ['--extract', join(directory, file), tree], { logFile });
+  const tree = await unpackPackage(name, workDirectory, logFile);
   // An installed one gets its list of modules by its postinst script.
   const [version = ''] = readdirSync(join(tree, 'lib/modules'));
   await run('busybox', ['depmod', '-b', tree, version], { logFile });
-  rmSync(kernelDirectory, { recursive: true, force: true });
   await moveTo(tree, kernelDirectory, logFile);
-}
-
-/** Complete or not at all, also from another file system. @type {(from: string, to: string, logFile: string) => Promise<void>} */
-async function moveTo(from, to, logFile) {
-  const draft = `${to}.draft`;
-  rmSync(draft, { recursive: true, force: true });
-  await run('cp', ['-a', from, draft], { logFile });
-  renameSync(draft, to);
 }
 
 /** The package that has the kernel itself. @returns {Promise<string | undefined>} */

@@ -14,8 +14,11 @@ import {
 } from './criu.mjs';
 import { fetchKernel, findKernel, kernelCanBeFetched } from './kernel.mjs';
 import { withLock } from './lock.mjs';
+import { fetchNodes, hasNodes } from './node-releases.mjs';
+import { fetchOldCriu, hasOldCriu } from './old-criu.mjs';
 import {
   developmentNeeds,
+  hasApt,
   install,
   listsAreUpdated,
   missingPackages,
@@ -83,6 +86,19 @@ const parts = [
   {
     isDone: () => !isCheckout || !kernelCanBeFetched() || findKernel() !== undefined,
     work: provideKernel,
+  },
+  // No test waits for a network, or fails where there is none.
+  {
+    isDone: () => !isCheckout || !hasApt() || hasOldCriu(),
+    work: ({ workDirectory, logFile }) =>
+      step("fetch the distribution's criu for the tests", logFile, () =>
+        fetchOldCriu(workDirectory, logFile),
+      ),
+  },
+  {
+    isDone: () => !isCheckout || hasNodes(),
+    work: ({ logFile }) =>
+      step('fetch other releases of Node.js for the tests', logFile, () => fetchNodes(logFile)),
   },
 ];
 

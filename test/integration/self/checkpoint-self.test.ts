@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { nodeMajors, nodeProgram } from '../../../tools/node-releases.mjs';
 import { checkpointSelf, dump } from '../../helpers/api.js';
 import { restoreOk } from '../../helpers/criu/restored.js';
 import { requireNeeds } from '../../helpers/needs.js';
@@ -10,7 +11,6 @@ import { distCli, projectRoot } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { run, runOk, until } from '../../helpers/system/exec.js';
 import { linkTarget } from '../../helpers/system/link.js';
-import { nodeMajors, nodeProgram } from '../../helpers/system/nodes.js';
 import {
   allProcesses,
   isAlive,
@@ -21,7 +21,6 @@ import {
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'gcc', 'script'));
 // What is downloaded for them takes as long as the network does.
-beforeAll(() => Promise.all(nodeMajors.map(nodeProgram)), 600_000);
 
 const app = resolve(projectRoot, 'test/helpers/children/self.mjs');
 
@@ -119,7 +118,7 @@ async function snapshot(program: string = process.execPath): Promise<Place & App
 
 describe.each(nodeMajors)('a snapshot of Node.js %i', (major) => {
   test('goes on with its timers, files, crypto, zlib, worker thread and HTTP server', async () => {
-    const { imagePath, port, pid } = await snapshot(await nodeProgram(major));
+    const { imagePath, port, pid } = await snapshot(nodeProgram(major));
     await expect(ask(port, '/cached')).rejects.toThrow();
     const { kill } = await restoreOk(scope, imagePath);
     expect(await ask(port, '/cached')).toBe('warm');
@@ -193,7 +192,7 @@ describe('checkpointSelf refuses, and the process goes on, for', () => {
   }
 
   test('an io_uring, by its descriptor', async () => {
-    const program = await nodeProgram(22);
+    const program = nodeProgram(22);
     const said = await refused(await place(), {}, [], { program });
     expect(said).toMatch(/ERR_NOT_CHECKPOINTABLE.*Descriptor \d+ of process \d+ is an io_uring/);
   });

@@ -1,0 +1,20 @@
+// @ts-check
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { moveTo, unpackPackage } from './debian-package.mjs';
+import { root } from './paths.mjs';
+
+const directory = join(root, '.criu-old');
+
+/** The distribution's own criu, for the tests of one that is too old. It is not installed. */
+export const oldCriu = join(directory, 'usr/sbin/criu');
+
+export const hasOldCriu = () => existsSync(oldCriu);
+
+/**
+ * @param {string} workDirectory
+ * @param {string} logFile
+ */
+export async function fetchOldCriu(workDirectory, logFile) {
+  await moveTo(await unpackPackage('criu', workDirectory, logFile), directory, logFile);
+}
