@@ -173,13 +173,14 @@ export function abortError(reason: unknown, stage: Stage = 'start'): AbortError 
  */
 export function withNote(
   error: AbortError | CriuError,
-  note: string,
+  note: Sentence,
   details: Pick<CriuErrorDetails, 'operation' | 'directories'> = {},
 ): AbortError | CriuError {
-  const end = note === '' ? '' : `. ${note}`;
+  const end = note === '' ? '' : sentence`. ${note}`;
   if (error instanceof CriuError) return error.with(details, sentence`${error.sentence}${end}`);
   const { directories = error.directories } = details;
-  return new AbortError(error.cause, error.stage, { message: error.message + end, directories });
+  const message = error.message + textOf(end);
+  return new AbortError(error.cause, error.stage, { message, directories });
 }
 
 /** What an argument should have been, and what it was. */

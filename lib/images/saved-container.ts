@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import { readFile } from '../base/files.js';
-import { option as named, sentence } from '../base/sentence.js';
+import { option as named, type Sentence, sentence, toApi } from '../base/sentence.js';
 
 /** The name of the file that says which container the images beside it are of. */
 const savedContainerName = 'libcriu-container.json';
@@ -43,6 +43,24 @@ export async function refuseToLose(
     sentence`The directory of ${named(option)} ${path} holds the images of container
       ${JSON.stringify(saved.id)}, which is gone; give another one, or ${named('existing', 'replace')}`,
   );
+}
+
+/** What runc and crun write beside the images of a container, and nobody beside those of a process. */
+const descriptorsName = 'descriptors.json';
+
+/**
+ * Says that images are of a container, whose root file system, mounts and cgroups only its runtime makes
+ * anew.
+ *
+ * @param directory - A path that leads to the images.
+ * @returns undefined where they are of a process.
+ */
+export async function noteOnContainer(directory: string): Promise<Sentence | undefined> {
+  if (!existsSync(join(directory, descriptorsName))) return undefined;
+  const id = (await readSaved(directory))?.id;
+  const whose = id === undefined ? 'a container' : `container ${JSON.stringify(id)}`;
+  const advice = toApi(', or restoreContainer()');
+  return sentence`The images are of ${whose}, which its runtime brings back: runc restore${advice}`;
 }
 
 /** What the images in a directory are of; undefined where nothing of ours says so. */

@@ -13,6 +13,7 @@ import { type Outcome, runNative } from '../criu/run.js';
 import { openImages } from '../images/directory.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
+import { noteOnContainer } from '../images/saved-container.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
 import { noteOnVersions } from '../images/version.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
@@ -221,7 +222,7 @@ async function restoreOnceFree(
     await reap(await untilEnded(pids, outcome, since));
     const error = await failure(request, outcome, outputs);
     const pid = takenPid(error);
-    if (pid === undefined) throw await withVersions(error, request.criu, outputs);
+    if (pid === undefined) throw await withNotes(error, request.criu, outputs);
     const holder = await holderOf(pid, patience, deadline.signal);
     if (holder !== undefined) throw taken(error as CriuError, pid, holder);
   }
@@ -230,16 +231,21 @@ async function restoreOnceFree(
 /** CRIU reads what it does not understand until it says so, or dies of it. */
 const criusFailures: ReadonlySet<string> = new Set(['ERR_CRIU_FAILED', 'ERR_CRIU_DIED']);
 
-/** Adds to a failure of CRIU that the images are of another version than it is. */
-async function withVersions(
+/** Adds to a failure of CRIU what the images tell: whose they are, and that another version has made them. */
+async function withNotes(
   error: AbortError | CriuError,
   criu: Criu,
   { images }: Outputs,
 ): Promise<AbortError | CriuError> {
   if (!(error instanceof CriuError) || !criusFailures.has(error.code)) return error;
+  const directory = images.file('');
   const version = await criu.version().catch(() => undefined);
-  const note = version && (await noteOnVersions(images.file(''), versionText(version)));
-  return note === undefined ? error : withNote(error, note);
+  const notes = [
+    version && (await noteOnVersions(directory, versionText(version))),
+    await noteOnContainer(directory),
+  ];
+  const said = notes.filter((note) => note !== undefined);
+  return said.reduce<AbortError | CriuError>((told, note) => withNote(told, note), error);
 }
 
 /** Reaps those of which we are the parent, and waits for none that does not end. */

@@ -7,6 +7,7 @@ import {
   type RestoreContainerOptions,
   type RestoreContainerResult,
   restoreContainer,
+  restore as restoreProcess,
 } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
@@ -224,4 +225,16 @@ describe('the runtime of restoreContainer', () => {
     expect(readdirSync(stateRoot)).toEqual(['web']);
     expect(calls()).toHaveLength(1);
   });
+});
+
+test('images of a container that are given to restore are answered with what brings it back', async () => {
+  const { container, imagePath } = await checkpointed();
+  const told = async (): Promise<string> => (await failureOf(restoreProcess(imagePath))).message;
+  const end = 'which its runtime brings back: runc restore, or restoreContainer()';
+  expect(await told()).toContain(`The images are of container "${container.id}", ${end}`);
+  // The runtimes' own commands leave no such file.
+  await rm(join(imagePath, 'libcriu-container.json'));
+  expect(await told()).toContain(`The images are of a container, ${end}`);
+  await restore(container, { imagePath });
+  await container.countsOn();
 });
