@@ -1,14 +1,15 @@
 import { constants } from 'node:os';
 import { CriuError, inOperation } from './base/errors.js';
-import { type Finding, sortFindings } from './base/finding.js';
+import { type Finding, makeFinding, sortFindings } from './base/finding.js';
 import { checkPid } from './base/numbers.js';
 import { sentence, toApi } from './base/sentence.js';
 import { ContainerCgroups } from './container/cgroups.js';
+import { findEngineCriuProblem } from './container/engines/engine-criu.js';
 import { containerFields } from './container/fields.js';
 import { findContainer } from './container/find.js';
 import type { Container } from './container/state/container.js';
 import { requireCheckpointable } from './container/state/status.js';
-import { defaultCriu } from './criu/criu.js';
+import { type Criu, defaultCriu } from './criu/criu.js';
 import { realHost } from './linux/host.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
 import { validateOptions } from './options/validate.js';
@@ -67,6 +68,7 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
   const {
     stateRoot,
     engine,
+    inEngine,
     criu = defaultCriu(),
     ...checked
   } = validateOptions('checkpoint', options);
@@ -83,11 +85,28 @@ async function explainContainer(id: string, options: CheckpointOptions): Promise
     options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
     fields,
   });
-  if (found) return sortFindings([...found, ...(await cgroupFindings(container, checked))]);
+  if (found) {
+    const theirs = await engineFindings(container, criu, inEngine !== undefined);
+    return sortFindings([...found, ...(await cgroupFindings(container, checked)), ...theirs]);
+  }
   throw new CriuError(
     'ERR_CONTAINER_STATE',
     `Container ${JSON.stringify(id)} ended while it was looked at`,
   );
+}
+
+/** What stands in the way of a restore by the container's engine. */
+async function engineFindings(
+  container: Container,
+  criu: Criu,
+  forEngine: boolean,
+): Promise<Finding[]> {
+  const problem = await findEngineCriuProblem(container, criu, realHost);
+  if (problem === undefined) return [];
+  const { message, code, engine } = problem;
+  const severity = forEngine && code !== undefined ? 'fails' : 'notice';
+  const pid = container.initPid;
+  return [makeFinding({ code: 'engine-criu', severity, pid, subject: engine, message })];
 }
 
 /** What the container's cgroups tell: whether they are its own, and who in them is left out. */

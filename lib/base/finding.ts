@@ -21,6 +21,7 @@ export const findingCodes = [
   'capability',
   'cgroup-mismatch',
   'criu-config',
+  'engine-criu',
   'feature',
   'file-hidden',
   'file-lock',

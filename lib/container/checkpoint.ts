@@ -18,6 +18,7 @@ import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
 import { warnOfEngine } from './engines/after-kill.js';
+import { findEngineCriuProblem, refuseEngineCriu } from './engines/engine-criu.js';
 import { placeInEngine } from './engines/place.js';
 import { containerFields } from './fields.js';
 import { findContainer } from './find.js';
@@ -78,7 +79,7 @@ async function runCheckpoint(
       await deadline.bound('container', requireCheckpointable(container, realHost));
       const ends = endsContainer(dumpOptions);
       if (ends) await deadline.bound('container', requireTrustedHooks(container));
-      const foreseen = ends ? await deadline.bound('container', warnOfEngine(container)) : [];
+      const foreseen = await foresee(request, inEngine !== undefined);
       const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends };
       const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
       const dumped = await dumpContainer(request, cgroups, realHost);
@@ -117,6 +118,25 @@ async function lockContainer(scope: Scope, request: ContainerRequest): Promise<v
     );
   }
   scope.defer(release);
+}
+
+/**
+ * What comes of the checkpoint as far as the container's engine goes.
+ *
+ * @param forEngine - Whether the engine is to restore it.
+ * @returns warnings
+ */
+async function foresee(
+  { container, criu, options, deadline }: ContainerRequest,
+  forEngine: boolean,
+): Promise<string[]> {
+  if (options.preDump === true) return [];
+  const finding = findEngineCriuProblem(container, criu, realHost);
+  const problem = await deadline.bound('criu', finding);
+  const ends = endsContainer(options);
+  if (forEngine && ends) refuseEngineCriu(problem);
+  const warnings = ends ? await deadline.bound('container', warnOfEngine(container)) : [];
+  return problem === undefined ? warnings : [...warnings, problem.message];
 }
 
 async function dumpContainer(

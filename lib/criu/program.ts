@@ -136,18 +136,20 @@ async function askFeatures(ask: Ask): Promise<CriuFeatures> {
 }
 
 function refuseTooOld(version: CriuVersion, binary: string): void {
+  const why = tooOld(version);
+  if (why === undefined) return;
   const criu = `criu ${version.major}.${version.minor} at ${binary}`;
-  if (isOlder(version, oldest)) {
-    throw new CriuError('ERR_CRIU_TOO_OLD', `${criu} is too old: 3.16 or newer is needed`);
-  }
+  throw new CriuError('ERR_CRIU_TOO_OLD', `${criu} ${why}`);
+}
+
+/** Why a CRIU cannot be used here: `is too old ...`; undefined where it can. */
+export function tooOld(version: CriuVersion): string | undefined {
+  if (isOlder(version, oldest)) return 'is too old: 3.16 or newer is needed';
   const kernel = release();
   const [major = 0, minor = 0] = kernel.split('.').map(Number);
-  if (!isOlder({ major, minor }, newKernel) && isOlder(version, oldestOnNewKernels)) {
-    throw new CriuError(
-      'ERR_CRIU_TOO_OLD',
-      `${criu} is too old for kernel ${kernel}: 4.1 or newer is needed`,
-    );
-  }
+  const isNewKernel = !isOlder({ major, minor }, newKernel);
+  if (!isNewKernel || !isOlder(version, oldestOnNewKernels)) return undefined;
+  return `is too old for kernel ${kernel}: 4.1 or newer is needed`;
 }
 
 /** A version as CRIU writes it: `4.2`, `4.2.1`. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
 import { boxArchive, call, counter, type Engine } from './engine.js';
@@ -22,7 +23,10 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "${socket}"
 `,
   );
-  const daemon = spawn('containerd', ['--config', config], { stdio: 'ignore' });
+  const daemon = spawn('containerd', ['--config', config], {
+    stdio: 'ignore',
+    env: environmentWithCriu(),
+  });
   const gone = once(daemon, 'exit');
   scope.defer(async () => {
     daemon.kill('SIGTERM');

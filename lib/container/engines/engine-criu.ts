@@ -1,0 +1,119 @@
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { CriuError, reason } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
+import { Criu } from '../../criu/criu.js';
+import { isOlder, tooOld, versionText } from '../../criu/program.js';
+import type { Host } from '../../linux/host.js';
+import { isFile } from '../../linux/paths.js';
+import { readProcessStat } from '../../linux/process-stat.js';
+import { requireTrusted } from '../../linux/trusted.js';
+import type { EngineName } from '../../options/engine-names.js';
+import type { Container } from '../state/container.js';
+import { engineOf } from './identify.js';
+
+/** Why an engine may not restore what is saved of its container. */
+export interface EngineCriuProblem {
+  engine: EngineName;
+  /** A sentence. */
+  message: string;
+  /** Whether it is known that it cannot; else it may. */
+  code: 'ERR_CRIU_NOT_FOUND' | 'ERR_CRIU_TOO_OLD' | undefined;
+}
+
+/** Where engines look for programs if nothing tells of theirs. */
+const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The programs by which engines keep a container, each with the `PATH` of its engine. */
+const monitors = /^(conmon|containerd-shim)/;
+
+/**
+ * Compares the CRIU with which a container's engine will restore it with the one that saves it. The
+ * engine starts the criu that is first in its own `PATH`.
+ *
+ * @param criu - Saves the container.
+ * @returns undefined where nothing stands in the way, or no engine restores it.
+ */
+export async function findEngineCriuProblem(
+  container: Container,
+  criu: Criu,
+  host: Host,
+): Promise<EngineCriuProblem | undefined> {
+  const engine = engineOf(container);
+  if (engine === 'runc' || engine === 'crun') return undefined;
+  const path = await pathOfMonitor(container.initPid, host);
+  const binary = await firstCriu(path, host);
+  if (binary === undefined) {
+    const message = `${engine} finds no criu in its PATH (${path}), and cannot restore the container without it`;
+    return { engine, message, code: 'ERR_CRIU_NOT_FOUND' };
+  }
+  if (await isSame(binary, (await criu.installation()).binary)) return undefined;
+  try {
+    return await compare(engine, binary, criu);
+  } catch (error) {
+    const message = `It is not known whether ${engine} can restore with ${binary}: ${reason(error)}`;
+    return { engine, message, code: undefined };
+  }
+}
+
+/** The `PATH` of the engine that has started a container, as its monitor process has inherited it. */
+async function pathOfMonitor(initPid: number, host: Host): Promise<string> {
+  const parent = readProcessStat(initPid, host.procRoot)?.parent;
+  if (parent === undefined || parent <= 1) return usualPath;
+  try {
+    const name = readProcessStat(parent, host.procRoot)?.name ?? '';
+    if (!monitors.test(name)) return usualPath;
+    const environment = await readFile(join(host.procRoot, String(parent), 'environ'), 'utf8');
+    const entry = environment.split('\0').find((one) => one.startsWith('PATH='));
+    return entry?.slice('PATH='.length) || usualPath;
+  } catch {
+    return usualPath; // It has ended.
+  }
+}
+
+async function firstCriu(path: string, host: Host): Promise<string | undefined> {
+  for (const directory of path.split(delimiter).filter(isAbsolute)) {
+    const file = join(host.systemRoot, directory, 'criu');
+    if ((await isFile(file)) && (await isExecutable(file))) return file;
+  }
+  return undefined;
+}
+
+async function isSame(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([stat(one), stat(other).catch(() => undefined)]);
+  return a.dev === b?.dev && a.ino === b.ino;
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function compare(
+  engine: EngineName,
+  binary: string,
+  criu: Criu,
+): Promise<EngineCriuProblem | undefined> {
+  await requireTrusted("the engine's criu", binary);
+  // Its worker ends with the question.
+  const theirs = new Criu({ binary, workers: 0 });
+  const [saves, restores] = [await criu.version(), await theirs.version()];
+  const why = tooOld(restores);
+  const told = `criu ${versionText(restores)} at ${binary}, with which ${engine} restores,`;
+  if (why !== undefined) return { engine, message: `${told} ${why}`, code: 'ERR_CRIU_TOO_OLD' };
+  if (!isOlder(restores, saves)) return undefined;
+  const message = `${told} does not read all that criu ${versionText(saves)} writes`;
+  return { engine, message, code: undefined };
+}
+
+/**
+ * Refuses to end a container for its engine's sake when that cannot restore it.
+ *
+ * @throws CriuError `ERR_CRIU_NOT_FOUND`, `ERR_CRIU_TOO_OLD`
+ */
+export function refuseEngineCriu(problem: EngineCriuProblem | undefined): void {
+  if (problem?.code !== undefined) throw new CriuError(problem.code, problem.message);
+}
