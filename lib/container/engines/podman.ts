@@ -37,13 +37,16 @@ const database = { what: "podman's database", encoding: 'latin1' } as const;
 export async function podmanAfterKill(state: ContainerState): Promise<AfterKill | undefined> {
   const { id, annotations } = state;
   if (annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
-  const libpod = join(dirname(containersDirectory(state)), 'libpod');
-  for (const name of ['bolt_state.db', 'db.sql']) {
-    const policy = restartPolicyIn((await readStateFile(join(libpod, name), database)) ?? '', id);
+  const storage = dirname(containersDirectory(state));
+  for (const name of databases) {
+    const policy = restartPolicyIn((await readStateFile(join(storage, name), database)) ?? '', id);
     if (policy !== undefined) return policy === 'no' ? undefined : 'restarts';
   }
   return undefined;
 }
+
+/** Where podman keeps its database below the storage, by its versions and whether it was told the storage. */
+const databases = ['libpod/bolt_state.db', 'libpod/db.sql', 'db.sql'] as const;
 
 /**
  * The restart policy of a container, which podman keeps in its database alone. Both of its kinds of
@@ -52,6 +55,8 @@ export async function podmanAfterKill(state: ContainerState): Promise<AfterKill 
  * a page is not found.
  */
 function restartPolicyIn(text: string, id: string): string | undefined {
-  const own = text.split('{"spec":').find((one) => one.includes(`"id":"${id}","name":`));
-  return own === undefined ? undefined : /"restart_policy":"([a-z-]+)"/.exec(own)?.[1];
+  const at = text.indexOf(`"id":"${id}","name":`);
+  if (at === -1) return undefined;
+  const [own = ''] = text.slice(at + 1).split('"id":"', 1);
+  return /"restart_policy":"([a-z-]+)"/.exec(own)?.[1];
 }

@@ -78,7 +78,11 @@ class Engines {
     await this.write(join(configuration, 'hostconfig.json'), host);
   }
 
-  async podman(name: string, digit: string, database = '', labels = {}): Promise<void> {
+  async podman(
+    name: string,
+    digit: string,
+    { database = '', labels = {}, file = 'libpod/bolt_state.db' } = {},
+  ): Promise<void> {
     const storage = 'srv/storage';
     const bundle = join(storage, 'overlay-containers', id(digit), 'userdata');
     await this.state('run/runc', id(digit), {
@@ -88,7 +92,7 @@ class Engines {
     const metadata = JSON.stringify({ 'image-name': 'localhost/box:1' });
     const entry = { id: id(digit), names: [name], metadata };
     await this.write(join(storage, 'overlay-containers/containers.json'), [entry]);
-    await this.write(join(storage, 'libpod/bolt_state.db'), database);
+    await this.write(join(storage, file), database);
   }
 
   async daemon(pid: number, program: string, words: readonly string[]): Promise<void> {
@@ -301,17 +305,23 @@ describe('what an engine does to a container that is killed is told', () => {
     expect(warnings).toEqual(says === undefined ? [] : [expect.stringMatching(says)]);
   });
 
-  const configuration = (policy: string): string =>
-    `\0{"spec":{},"id":"${id('c')}","name":"web","restart_policy":"${policy}"}\0` +
-    `{"spec":{},"id":"${id('d')}","name":"other","restart_policy":"no"}`;
+  const configured = (digit: string, policy: string): string =>
+    `{"spec":{},"id":"${id(digit)}","name":"web","restart_policy":"${policy}"}\0`;
+  const before = `\0${configured('b', 'no')}`;
+  const after = configured('d', 'no');
+  const starts = /podman starts container "web" anew/;
   test.each([
-    [configuration('always'), {}, /podman starts container "web" anew/],
-    [configuration('no'), {}, undefined],
-    ['', { 'io.podman.annotations.autoremove': 'TRUE' }, /podman removes container "web"/],
-    ['', {}, undefined],
-  ])('of podman', async (database, labels, says) => {
+    [{ database: before + configured('c', 'always') + after }, starts],
+    [{ database: configured('c', 'always'), file: 'libpod/db.sql' }, starts],
+    [{ database: configured('c', 'on-failure'), file: 'db.sql' }, starts],
+    // Pages of a database are in no order.
+    [{ database: configured('b', 'always') + configured('c', 'no') + after }, undefined],
+    [{ database: `"id":"${id('c')}","name":"web"\0${configured('b', 'always')}` }, undefined],
+    [{ labels: { 'io.podman.annotations.autoremove': 'TRUE' } }, /podman removes container "web"/],
+    [{}, undefined],
+  ])('of podman with %j', async (podman, says) => {
     const on = await engines();
-    await on.podman('web', 'c', database, labels);
+    await on.podman('web', 'c', podman);
     const warnings = await warnOfEngine(await findContainer('web', {}, on.host));
     expect(warnings).toEqual(says === undefined ? [] : [expect.stringMatching(says)]);
   });
