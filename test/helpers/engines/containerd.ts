@@ -48,6 +48,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   // Without an image: a root file system of its own for each container.
   const archive = await boxArchive(scope);
   return {
+    version: async () =>
+      `containerd ${(await call('containerd', ['--version'])).split(' ')[2] ?? ''}`,
     start: async ({ name, flags = [] }) => {
       const rootfs = join(directory, name);
       await mkdir(rootfs);

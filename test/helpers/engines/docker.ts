@@ -30,6 +30,7 @@ export async function startDocker(scope: Scope): Promise<Engine> {
   await until('dockerd answers', answers, 60_000);
   await docker('import', await boxArchive(scope), image);
   return {
+    version: async () => `docker ${await docker('version', '--format', '{{.Server.Version}}')}`,
     ...dockerLike(scope, docker, (name) => run('docker', ['-H', socket, 'rm', '-f', name])),
     restoreInPlace: async (name, checkpoint) => {
       await docker('start', '--checkpoint', checkpoint, name);

@@ -13,6 +13,8 @@ export interface EngineRun {
 
 /** A real engine with directories of its own. */
 export interface Engine {
+  /** Its name and version, and its runtime where it has a choice. */
+  version: () => Promise<string>;
   /** Starts a container that writes an ascending number to `/count`. */
   start: (run: EngineRun) => Promise<void>;
   /** The number that the container has written last. */

@@ -6,6 +6,7 @@ import { startContainerd } from '../../helpers/engines/containerd.js';
 import { startDocker } from '../../helpers/engines/docker.js';
 import { countsBeyond, type Engine } from '../../helpers/engines/engine.js';
 import { startPodman } from '../../helpers/engines/podman.js';
+import { report } from '../../helpers/engines/report.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { distCli } from '../../helpers/paths.js';
@@ -50,6 +51,7 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     expect(json).toContainEqual(expect.objectContaining({ engine, name, id: found?.id }));
     expect(await explain(name)).toEqual(expect.any(Array));
     const imagePath = join(await scope.directory(), 'images');
+    const before = await its.count(name);
     const { containerId, warnings } = await checkpoint(`${engine}:${name}`, {
       imagePath,
       leaveRunning: true,
@@ -57,8 +59,9 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     expect(containerId).toBe(found?.id);
     expect(warnings).toEqual([]);
     expect(existsSync(join(imagePath, 'inventory.img'))).toBe(true);
-    await countsBeyond(its, name, await its.count(name));
+    const after = await countsBeyond(its, name, await its.count(name));
     expect(await its.status(name)).toMatch(/^(Up|RUNNING)/);
+    await report(its, { way: 'left running', before, after });
   });
 
   test('has ended after a checkpoint, and its engine knows', async () => {
@@ -79,16 +82,25 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
       ]);
     });
 
-    optionTest('inEngine', 'the engine restores it from its own place', async () => {
-      const name = await started('place');
-      const reached = await countsBeyond(its, name, 20);
-      const { imagePath: path } = await checkpoint(name, { inEngine: 'checkpoint' });
-      expect(existsSync(join(path, 'inventory.img'))).toBe(true);
-      await until(`${engine} knows`, async () => killed.test(await its.status(name)), 20_000);
-      await its.restoreInPlace?.(name, 'checkpoint');
-      // One that had been started anew would begin at 1.
-      expect(await countsBeyond(its, name, 0)).toBeGreaterThanOrEqual(reached);
-      expect(await its.status(name)).toMatch(/^Up/);
+    optionTest('inEngine', 'the engine restores two side by side from its own place', async () => {
+      const names = await Promise.all([started('one'), started('two')]);
+      const reached = await Promise.all(names.map((name) => countsBeyond(its, name, 20)));
+      const saved = await Promise.all(
+        names.map((name) => checkpoint(name, { inEngine: 'checkpoint' })),
+      );
+      for (const { imagePath: path } of saved) {
+        expect(existsSync(join(path, 'inventory.img'))).toBe(true);
+      }
+      for (const [index, name] of names.entries()) {
+        const before = reached[index] ?? 0;
+        await until(`${engine} knows`, async () => killed.test(await its.status(name)), 20_000);
+        await its.restoreInPlace?.(name, 'checkpoint');
+        // One that had been started anew would begin at 1.
+        const after = await countsBeyond(its, name, 0);
+        expect(after).toBeGreaterThanOrEqual(before);
+        expect(await its.status(name)).toMatch(/^Up/);
+        await report(its, { way: 'in place', before, after });
+      }
     });
   }
 });

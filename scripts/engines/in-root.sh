@@ -1,0 +1,41 @@
+#!/bin/sh
+# Runs a command in the root file system of another Debian, which has this machine's kernel, Node.js and
+# package. It is called in namespaces of its own, and what it mounts is gone with them.
+# Usage: in-root.sh ROOT PACKAGE NODE COMMAND...
+set -eu
+root=$1 package=$2 node=$3
+shift 3
+mount --bind "$root" "$root"
+cd "$root"
+mount -t proc proc proc
+mount --rbind /dev dev
+mount -t sysfs sysfs sys
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then
+  mount -t cgroup2 cgroup2 sys/fs/cgroup
+else
+  # crun knows cgroup v1 and v2, but not both at once.
+  mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+  cut -d: -f2 /proc/self/cgroup | grep . | while read -r one; do
+    mkdir "sys/fs/cgroup/${one#name=}"
+    case $one in
+      name=*) mount -t cgroup -o "none,$one" cgroup "sys/fs/cgroup/${one#name=}" ;;
+      *) mount -t cgroup -o "$one" cgroup "sys/fs/cgroup/$one" ;;
+    esac
+  done
+fi
+mkdir -p "./$package"
+mount --rbind "$package" "./$package"
+touch usr/bin/node
+mount --bind "$node" usr/bin/node
+# Engines find criu where a package would have put it, and crun loads the library.
+touch usr/sbin/criu usr/lib/libcriu.so.2
+mount --bind "$package/.criu/sbin/criu" usr/sbin/criu
+mount --bind "$package/.criu/lib/libcriu.so.2" usr/lib/libcriu.so.2
+mkdir -p old
+pivot_root . old
+umount -l /old
+cd "$package"
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+exec "$@"

@@ -1,0 +1,34 @@
+// @ts-check
+import { capture, run, StepError } from './process.mjs';
+
+/**
+ * Installs a release of Debian into a directory.
+ *
+ * @param {string} release such as `trixie`
+ * @param {string} tree
+ * @param {readonly string[]} packages beside the essential ones
+ * @param {string} logFile
+ */
+export async function installDebian(release, tree, packages, logFile) {
+  const options = [
+    '--mode=root',
+    '--variant=minbase',
+    `--include=${packages.join(',')}`,
+    '--dpkgopt=force-unsafe-io',
+    ...['doc', 'man', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+    '--aptopt=Acquire::Languages "none"',
+    '--aptopt=Acquire::Retries "3"',
+  ];
+  await run('mmdebstrap', [...options, release, tree, await debianArchive()], { logFile });
+}
+
+/** The base address from which this machine installs Debian, all releases of it. */
+async function debianArchive() {
+  const filters = ['Created-By: Packages', 'Origin: Debian', 'Component: main'];
+  const args = ['indextargets', '--format', '$(REPO_URI) $(CODENAME)', ...filters];
+  const { stdout } = await capture('apt-get', args);
+  // Those of updates and security have another.
+  const line = stdout.split('\n').find((one) => / [a-z]+$/.test(one));
+  if (line === undefined) throw new StepError('apt is not configured for Debian');
+  return line.slice(0, line.indexOf(' '));
+}
