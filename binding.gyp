@@ -69,6 +69,20 @@
       ],
     },
     {
+      # Archives the files of a container while it stands still: native/programs/layer/main.cc.
+      'target_name': 'criu_layer',
+      'type': 'executable',
+      'include_dirs': ['native'],
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_layer.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-rtti', '-fno-exceptions'],
+      'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-fstack-protector-strong'],
+      'ldflags': ['-Wl,-z,relro,-z,now'],
+      'conditions': [
+        ['OS!="linux"', {'type': 'none'}],
+        ['werror=="true"', {'cflags_cc': ['-Werror']}],
+      ],
+    },
+    {
       # Preloaded into a Node.js that is to be checkpointed: native/programs/preload/no_io_uring.cc.
       'target_name': 'criu_no_io_uring',
       'includes': ['native/programs/preload/preload.gypi'],

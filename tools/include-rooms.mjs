@@ -22,6 +22,7 @@ export const includeRooms = {
   'programs/guard': ['base', 'linux', 'rollback'],
   'programs/preload': [],
   'programs/tar': ['base'],
+  'programs/layer': ['base', 'programs/tar'],
 };
 
 /** The only room that may know Node's interface. */

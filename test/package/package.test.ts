@@ -47,6 +47,7 @@ describe('the packed package', () => {
       'build/Release/criu_native.node',
       'build/Release/criu_guard',
       'build/Release/criu_detach',
+      'build/Release/criu_layer',
       'build/Release/criu_empty_conntrack.so',
       'build/Release/criu_no_io_uring.so',
       'build/Release/tar-first/tar',

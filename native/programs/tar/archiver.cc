@@ -86,10 +86,12 @@ void Archiver::Archive(UniqueFd directory) {
 void Archiver::Enter(UniqueFd fd) {
   const struct stat status = Status(fd.get());
   path_ += '/';
-  Header header(kDirectory, path_, status);
+  WriteExtendedHeader(fd.get());
+  Header header(kDirectory, NameOf(path_), status);
   WriteHeader(&header);
-  if (!levels_.empty() && levels_.back().status.st_dev != status.st_dev) return;
+  if (!levels_.empty() && IsElsewhere(levels_.back().status, status)) return;
   std::vector<std::string> names = Names(fd.get());
+  Entered(fd.get(), names);
   levels_.push_back({.fd = std::move(fd),
                      .status = status,
                      .names = std::move(names),
@@ -102,6 +104,7 @@ void Archiver::Leave() {
   levels_.pop_back();
   path_.resize(level.path_length);
   CheckUnchanged(level.fd.get(), level.status);
+  Left();
   if (levels_.empty() || levels_.back().fd.valid()) return;
   Level& parent = levels_.back();
   parent.fd.Reset(openat(level.fd.get(), "..", kOpenFlags | O_DIRECTORY));
@@ -117,11 +120,11 @@ void Archiver::AddEntry(int directory, const std::string& name) {
   }
   switch (status.st_mode & S_IFMT) {
     case S_IFDIR:
-      if (auto fd = Open(directory, name, O_DIRECTORY)) Enter(std::move(*fd));
+      if (auto fd = Open(directory, name, O_DIRECTORY)) Enter(Replaced(std::move(*fd)));
       return;
     case S_IFREG:
       if (IsSame(status, output_)) return report_->Note(path_, "file is the archive; not dumped");
-      if (auto fd = Open(directory, name, 0)) AddFile(std::move(*fd));
+      if (auto fd = Open(directory, name, 0)) AddFile(Replaced(std::move(*fd)));
       return;
     case S_IFLNK:
       return AddSymbolicLink(directory, name, status);
@@ -142,12 +145,13 @@ void Archiver::AddFile(UniqueFd file) {
   const struct stat status = Status(file.get());
   if (!S_ISREG(status.st_mode)) return Unreadable("File removed before we read it", ENOENT);
   if (AddAsLink(status)) return;
+  WriteExtendedHeader(file.get());
   std::optional<std::vector<Extent>> extents;
   if (IsSparse(status)) extents = Extents(file.get(), status.st_size);
   if (extents.has_value()) {
     WriteSparseHeader(status, *extents);
   } else {
-    Header header(kRegular, path_, status);
+    Header header(kRegular, NameOf(path_), status);
     header.SetSize(status.st_size);
     WriteHeader(&header);
     extents = {{.offset = 0, .length = status.st_size}};
@@ -167,7 +171,7 @@ void Archiver::AddSymbolicLink(int directory, const std::string& name, const str
   if (length < 0) return Unreadable("Cannot readlink", errno);
   const std::string_view text(target.data(), static_cast<size_t>(length));
   if (!Header::NameFits(text)) WriteLongText(kLongLinkTarget, text);
-  Header header(kSymbolicLink, path_, status);
+  Header header(kSymbolicLink, NameOf(path_), status);
   header.SetLinkTarget(text);
   WriteHeader(&header);
   Remember(status);
@@ -175,7 +179,8 @@ void Archiver::AddSymbolicLink(int directory, const std::string& name, const str
 
 // GNU tar does not look for further names of these: each comes back as a file of its own.
 void Archiver::AddSpecialFile(char type, const struct stat& status) {
-  Header header(type, path_, status);
+  if (type != kFifo && SkipsDevice(status)) return;
+  Header header(type, NameOf(path_), status);
   if (type != kFifo) header.SetDevice(status.st_rdev);
   WriteHeader(&header);
 }
@@ -186,17 +191,32 @@ bool Archiver::AddAsLink(const struct stat& status) {
   if (found == links_.end()) return false;
   Link& first = found->second;
   if (first.missing > 0) --first.missing;
-  if (!Header::NameFits(first.path)) WriteLongText(kLongLinkTarget, first.path);
-  Header header(kHardLink, path_, status);
-  header.SetLinkTarget(first.path);
+  const std::string_view target = NameOf(first.path);
+  if (!Header::NameFits(target)) WriteLongText(kLongLinkTarget, target);
+  Header header(kHardLink, NameOf(path_), status);
+  header.SetLinkTarget(target);
   WriteHeader(&header);
   return true;
 }
 
 void Archiver::WriteHeader(Header* header) {
-  if (!Header::NameFits(path_)) WriteLongText(kLongName, path_);
+  if (!Header::NameFits(NameOf(path_))) WriteLongText(kLongName, NameOf(path_));
   header->SetChecksum();
   archive_->Write({reinterpret_cast<const char*>(header), sizeof(*header)});
+}
+
+// Extended attributes and the like, in the form of POSIX, which readers of GNU's form take as well.
+void Archiver::WriteExtendedHeader(int fd) {
+  const std::string records = ExtendedRecords(fd);
+  if (records.empty()) return;
+  struct stat nobody {};
+  nobody.st_mode = 0644;
+  Header header(kExtended, "././@PaxHeader", nobody);
+  header.SetSize(static_cast<int64_t>(records.size()));
+  header.SetChecksum();
+  archive_->Write({reinterpret_cast<const char*>(&header), sizeof(header)});
+  archive_->Write(records);
+  PadTo(kBlockSize);
 }
 
 void Archiver::WriteLongText(char type, std::string_view text) {
@@ -212,7 +232,7 @@ void Archiver::WriteLongText(char type, std::string_view text) {
 }
 
 void Archiver::WriteSparseHeader(const struct stat& status, const std::vector<Extent>& extents) {
-  Header header(kSparse, path_, status);
+  Header header(kSparse, NameOf(path_), status);
   int64_t size = 0;
   for (const Extent& extent : extents) size += extent.length;
   header.SetSize(size);
@@ -293,6 +313,10 @@ std::optional<UniqueFd> Archiver::Open(int directory, const std::string& name, i
   if (fd.valid()) return fd;
   Unreadable("Cannot open", errno);
   return std::nullopt;
+}
+
+bool Archiver::IsElsewhere(const struct stat& above, const struct stat& status) const {
+  return above.st_dev != status.st_dev;
 }
 
 void Archiver::CheckUnchanged(int fd, const struct stat& before) {

@@ -11,25 +11,49 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "programs/tar/gzip_writer.h"
 #include "programs/tar/header.h"
 #include "programs/tar/report.h"
+#include "programs/tar/writer.h"
 
 namespace criu_node::tar {
 
 // Writes a directory tree as `tar --create --one-file-system --check-links --sparse
 // --numeric-owner` does: the same entries in the same order, byte for byte. What cannot be
 // archived goes to the report and is left out; a Failure is thrown where going on has no sense.
+// What derives from it says where its trees differ from that.
 //
 // Owner: the program. Thread: its only one.
 class Archiver {
  public:
   // `output` is the archive's own file, which is left out where it lies within the tree.
-  Archiver(GzipWriter* archive, Report* report, const struct stat& output)
+  Archiver(Writer* archive, Report* report, const struct stat& output)
       : archive_(archive), report_(report), output_(output) {}
+  virtual ~Archiver() = default;
+  Archiver(const Archiver&) = delete;
+  Archiver& operator=(const Archiver&) = delete;
+  Archiver(Archiver&&) = delete;
+  Archiver& operator=(Archiver&&) = delete;
 
   // Writes the whole archive, to its end mark.
   void Archive(UniqueFd directory);
+
+ protected:
+  // Where we are, from `.` on.
+  [[nodiscard]] const std::string& path() const { return path_; }
+  void Unreadable(std::string_view text, int error_number);
+  // Whether the directory at path() lies on another file system than the one above it.
+  [[nodiscard]] virtual bool IsElsewhere(const struct stat& above, const struct stat& status) const;
+  // The name that the entry at path() has in the archive.
+  [[nodiscard]] virtual std::string_view NameOf(std::string_view path) const { return path; }
+  // Whether there is no entry for a device.
+  virtual bool SkipsDevice(const struct stat& /*status*/) { return false; }
+  // What is archived in the place of the directory or file at path().
+  virtual UniqueFd Replaced(UniqueFd fd) { return fd; }
+  // The records of the extended header of the directory or file at path(); none for no such header.
+  virtual std::string ExtendedRecords(int /*fd*/) { return {}; }
+  // Called when the names in the directory at path() are known, and when all of it is archived.
+  virtual void Entered(int /*fd*/, const std::vector<std::string>& /*names*/) {}
+  virtual void Left() {}
 
  private:
   using FileId = std::pair<dev_t, ino_t>;
@@ -58,6 +82,7 @@ class Archiver {
   bool AddAsLink(const struct stat& status);
 
   void WriteHeader(Header* header);
+  void WriteExtendedHeader(int fd);
   void WriteLongText(char type, std::string_view text);
   void WriteSparseHeader(const struct stat& status, const std::vector<Extent>& extents);
   // False when the file turned out shorter; zeros are in its place then.
@@ -68,9 +93,8 @@ class Archiver {
   std::optional<UniqueFd> Open(int directory, const std::string& name, int flags);
   void CheckUnchanged(int fd, const struct stat& before);
   void Remember(const struct stat& status);
-  void Unreadable(std::string_view text, int error_number);
 
-  GzipWriter* archive_;
+  Writer* archive_;
   Report* report_;
   struct stat output_;
   std::vector<Level> levels_;

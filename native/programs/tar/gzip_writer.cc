@@ -1,13 +1,8 @@
 #include "programs/tar/gzip_writer.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <string>
-
-#include "base/failure.h"
 
 namespace criu_node::tar {
 
@@ -60,40 +55,7 @@ std::string LittleEndian(uint64_t value, size_t size) {
 
 }  // namespace
 
-std::span<char> GzipWriter::Room() {
-  if (used_ == buffer_->size()) Drain(false);
-  return std::span(*buffer_).subspan(used_);
-}
-
-void GzipWriter::Advance(size_t length) {
-  used_ += length;
-  size_ += length;
-}
-
-void GzipWriter::Write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const std::span<char> room = Room();
-    const size_t length = std::min(room.size(), bytes.size());
-    std::ranges::copy(bytes.substr(0, length), room.begin());
-    Advance(length);
-    bytes.remove_prefix(length);
-  }
-}
-
-void GzipWriter::WriteZeros(uint64_t length) {
-  while (length > 0) {
-    const std::span<char> room = Room();
-    const size_t part = std::min<uint64_t>(room.size(), length);
-    std::ranges::fill(room.first(part), '\0');
-    Advance(part);
-    length -= part;
-  }
-}
-
-void GzipWriter::Finish() { Drain(true); }
-
-void GzipWriter::Drain(bool last) {
-  const auto data = std::span<const char>(*buffer_).first(used_);
+void GzipWriter::Drain(std::span<const char> data, bool last) {
   if (!started_ && !last) deflater_ = Deflater::Load();
   if (deflater_ != nullptr) {
     deflater_->Compress(data, last, [this](std::span<const char> part) { Output(part); });
@@ -101,7 +63,6 @@ void GzipWriter::Drain(bool last) {
     Store(data, last);
   }
   started_ = true;
-  used_ = 0;
 }
 
 void GzipWriter::Store(std::span<const char> data, bool last) {
@@ -117,16 +78,7 @@ void GzipWriter::Store(std::span<const char> data, bool last) {
     Output(part);
     head.clear();
   } while (!data.empty());
-  if (last) Output(LittleEndian(crc_, 4) + LittleEndian(size_, 4));
-}
-
-void GzipWriter::Output(std::span<const char> data) const {
-  while (!data.empty()) {
-    const ssize_t written = write(fd_, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw Failure::System("write", "Cannot write");
-    data = data.subspan(static_cast<size_t>(written));
-  }
+  if (last) Output(LittleEndian(crc_, 4) + LittleEndian(size(), 4));
 }
 
 }  // namespace criu_node::tar

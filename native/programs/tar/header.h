@@ -20,6 +20,7 @@ constexpr char kFifo = '6';
 constexpr char kLongLinkTarget = 'K';
 constexpr char kLongName = 'L';
 constexpr char kSparse = 'S';
+constexpr char kExtended = 'x';
 
 // A stretch of a sparse file that is not a hole.
 struct Extent {
