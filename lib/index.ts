@@ -1,3 +1,5 @@
+export { checkpoint } from './archive/checkpoint.js';
+export { type ExportOptions, type ExportResult, exportCheckpoint } from './archive/export.js';
 export {
   type AbortError,
   type ContradictionError,
@@ -11,7 +13,7 @@ export {
 } from './base/errors.js';
 export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
 export type { Stage } from './base/stage.js';
-export { type CheckpointResult, checkpoint } from './container/checkpoint.js';
+export type { CheckpointResult } from './container/checkpoint.js';
 export {
   type ContainerList,
   type ListedContainer,

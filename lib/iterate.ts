@@ -1,7 +1,8 @@
+import { checkpoint } from './archive/checkpoint.js';
 import { invalidArgType, invalidArgValue, unknownOption } from './base/errors.js';
 import { checkCount, checkPid } from './base/numbers.js';
 import { option, sentence } from './base/sentence.js';
-import { type CheckpointResult, checkpoint } from './container/checkpoint.js';
+import type { CheckpointResult } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
 import { type IterationOperations, Loop, type LoopSettings } from './iteration/loop.js';
 import type { Iteration } from './iteration/result.js';
@@ -51,7 +52,11 @@ type Decided =
   | 'preDump'
   | 'existing'
   | 'trackMem'
-  | 'inEngine';
+  | 'inEngine'
+  | 'export'
+  | 'compression'
+  | 'ignoreRootfs'
+  | 'ignoreVolumes';
 
 /** Options of {@link iterate} for a process. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateOptions
@@ -121,6 +126,10 @@ function readSettings(options: unknown): LoopSettings {
   if ((options as CheckpointOptions).inEngine !== undefined) {
     const reason = 'an engine takes the images of one directory, and iterate makes several';
     throw unknownOption('inEngine', 'an option of iterate', reason);
+  }
+  if ((options as CheckpointOptions).export !== undefined) {
+    const reason = 'an archive has the images of one directory, and iterate makes several';
+    throw unknownOption('export', 'an option of iterate', reason);
   }
   const { imagePath, maxIterations, targetFrozenMs, targetPages } = options as IterateSettings;
   const { pageServer, lazyPages } = options as DumpOptions;

@@ -41,6 +41,7 @@ export const errorCodes = [
   'ERR_CONTAINER_BUSY',
   'ERR_RUNTIME_NOT_FOUND',
   'ERR_RUNTIME_FAILED',
+  'ERR_ARCHIVE_WRITE',
   'ERR_SYSTEM_ERROR',
 ] as const;
 
@@ -57,6 +58,7 @@ export type Operation =
   | 'dump'
   | 'preDump'
   | 'checkpointSelf'
+  | 'exportCheckpoint'
   | 'restore'
   | 'restoreContainer'
   | 'startPageServer'

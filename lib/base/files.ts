@@ -19,10 +19,11 @@ export const readFile = promisify(readWhole) as typeof fs.readFile;
 /** As that of `node:fs/promises`. */
 export const writeFile = promisify(writeWhole) as typeof fs.writeFile;
 
-/** Opens a file, and gives its descriptor. */
+/** Opens a file, and gives its descriptor. One that is made has the mode, less what the umask takes. */
 export const openFd = promisify(open) as (
   path: Buffer | string,
   flags: number | string,
+  mode?: number,
 ) => Promise<number>;
 /** What a descriptor refers to. */
 export const statFd = promisify(fstat) as (fd: number) => Promise<Stats>;

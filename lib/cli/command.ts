@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { apiWords, type Words } from '../base/sentence.js';
 import type { CheckpointResult } from '../container/checkpoint.js';
 import type { CheckpointOptions } from '../options/types.js';
@@ -8,6 +9,8 @@ import type { Log, Sink } from './messages.js';
 /** What of the outside the command uses, so that a test can be the outside. */
 export interface Outside {
   stdout: Sink;
+  /** Standard output for an archive; undefined where it is a terminal. */
+  output?: Writable | undefined;
   stderr: Sink;
   version: string;
   checkpoint: (id: string, options: CheckpointOptions) => Promise<CheckpointResult>;
@@ -34,6 +37,8 @@ export interface Argument {
   instead?: Flag;
   /** Whether it is a program, behind which all is the program's own. */
   isProgram?: boolean;
+  /** A second argument, which follows it. */
+  next?: Pick<Argument, 'placeholder' | 'meaning'>;
 }
 
 /** What a command was called with. */
@@ -41,7 +46,7 @@ interface Invocation extends Settings {
   values: ReadonlyMap<string, boolean | string[]>;
   /** The argument; empty when a flag stands in its place. */
   argument: string;
-  /** The arguments of a program. */
+  /** The arguments behind it: those of a program, or a second one. */
   rest: readonly string[];
 }
 
@@ -110,7 +115,8 @@ function usage({ name, flags, argument }: Command): string[] {
   const optional = required.length < flags.length ? ['[options]'] : [];
   const line = ['libcriu [global options]', name, ...required, ...optional].join(' ');
   if (argument === undefined) return [line];
-  const { placeholder, instead } = argument;
+  const { instead, next } = argument;
+  const placeholder = [argument, ...(next ? [next] : [])].map((one) => one.placeholder).join(' ');
   return [placeholder, ...(instead ? [flagTerm(instead)] : [])].map((last) => `${line} ${last}`);
 }
 
@@ -124,13 +130,16 @@ function checkArguments(
     if (args.length === 0) return;
     throw new UsageError(`Expected no argument for ${name} but received ${given}`);
   }
-  const { meaning, instead, isProgram } = argument;
+  const { instead, isProgram, next } = argument;
   if (isReplaced) {
     if (args.length === 0) return;
     throw new UsageError(`Expected no argument beside --${instead?.name} but received ${given}`);
   }
-  if (args.length === 1 || (isProgram && args.length > 1)) return;
-  const count = isProgram ? 'an argument' : 'exactly one argument';
+  const wanted = next === undefined ? 1 : 2;
+  if (args.length === wanted || (isProgram && args.length > 1)) return;
+  const exactly = next === undefined ? 'exactly one argument' : 'exactly two arguments';
+  const count = isProgram ? 'an argument' : exactly;
+  const meaning = [argument, ...(next ? [next] : [])].map((one) => one.meaning).join(' and ');
   const other = instead === undefined ? '' : ` or --${instead.name}`;
   throw new UsageError(
     `Expected ${count}, ${meaning},${other} for ${name} but received ${args.length}` +

@@ -22,11 +22,12 @@ process.stdout.on('error', () => {});
 
 run(process.argv.slice(2), {
   stdout: process.stdout,
+  output: process.stdout.isTTY ? undefined : process.stdout,
   stderr: process.stderr,
   version: version(),
   // The addon is loaded only when it is needed, so that help and errors are there at once.
   checkpoint: async (id, options) =>
-    (await import('../container/checkpoint.js')).checkpoint(id, options),
+    (await import('../archive/checkpoint.js')).checkpoint(id, options),
   onInterrupt,
 }).then(
   (status) => {

@@ -45,6 +45,9 @@ export function toOptions(
   return options;
 }
 
+/** The options that say where it is saved to. */
+const saving: readonly string[] = ['imagePath', 'export'];
+
 /** Text to the option's JavaScript type; what the text says is the API's to judge. */
 function fromText(row: OptionRow, texts: readonly string[]): unknown {
   const last = texts.at(-1) ?? '';
@@ -59,8 +62,8 @@ function fromText(row: OptionRow, texts: readonly string[]): unknown {
       return texts.map(cgroupRoot);
     default:
       // As for runc, an empty value is none: scripts pass variables that may be unset. But images
-      // must not end up somewhere else because of that.
-      return last === '' && row.name !== 'imagePath' ? undefined : last;
+      // must not end up somewhere else because of that, nor an archive nowhere.
+      return last === '' && !saving.includes(row.name) ? undefined : last;
   }
 }
 

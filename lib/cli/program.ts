@@ -14,6 +14,7 @@ import {
 } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
 import { explainCommand } from './commands/explain.js';
+import { exportCommand } from './commands/export.js';
 import { listCommand } from './commands/list.js';
 import { restoreCommand } from './commands/restore.js';
 import { runCommand } from './commands/run.js';
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   checkpointCommand,
   explainCommand,
   listCommand,
+  exportCommand,
   runCommand,
   restoreCommand,
 ];

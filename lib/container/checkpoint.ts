@@ -4,6 +4,7 @@ import type { Finding } from '../base/finding.js';
 import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
+import type { HookEvent } from '../criu/hooks.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
 import { takeNamedLock } from '../locks/named-lock.js';
@@ -12,7 +13,6 @@ import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { findLeftOut } from '../preflight/left-out.js';
 import { runDump } from '../process/dump.js';
-import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 import type { DumpResult } from '../process/dump-result.js';
 import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
@@ -34,28 +34,55 @@ export interface CheckpointResult extends DumpResult {
   containerId: string;
 }
 
-/**
- * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does. The
- * container is gone afterwards, unless `leaveRunning` or `preDump` is set; after a failure it runs
- * on.
- *
- * @param id - The container's id.
- * @throws TypeError, RangeError for a bad id or option, before anything is touched.
- * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
- * `ERR_CONTAINER_BUSY` for what is wrong with the container, `ERR_UNTRUSTED_PATH` for state or a hook
- * that another user can have written, others when CRIU fails.
- */
-export function checkpoint(
-  id: string,
-  options: CheckpointOptions = {},
-): DumpPromise<CheckpointResult> {
-  return withStatus((statusReady) => runCheckpoint(id, options, statusReady));
+/** What is made of a container beside its images, and in step with them. */
+export interface Companion {
+  /** The directory that the images go into in the place of `imagePath`. */
+  imagePath: string | undefined;
+  /**
+   * Called when the images are complete and the tasks still stand still. When it rejects, CRIU rolls
+   * back.
+   *
+   * @param images - A path of the images directory that is good until then.
+   */
+  whileStill(images: string, event: HookEvent): Promise<void>;
+  /**
+   * Called when the dump has succeeded, and the tasks are gone or go on.
+   *
+   * @returns what the checkpoint has to tell instead of what it would.
+   */
+  succeeded(result: CheckpointResult): Promise<CheckpointResult>;
+  /**
+   * Called when any of it has failed.
+   *
+   * @returns the error that the checkpoint fails with.
+   */
+  failed(error: unknown): Promise<unknown>;
 }
 
-async function runCheckpoint(
+/** Prepares a companion, before anything is touched; undefined where there is none. */
+export type MakeCompanion = (
+  container: Container,
+  options: CheckpointSettings,
+  deadline: Deadline,
+  scope: Scope,
+) => Promise<Companion | undefined>;
+
+/** The options of a checkpoint, but for those that name the container and the CRIU. */
+export type CheckpointSettings = Omit<
+  ValidatedOptions['checkpoint'],
+  'stateRoot' | 'engine' | 'inEngine' | 'criu'
+>;
+
+/**
+ * Checkpoints a container.
+ *
+ * @param statusReady - Called when lazy pages can be fetched.
+ */
+export async function saveContainer(
   id: string,
   options: CheckpointOptions,
   statusReady: () => void,
+  makeCompanion: MakeCompanion,
 ): Promise<CheckpointResult> {
   const start = performance.now();
   const {
@@ -82,8 +109,11 @@ async function runCheckpoint(
       const foreseen = await foresee(request, inEngine !== undefined);
       const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends };
       const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
-      const dumped = await dumpContainer(request, cgroups, realHost);
-      const result = await endContainer(request, cgroups, dumped);
+      const companion = await makeCompanion(container, dumpOptions, deadline, scope);
+      const result = await inCompany(companion, async () => {
+        const dumped = await dumpContainer(request, cgroups, companion, realHost);
+        return await endContainer(request, cgroups, dumped);
+      });
       return {
         ...result,
         warnings: [...foreseen, ...result.warnings],
@@ -97,9 +127,21 @@ async function runCheckpoint(
 interface ContainerRequest {
   container: Container;
   criu: Criu;
-  options: Omit<ValidatedOptions['checkpoint'], 'stateRoot' | 'engine' | 'inEngine' | 'criu'>;
+  options: CheckpointSettings;
   deadline: Deadline;
   statusReady: () => void;
+}
+
+async function inCompany(
+  companion: Companion | undefined,
+  run: () => Promise<CheckpointResult>,
+): Promise<CheckpointResult> {
+  if (companion === undefined) return await run();
+  try {
+    return await companion.succeeded(await run());
+  } catch (error) {
+    throw await companion.failed(error);
+  }
 }
 
 /**
@@ -142,9 +184,12 @@ async function foresee(
 async function dumpContainer(
   request: ContainerRequest,
   cgroups: ContainerCgroups,
+  companion: Companion | undefined,
   host: Host,
 ): Promise<DumpResult> {
-  const { container, criu, options, deadline, statusReady } = request;
+  const { container, criu, deadline, statusReady } = request;
+  const { imagePath = request.options.imagePath } = companion ?? {};
+  const options = { ...request.options, imagePath };
   const preDump = options.preDump === true;
   const { fields, ...files } = await deadline.bound(
     'container',
@@ -162,6 +207,9 @@ async function dumpContainer(
     options: withContainersExternal(options, fields.external),
     fields,
     statusReady,
+    ...(companion === undefined
+      ? {}
+      : { whileStill: (images, event) => companion.whileStill(images, event) }),
     // A freezer that was asked for is frozen instead of the container's own.
     ...(freezer === undefined || options.freezeCgroup !== undefined ? {} : { freezer }),
     ...files,
@@ -204,6 +252,7 @@ function withContainersExternal<T extends CheckpointOptions>(
   return { ...options, external: [...external, ...options.external] };
 }
 
-function endsContainer({ leaveRunning, leaveStopped, preDump }: CheckpointOptions): boolean {
+/** Whether the tasks are gone after a checkpoint with these options. */
+export function endsContainer({ leaveRunning, leaveStopped, preDump }: CheckpointOptions): boolean {
   return leaveRunning !== true && leaveStopped !== true && preDump !== true;
 }

@@ -6,7 +6,7 @@ import { readProcessStat, userHz } from '../linux/process-stat.js';
 import type { EngineName } from '../options/engine-names.js';
 import { type CatalogEntry, type CatalogedContainer, entriesIn, readEntry } from './catalog.js';
 import { stateRoots } from './engines/state-roots.js';
-import type { ContainerStatus } from './state/container.js';
+import type { ContainerState, ContainerStatus } from './state/container.js';
 import { initIsAlive, readStatus } from './state/status.js';
 
 /** A container as {@link listContainers} tells of it. */
@@ -78,7 +78,6 @@ async function listed(
   host: Host,
 ): Promise<ListedContainer> {
   const isAlive = await initIsAlive(state, host);
-  const ticks = isAlive ? readProcessStat(state.initPid, host.procRoot)?.startTime : undefined;
   return {
     engine,
     name,
@@ -86,9 +85,23 @@ async function listed(
     state: await readStatus(state, host),
     pid: isAlive ? state.initPid : undefined,
     image,
-    started: ticks === undefined ? undefined : new Date((bootTime + ticks / userHz) * 1000),
+    started: isAlive ? startedSince(bootTime, state, host) : undefined,
     stateRoot: state.stateRoot,
   };
+}
+
+/** When the init process of a container was started; undefined when it has ended. */
+export async function startedAt(state: ContainerState, host: Host): Promise<Date | undefined> {
+  return startedSince(await bootTimeOf(host), state, host);
+}
+
+function startedSince(
+  bootTime: number,
+  { initPid }: ContainerState,
+  { procRoot }: Host,
+): Date | undefined {
+  const ticks = readProcessStat(initPid, procRoot)?.startTime;
+  return ticks === undefined ? undefined : new Date((bootTime + ticks / userHz) * 1000);
 }
 
 /** When the machine was booted, in seconds of the epoch. */

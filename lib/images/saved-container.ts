@@ -35,7 +35,7 @@ export async function refuseToLose(
   directory: string,
   target: SavedContainer | undefined,
 ): Promise<void> {
-  const saved = await readSaved(directory);
+  const saved = await readSavedContainer(directory);
   if (saved === undefined || existsSync(saved.stateDir)) return;
   if (saved.id === target?.id && saved.stateDir === target.stateDir) return;
   throw new CriuError(
@@ -57,14 +57,14 @@ const descriptorsName = 'descriptors.json';
  */
 export async function noteOnContainer(directory: string): Promise<Sentence | undefined> {
   if (!existsSync(join(directory, descriptorsName))) return undefined;
-  const id = (await readSaved(directory))?.id;
+  const id = (await readSavedContainer(directory))?.id;
   const whose = id === undefined ? 'a container' : `container ${JSON.stringify(id)}`;
   const advice = toApi(', or restoreContainer()');
   return sentence`The images are of ${whose}, which its runtime brings back: runc restore${advice}`;
 }
 
 /** What the images in a directory are of; undefined where nothing of ours says so. */
-async function readSaved(directory: string): Promise<SavedContainer | undefined> {
+export async function readSavedContainer(directory: string): Promise<SavedContainer | undefined> {
   try {
     const text = await readFile(join(directory, savedContainerName), 'utf8');
     const { id, stateDir } = JSON.parse(text) as Partial<SavedContainer>;

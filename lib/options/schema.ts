@@ -37,6 +37,8 @@ export type OptionType =
   | 'joinedNamespace[]'
   /** Objects of `resource` and `fd`. */
   | 'inheritedFd[]'
+  /** The path of a file, or a stream. */
+  | 'file'
   | 'signal'
   | 'hooks'
   | 'restoreHooks'

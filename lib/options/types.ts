@@ -1,4 +1,5 @@
 // Made by `npm run generate` from lib/options/table.ts.
+import type { Writable } from 'node:stream';
 import type { Criu } from '../criu/criu.js';
 import type { Hooks, RestoreHooks } from '../criu/hooks.js';
 import type { PageServer } from './address.js';
@@ -572,6 +573,36 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
    * @remarks docker checkpoint create, podman container checkpoint
    */
   inEngine?: string | undefined;
+  /**
+   * Archive that is written as well, with what the container has changed in its files. A path, or a
+   * stream that is written to and ended. Without `imagePath` the images are in the archive alone,
+   * and `imagePath` of the result is its path. See [Archives](archives.md).
+   *
+   * @defaultValue none
+   * @remarks podman container checkpoint --export
+   */
+  export?: string | Writable | undefined;
+  /**
+   * How the archive is compressed.
+   *
+   * @defaultValue what the name of the archive says, else zstd where Node.js has it, else gzip
+   * @remarks podman container checkpoint --compress
+   */
+  compression?: 'zstd' | 'gzip' | 'none' | undefined;
+  /**
+   * Leave out of the archive what the container has changed in its files.
+   *
+   * @defaultValue false
+   * @remarks podman container checkpoint --ignore-rootfs
+   */
+  ignoreRootfs?: boolean | undefined;
+  /**
+   * Leave out of the archive the volumes that podman has mounted in the container.
+   *
+   * @defaultValue false
+   * @remarks podman container checkpoint --ignore-volumes
+   */
+  ignoreVolumes?: boolean | undefined;
 }
 
 /** Options of `dump`. */

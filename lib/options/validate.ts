@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
+import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
 import {
   ContradictionError,
@@ -171,6 +172,11 @@ const validators: Readonly<Record<OptionType, Validator>> = {
 
   'inheritedFd[]': (name, value) => elements(name, value, checkInheritedFd),
 
+  file(name, value) {
+    if (value instanceof Writable) return value;
+    return resolve(checkText(name, 'a path or a writable stream', value));
+  },
+
   signal(name, value) {
     if (value instanceof AbortSignal) return value;
     throw invalidArgType(name, 'an AbortSignal', value);
@@ -227,6 +233,7 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
     const reason = sentence`${option('lazyPages')} listens there`;
     throw invalidArgValue('pageServer', 'an IP address of this machine', server.address, reason);
   }
+  refuseArchiveWithout(options);
   refuseTlsForNothing(options);
   if (optionsOf(call).some(({ name }) => name === 'pageServer') && options['tls'] && !server) {
     throw incomplete('tls', 'pageServer', 'there is no connection without');
@@ -242,6 +249,19 @@ function refuseBesidePlace(given: Readonly<Record<string, unknown>>): void {
     const value = given[name];
     if (value !== undefined && value !== false) throw exclusive('inEngine', name);
   }
+}
+
+/** Refuses an archive of less than all of a container, and what belongs to one where there is none. */
+function refuseArchiveWithout(options: Readonly<Record<string, unknown>>): void {
+  const isGiven = (name: string): boolean => options[name] !== undefined && options[name] !== false;
+  if (options['export'] === undefined) {
+    const name = ['compression', 'ignoreRootfs', 'ignoreVolumes'].find(isGiven);
+    if (name !== undefined) throw incomplete(name, 'export', 'there is no archive without');
+    return;
+  }
+  const other = ['preDump', 'parentPath', 'lazyPages', 'pageServer'].find(isGiven);
+  if (other === undefined) return;
+  throw exclusive('export', other, 'the archive has to have all of the memory');
 }
 
 /** Refuses what belongs to TLS without `tls`: whoever names a certificate believes it is used. */

@@ -82,12 +82,13 @@ async function lazyConfig(options: DumpOptions, fields: CriuFields): Promise<str
  * Whether nothing has to be done, and nobody can refuse, at CRIU's notifications. With nftables it
  * is noted which tables there are, before CRIU makes its own.
  */
-function goesOn({ preDump, options, deadline, freezer, postDumpFile }: DumpRequest): boolean {
+function goesOn(request: DumpRequest): boolean {
+  const { preDump, options, deadline, freezer, postDumpFile, whileStill } = request;
   if (preDump || deadline.isBounded || options.lazyPages || options.networkLock === 'nftables') {
     return false;
   }
   const { hooks, freezeCgroup, pageServer, configFile } = options;
-  const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile];
+  const special = [hooks, freezeCgroup, pageServer, configFile, freezer, postDumpFile, whileStill];
   return special.every((one) => one === undefined);
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { CriuError, withNote } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
-import { dumpHooks, HookRunner } from '../criu/hooks.js';
+import { dumpHooks, HookRunner, type Hooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { type Outcome, runNative } from '../criu/run.js';
 import { adoptFresh, openFresh } from '../images/directory.js';
@@ -107,12 +107,26 @@ function needsOnlyNew({ request, tracking }: DumpJob): boolean {
 /** Has CRIU write the images; throws only when it was not asked. */
 async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<Outcome> {
   const { request, installation, cgroup, start } = job;
-  const { deadline, options } = request;
+  const { deadline } = request;
   const asked = nativeRequest(request, installation, target, cgroup);
   const native = await deadline.bound('request', asked);
   const frozenFirst = native.freezer !== undefined;
-  const runner = new HookRunner(dumpHooks, options.hooks ?? {}, start, frozenFirst, deadline);
+  const images = target instanceof Outputs ? target.images.file('') : target.path;
+  const hooks = hooksOf(request, images);
+  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
   return runNative(native, runner, deadline, () => request.statusReady?.());
+}
+
+/** The caller's hooks, and ours behind the last that can veto. */
+function hooksOf({ options: { hooks = {} }, whileStill }: DumpRequest, images: string): Hooks {
+  if (whileStill === undefined) return hooks;
+  return {
+    ...hooks,
+    postDump: async (event) => {
+      await hooks.postDump?.(event);
+      await whileStill(images, event);
+    },
+  };
 }
 
 /** Makes the error of a dump that has failed, and says what is kept. */

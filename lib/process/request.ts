@@ -1,6 +1,7 @@
 import type { Deadline } from '../base/deadline.js';
 import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
+import type { HookEvent } from '../criu/hooks.js';
 import type { SavedContainer } from '../images/saved-container.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { CriuFields } from '../native/contract.js';
@@ -36,6 +37,13 @@ export interface DumpRequest extends OperationRequest {
   freezer?: Cgroup;
   /** Made empty when CRIU notifies `post-dump`, images complete and tasks still frozen. */
   postDumpFile?: string;
+  /**
+   * Called when the images are complete and the tasks still stand still, after the hook `postDump` of
+   * the caller. When it rejects, CRIU rolls back.
+   *
+   * @param images - A path of the images directory that is good until then.
+   */
+  whileStill?: (images: string, event: HookEvent) => Promise<void>;
   /** Written 0600 into the images directory before the dump: [name, content]. */
   imageFiles?: readonly (readonly [string, string])[];
   /** The container that is saved; undefined for a process. */

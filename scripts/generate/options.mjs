@@ -114,6 +114,7 @@ export function renderTypes(table) {
   const groups = groupsOf(table);
   const blocks = [
     '// Made by `npm run generate` from lib/options/table.ts.\n' +
+      "import type { Writable } from 'node:stream';\n" +
       "import type { Criu } from '../criu/criu.js';\n" +
       "import type { Hooks, RestoreHooks } from '../criu/hooks.js';\n" +
       "import type { PageServer } from './address.js';\n" +
@@ -222,6 +223,8 @@ function typeOf({ type, values = [] }) {
       return 'readonly JoinedNamespace[]';
     case 'inheritedFd[]':
       return 'readonly InheritedFd[]';
+    case 'file':
+      return 'string | Writable';
     case 'signal':
       return 'AbortSignal';
     case 'hooks':

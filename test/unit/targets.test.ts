@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { checkpoint } from '../../lib/container/checkpoint.js';
+import { checkpoint } from '../../lib/archive/checkpoint.js';
 import { restoreContainer } from '../../lib/container/restore.js';
 import { explain } from '../../lib/explain.js';
 import { iterate } from '../../lib/iterate.js';

@@ -1,10 +1,11 @@
+import type { Writable } from 'node:stream';
 import { invalidArgValue } from '../../base/errors.js';
 import type { CheckpointResult } from '../../container/checkpoint.js';
 import type { OptionRow } from '../../options/schema.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import { type Argument, type Command, helpFlag, type Outside } from '../command.js';
 import { isOwnedByNode } from '../descriptor.js';
-import type { Flag } from '../flags.js';
+import { type Flag, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { flagWords } from '../words.js';
@@ -48,6 +49,7 @@ export const checkpointCommand: Command = {
   async run({ outside, log, root, values, argument: id }) {
     const options: CheckpointOptions = { ...ownDefaults, ...checkpointOptions(values) };
     if (root !== undefined) options.stateRoot = root;
+    if (options.export === '-') options.export = archiveStream(outside);
     refuseDescriptorOfNode(options.statusFd);
     const result = await interruptible(outside, id, options);
     const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
@@ -58,6 +60,12 @@ export const checkpointCommand: Command = {
     );
   },
 };
+
+/** Standard output, which `-` stands for. */
+export function archiveStream({ output }: Outside): Writable {
+  if (output !== undefined) return output;
+  throw new UsageError('Refused to write an archive to a terminal: give the name of a file');
+}
 
 function refuseDescriptorOfNode(fd: number | undefined): void {
   if (typeof fd !== 'number' || !isOwnedByNode(fd)) return;

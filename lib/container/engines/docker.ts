@@ -8,7 +8,12 @@ export async function dockerFacts(state: ContainerState): Promise<EngineFacts> {
   const config = await configurationOf(state, 'config.v2.json');
   const name = config?.get('Name').optionalString().replace(/^\//, '') || state.id;
   const image = config?.get('Config').get('Image').optionalString() || undefined;
-  return { name, names: [name], image };
+  const imageId =
+    config
+      ?.get('Image')
+      .optionalString()
+      .replace(/^sha256:/, '') || undefined;
+  return { name, names: [name], image, imageId };
 }
 
 /** Killed by CRIU a container has failed: every policy but `no` starts it anew. */

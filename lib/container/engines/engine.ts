@@ -6,6 +6,8 @@ export interface EngineFacts {
   names: readonly string[];
   /** The image that it was made of. */
   image: string | undefined;
+  /** The id of that image, 64 hexadecimal digits, where the engine's files tell. */
+  imageId?: string | undefined;
 }
 
 /** What an engine does to a container that ends without its having asked for that. */

@@ -75,10 +75,9 @@ describe('flags of checkpoint', () => {
   });
 
   test('can be false for every boolean', async () => {
+    const needsCompany = ['lazyPages', 'tls', 'tlsNoCnVerify', 'ignoreRootfs', 'ignoreVolumes'];
     for (const { name, type, flag } of optionsOf('checkpoint')) {
-      if (type !== 'boolean' || ['lazyPages', 'tls', 'tlsNoCnVerify'].includes(name)) {
-        continue; // these need company
-      }
+      if (type !== 'boolean' || needsCompany.includes(name)) continue;
       expect(await optionsFor('checkpoint', `--${flag}`, 'web')).toEqual({
         ...reuse,
         [name]: true,

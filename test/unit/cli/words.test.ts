@@ -79,6 +79,7 @@ const impossible: Readonly<Record<string, unknown>> = {
   'string[]': [''],
   'path[]': [''],
   address: 'nowhere',
+  file: '',
   'cgroupRoot[]': [{ path: 'relative' }],
 };
 

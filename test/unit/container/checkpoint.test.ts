@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { checkpoint } from '../../../lib/container/checkpoint.js';
+import { checkpoint } from '../../../lib/archive/checkpoint.js';
 import { makeMachine } from '../../helpers/container-machine.js';
 import { rejection } from '../../helpers/rejection.js';
 

@@ -69,6 +69,7 @@ describe('options', () => {
   const names = new Set([
     ...optionTable.map(({ name }) => name),
     ...namesIn(table('docs/iterate.md', 'Options')),
+    ...namesIn(table('docs/archives.md', '`exportCheckpoint(imagePath, to, options)`')),
   ]);
 
   test('the tables of options name none that there is not', () => {
@@ -130,7 +131,7 @@ function listedIn(help: string): string[] {
 }
 
 describe('the command', async () => {
-  const commands = ['checkpoint', 'explain', 'list', 'run', 'restore'];
+  const commands = ['checkpoint', 'explain', 'list', 'export', 'run', 'restore'];
   const global = listedIn(await helpOf('help'));
   const flags = new Map<string, string[]>();
   for (const command of commands) flags.set(command, listedIn(await helpOf('help', command)));
@@ -147,7 +148,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'run'])(
+  test.each(['explain', 'list', 'export', 'run'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);

@@ -58,6 +58,7 @@ describe('validateOptions takes', () => {
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
     signal: new AbortController().signal,
     criu: new Criu(),
+    file: 'a.tar',
     hooks: { postDump() {} },
     string: 'name',
     'joinedNamespace[]': [{ type: 'net', path: '/proc/1/ns/net' }],
@@ -79,6 +80,9 @@ describe('validateOptions takes', () => {
       ]),
     ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
+    compression: { export: 'a' },
+    ignoreRootfs: { export: 'a' },
+    ignoreVolumes: { export: 'a' },
   };
 
   test.each(calls)('every option of %s', (call) => {

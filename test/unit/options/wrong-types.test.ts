@@ -38,6 +38,7 @@ describe('validateOptions refuses every wrong JavaScript type for', () => {
     address: (candidate) => typeof candidate === 'string',
     ip: (candidate) => typeof candidate === 'string',
     host: (candidate) => typeof candidate === 'string',
+    file: (candidate) => typeof candidate === 'string',
     signal: () => false,
     criu: () => false,
     hooks: isRecord,

@@ -1,0 +1,30 @@
+import { type CheckpointResult, saveContainer } from '../container/checkpoint.js';
+import type { CheckpointOptions } from '../options/types.js';
+import { type DumpPromise, withStatus } from '../process/dump-promise.js';
+
+/**
+ * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does. The
+ * container is gone afterwards, unless `leaveRunning` or `preDump` is set; after a failure it runs
+ * on.
+ *
+ * @param id - The container's id.
+ * @throws TypeError, RangeError for a bad id or option, before anything is touched.
+ * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
+ * `ERR_CONTAINER_BUSY` for what is wrong with the container, `ERR_UNTRUSTED_PATH` for state or a hook
+ * that another user can have written, `ERR_ARCHIVE_WRITE` for the archive of `export`, others when CRIU
+ * fails.
+ */
+export function checkpoint(
+  id: string,
+  options: CheckpointOptions = {},
+): DumpPromise<CheckpointResult> {
+  return withStatus((statusReady) =>
+    saveContainer(id, options, statusReady, async (container, settings, deadline, scope) => {
+      if (settings.export === undefined) return undefined;
+      // Most checkpoints have no archive, and need none of this.
+      const { Archiving } = await import('./archiving.js');
+      const hasImages = options.imagePath !== undefined || options.inEngine !== undefined;
+      return await Archiving.prepare({ container, settings, hasImages, deadline, scope });
+    }),
+  );
+}

@@ -1,0 +1,65 @@
+import type { ExportOptions } from '../../archive/export.js';
+import { type Command, helpFlag, lastOf } from '../command.js';
+import type { Flag } from '../flags.js';
+import { flagEntries } from '../help.js';
+import { flagWords } from '../words.js';
+import { archiveStream } from './checkpoint.js';
+
+const ownFlags: readonly Flag[] = [
+  {
+    name: 'bundle',
+    short: 'b',
+    placeholder: 'DIR',
+    help: "directory of the container's config.json (default: that of the container, if it is there)",
+  },
+  { name: 'name', placeholder: 'NAME', help: 'name that the container has in the archive' },
+  { name: 'image', placeholder: 'IMAGE', help: 'image that the container was made of' },
+  {
+    name: 'compression',
+    placeholder: 'zstd|gzip|none',
+    help: 'how the archive is compressed (default: as its name says)',
+  },
+  {
+    name: 'existing',
+    placeholder: 'refuse|replace',
+    help: 'what becomes of a file of that name (default: refuse)',
+  },
+];
+
+const images = { placeholder: '<images>', meaning: 'the directory of the images' } as const;
+const file = { placeholder: '<file>', meaning: 'the archive, or - for standard output' } as const;
+
+/** `libcriu export`: an archive of images that are there. */
+export const exportCommand: Command = {
+  name: 'export',
+  summary: 'make an archive of images, from which engines restore',
+  argument: { ...images, next: file },
+  flags: ownFlags,
+  description: [
+    'Makes the archive <file> of the images of a checkpoint. What the container has',
+    'changed in its files is not in it: for that, write checkpoint --export.',
+  ],
+  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
+  words: flagWords([], {
+    imagePath: images.placeholder,
+    to: file.placeholder,
+    bundle: '--bundle',
+    name: '--name',
+    image: '--image',
+    compression: '--compression',
+    existing: '--existing',
+  }),
+
+  async run({ values, argument, rest, outside, log }) {
+    const [to = ''] = rest;
+    const given = ownFlags.map(({ name }) => [name, lastOf(values.get(name)) || undefined]);
+    const options = Object.fromEntries(given) as ExportOptions;
+    const { exportCheckpoint } = await import('../../archive/export.js');
+    const target = to === '-' ? archiveStream(outside) : to;
+    const { archive, warnings, durationMs } = await exportCheckpoint(argument, target, options);
+    for (const warning of warnings) log.warning(warning);
+    log.debug(
+      `export of ${argument} to ${archive || 'a stream'} after ${durationMs.toFixed(1)} ms`,
+    );
+  },
+};
