@@ -1,12 +1,12 @@
 // @ts-check
-// The tests of engines, with those of this machine and with those of the next Debian, and a table of what each
+// The tests of engines, with those of this machine and with those of newer releases of Debian, and a table of what each
 // container had counted before it was saved and after it was brought back.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findEnginesRoot, makeEnginesRoot } from '../tools/engines-root.mjs';
+import { enginesReleases, findEnginesRoot, makeEnginesRoot } from '../tools/engines-root.mjs';
 import { withLock } from '../tools/lock.mjs';
 import { root } from '../tools/paths.mjs';
 import { StepError, tail } from '../tools/process.mjs';
@@ -18,6 +18,7 @@ import { setUp } from '../tools/set-up.mjs';
  * @typedef {object} Place
  * @property {string} name
  * @property {readonly string[]} prefix what stands before the command
+ * @property {readonly string[]} tests
  * @property {NodeJS.ProcessEnv} [env]
  * @property {readonly string[]} [only] names of tests
  */
@@ -26,7 +27,7 @@ import { setUp } from '../tools/set-up.mjs';
 
 async function main() {
   await setUp();
-  await provideNextDebian();
+  for (const release of enginesReleases) await provide(release);
   /** @type {Row[]} */
   const rows = [];
   const file = join(root, `build/engines-${process.pid}.jsonl`);
@@ -43,13 +44,14 @@ async function main() {
   process.stdout.write(`\n${tableOf(rows)}\n`);
 }
 
-async function provideNextDebian() {
-  if (findEnginesRoot() !== undefined) return;
-  process.stderr.write('engines: install the next Debian ...\n');
+/** @param {import('../tools/engines-root.mjs').EnginesRelease} release */
+async function provide(release) {
+  if (findEnginesRoot(release) !== undefined) return;
+  process.stderr.write(`engines: install Debian's ${release} ...\n`);
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-engines-'));
   const logFile = join(directory, 'log');
   try {
-    await withLock(() => makeEnginesRoot(directory, logFile));
+    await withLock(() => makeEnginesRoot(release, directory, logFile));
   } catch (error) {
     process.stderr.write(`${tail(logFile, 30).join('\n')}\n`);
     throw error;
@@ -58,30 +60,42 @@ async function provideNextDebian() {
   }
 }
 
+const common = ['test/integration/engines'];
+
+/** What they bring that this machine has not; containerd restores by its CRI from 2.1 on. */
+const testsOf = {
+  trixie: [...common, 'test/engines/checkpointctl'],
+  forky: [...common, 'test/engines'],
+};
+
 /** @returns {Place[]} */
 function places() {
-  const next = findEnginesRoot();
-  if (next === undefined) throw new StepError('the next Debian was not made');
+  const others = enginesReleases.flatMap((release) => {
+    const name = `Debian's ${release}`;
+    const prefix = prefixOf(release);
+    const crun = { env: { LIBCRIU_PODMAN_RUNTIME: 'crun' }, only: ['-t', 'podman'] };
+    return [
+      { name, prefix, tests: testsOf[release] },
+      { name: `${name}, podman with crun`, prefix, tests: common, ...crun },
+    ];
+  });
+  return [{ name: 'this machine', prefix: [], tests: common }, ...others];
+}
+
+/** @param {import('../tools/engines-root.mjs').EnginesRelease} release */
+function prefixOf(release) {
+  const place = findEnginesRoot(release);
+  if (place === undefined) throw new StepError(`Debian's ${release} was not installed`);
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
   const script = join(root, 'scripts/engines/in-root.sh');
-  const prefix = ['unshare', ...namespaces, script, next, root, process.execPath];
-  return [
-    { name: 'Debian 12', prefix: [] },
-    { name: 'Debian 13', prefix },
-    {
-      name: 'Debian 13, podman with crun',
-      prefix,
-      env: { LIBCRIU_PODMAN_RUNTIME: 'crun' },
-      only: ['-t', 'podman'],
-    },
-  ];
+  return ['unshare', ...namespaces, script, place, root, process.execPath];
 }
 
 /** @type {(place: Place, file: string) => Promise<boolean>} */
-async function runTests({ prefix, env = {}, only = [] }, file) {
+async function runTests({ prefix, tests, env = {}, only = [] }, file) {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const tests = ['--project', 'integration', 'test/integration/engines'];
-  const words = [...prefix, 'node', vitest, 'run', ...tests, ...only];
+  const projects = ['--project', 'integration', '--project', 'engines'];
+  const words = [...prefix, 'node', vitest, 'run', ...projects, ...tests, ...only];
   const [command = '', ...args] = words;
   const child = spawn(command, args, {
     cwd: root,

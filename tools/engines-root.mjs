@@ -1,5 +1,5 @@
 // @ts-check
-// The root file system of the next Debian, with its engines, for `npm run test:engines`.
+// The root file systems of newer releases of Debian, with their engines, for `npm run test:engines`.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { moveTo } from './debian-package.mjs';
@@ -8,10 +8,15 @@ import { fingerprint, readNote } from './fingerprint.mjs';
 import { root } from './paths.mjs';
 
 const directory = '.engines';
-const note = join(directory, 'usr/made-of');
+/**
+ * Releases with newer engines than this machine's: podman 5.4, docker 26 and containerd 1.7 in trixie, podman
+ * 5.8, docker 28 and containerd 2.1 in forky.
+ *
+ * @type {readonly ['trixie', 'forky']}
+ */
+export const enginesReleases = ['trixie', 'forky'];
 
-/** The next release of Debian, with newer engines than those of this one. */
-const release = 'trixie';
+/** @typedef {(typeof enginesReleases)[number]} EnginesRelease */
 
 const packages = [
   'busybox-static',
@@ -23,13 +28,6 @@ const packages = [
   'docker.io',
   'iproute2',
   'iptables',
-  // What our criu is linked with.
-  'libbsd0',
-  'libgnutls30',
-  'libnet1',
-  'libnftables1',
-  'libnl-3-200',
-  'libprotobuf-c1',
   'nftables',
   'podman',
   'procps',
@@ -37,22 +35,30 @@ const packages = [
   'util-linux',
 ];
 
-const recipe = fingerprint([], [release, ...packages]);
+/** @param {EnginesRelease} release */
+const recipe = (release) => fingerprint([], [release, ...packages]);
 
-/** The root file system of the next Debian; undefined when it was not made, or of other packages. */
-export function findEnginesRoot() {
-  return readNote(note) === recipe ? join(root, directory) : undefined;
+/**
+ * The root file system of a release; undefined when it was not made, or of other packages.
+ *
+ * @param {EnginesRelease} release
+ */
+export function findEnginesRoot(release) {
+  const place = join(directory, release);
+  return readNote(join(place, 'usr/made-of')) === recipe(release) ? join(root, place) : undefined;
 }
 
 /**
+ * @param {EnginesRelease} release
  * @param {string} workDirectory
  * @param {string} logFile
  */
-export async function makeEnginesRoot(workDirectory, logFile) {
-  const tree = join(workDirectory, 'engines');
+export async function makeEnginesRoot(release, workDirectory, logFile) {
+  const tree = join(workDirectory, release);
   mkdirSync(tree);
   await installDebian(release, tree, packages, logFile);
-  writeFileSync(join(tree, 'usr/made-of'), recipe);
-  await moveTo(tree, join(root, directory), logFile);
+  writeFileSync(join(tree, 'usr/made-of'), recipe(release));
+  mkdirSync(join(root, directory), { recursive: true });
+  await moveTo(tree, join(root, directory, release), logFile);
   rmSync(tree, { recursive: true, force: true });
 }

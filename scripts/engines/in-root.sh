@@ -31,6 +31,9 @@ touch usr/bin/node
 mount --bind "$node" usr/bin/node
 # Engines find criu where a package would have put it, and crun loads the library.
 touch usr/sbin/criu usr/lib/libcriu.so.2
+ldd "$package/.criu/sbin/criu" | awk '$2 == "=>" { print $3 }' | while read -r library; do
+  [ -e ".$library" ] || cp --dereference "$library" ".$library"
+done
 mount --bind "$package/.criu/sbin/criu" usr/sbin/criu
 mount --bind "$package/.criu/lib/libcriu.so.2" usr/lib/libcriu.so.2
 mkdir -p old

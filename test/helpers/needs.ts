@@ -24,6 +24,7 @@ const needs = {
   docker: () => isCommand('dockerd') && isCommand('docker'),
   podman: () => isCommand('podman'),
   containerd: () => isCommand('containerd') && isCommand('ctr'),
+  checkpointctl: () => isCommand('checkpointctl'),
   busybox: () => isCommand('busybox'),
   gcc: () => isCommand('gcc'),
   strace: () => isCommand('strace'),

@@ -6,6 +6,7 @@ export type Way = 'left running' | 'in place' | 'archive' | 'OCI image';
 
 /** One container's count before it was saved and after it has gone on, for `npm run test:engines`. */
 export interface ReportRow {
+  /** Its name and version. */
   engine: string;
   way: Way;
   before: number;
@@ -13,9 +14,12 @@ export interface ReportRow {
 }
 
 /** Tells the count of a container to whoever has asked for it by `LIBCRIU_ENGINES_REPORT`. */
-export async function report(engine: Engine, row: Omit<ReportRow, 'engine'>): Promise<void> {
+export function reportRow(row: ReportRow): void {
   const file = process.env['LIBCRIU_ENGINES_REPORT'];
-  if (file === undefined) return;
-  const full: ReportRow = { engine: await engine.version(), ...row };
-  appendFileSync(file, `${JSON.stringify(full)}\n`);
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(row)}\n`);
+}
+
+/** The same of an engine that tells its version itself. */
+export async function report(engine: Engine, row: Omit<ReportRow, 'engine'>): Promise<void> {
+  reportRow({ engine: await engine.version(), ...row });
 }

@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  credentials,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { environmentWithCriu } from '../paths.js';
+import type { Scope } from '../scope.js';
+import { run, runOk, until } from '../system/exec.js';
+import { boxArchive, counter } from './engine.js';
+import { startRegistry } from './registry.js';
+
+/** A call of the Container Runtime Interface. */
+type CriCall = (
+  request: object,
+  options: { deadline: number },
+  done: (error: ServiceError | null, response: never) => void,
+) => void;
+
+interface Services {
+  RuntimeService: ServiceClientConstructor;
+  ImageService: ServiceClientConstructor;
+}
+
+/** containerd as Kubernetes drives it: by the gRPC socket of its CRI. */
+export interface Cri {
+  version: string;
+  /** The only image, which pods are made of as well. It can be pulled. */
+  image: string;
+  /** Makes a pod with one container of an image, or of a checkpoint's archive, and gives the container's id. */
+  run: (pod: string, container: string, image: string) => Promise<string>;
+  /** The number that a container has written last. */
+  count: (id: string) => Promise<number>;
+}
+
+const proto = new URL('./cri.proto', import.meta.url).pathname;
+const running = 1;
+
+/** Starts a containerd with CRI, whose pods have the network of the machine. */
+export async function startCri(scope: Scope): Promise<Cri> {
+  const directory = await scope.directory();
+  const socket = join(directory, 'sock');
+  const config = join(directory, 'config.toml');
+  const layout = join(directory, 'image');
+  const image = `${await startRegistry(scope, layout)}/libcriu-box:1`;
+  await makeImage(scope, image, layout);
+  await writeFile(
+    config,
+    `version = 3
+root = "${join(directory, 'root')}"
+state = "${join(directory, 'state')}"
+[grpc]
+  address = "${socket}"
+[plugins."io.containerd.cri.v1.images"]
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "${image}"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+`,
+  );
+  const daemon = spawn('containerd', ['--config', config], {
+    stdio: 'ignore',
+    env: environmentWithCriu(),
+  });
+  const gone = once(daemon, 'exit');
+  scope.defer(async () => {
+    daemon.kill('SIGTERM');
+    await gone;
+  });
+  const ctr = (...args: string[]) =>
+    run('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args]);
+  await until('containerd answers', async () => (await ctr('version')).code === 0, 60_000);
+  return await connect(scope, socket, directory, image);
+}
+
+/** Makes the image as an OCI layout; podman does so without a registry. */
+async function makeImage(scope: Scope, name: string, layout: string): Promise<void> {
+  const directory = await scope.directory();
+  const global = [
+    ...['--root', join(directory, 'storage'), '--runroot', join(directory, 'run')],
+    ...['--storage-driver', 'vfs'],
+  ];
+  const changes = ['--change', `CMD ${JSON.stringify(counter)}`, '--change', 'ENV PATH=/bin'];
+  await runOk('podman', [...global, 'import', ...changes, await boxArchive(scope), name]);
+  await runOk('podman', [...global, 'save', '--format', 'oci-dir', '-o', layout, name]);
+}
+
+async function connect(
+  scope: Scope,
+  socket: string,
+  directory: string,
+  image: string,
+): Promise<Cri> {
+  const { runtime } = loadPackageDefinition(loadSync(proto, { keepCase: true, longs: Number })) as {
+    runtime: never;
+  };
+  const { RuntimeService, ImageService } = (runtime as { v1: Services }).v1;
+  const clients = [RuntimeService, ImageService].map(
+    (Service) => new Service(`unix://${socket}`, credentials.createInsecure()),
+  );
+  scope.defer(() => {
+    for (const client of clients) client.close();
+  });
+  const ask = <Response>(method: string, request: object): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const client = clients.find((one) => method in one) as unknown as Record<string, CriCall>;
+      client[method]?.call(client, request, { deadline: Date.now() + 60_000 }, (error, response) =>
+        error ? reject(error) : resolve(response),
+      );
+    });
+  await ask('PullImage', { image: { image } });
+  const { runtime_version } = await ask<{ runtime_version: string }>('Version', {});
+  return {
+    version: `containerd ${runtime_version} (CRI)`,
+    image,
+    run: async (pod, container, from) => {
+      const linux = { security_context: { namespace_options: { network: 'NODE' } } };
+      const sandbox = {
+        metadata: { name: pod, uid: `${pod}-uid`, namespace: 'default' },
+        log_directory: directory,
+        linux,
+      };
+      const { pod_sandbox_id } = await ask<{ pod_sandbox_id: string }>('RunPodSandbox', {
+        config: sandbox,
+      });
+      scope.defer(async () => {
+        await ask('StopPodSandbox', { pod_sandbox_id });
+        await ask('RemovePodSandbox', { pod_sandbox_id });
+      });
+      const { container_id } = await ask<{ container_id: string }>('CreateContainer', {
+        pod_sandbox_id,
+        config: {
+          metadata: { name: container },
+          image: { image: from },
+          command: counter,
+          log_path: `${pod}.log`,
+          linux,
+        },
+        sandbox_config: sandbox,
+      });
+      await ask('StartContainer', { container_id });
+      await until(`${container} runs`, async () => {
+        const { status } = await ask<{ status: { state: number } }>('ContainerStatus', {
+          container_id,
+        });
+        return status.state === running;
+      });
+      return container_id;
+    },
+    count: async (container_id) => {
+      const { stdout } = await ask<{ stdout: Buffer }>('ExecSync', {
+        container_id,
+        cmd: ['/bin/cat', '/count'],
+        timeout: 10,
+      });
+      return Number(stdout.toString());
+    },
+  };
+}
