@@ -19,6 +19,8 @@ export interface UnixSocket {
   readonly waiting: readonly (string | undefined)[];
   /** Whether it has sent something that the other end has not read. */
   readonly hasUnread: boolean;
+  /** Whether it has received something that nobody has read. */
+  readonly isUnread: boolean;
   /** Neither end sends any more. */
   readonly isShutDown: boolean;
 }
@@ -42,7 +44,7 @@ export async function readUnixSockets(pid: number): Promise<readonly UnixSocket[
 }
 
 function toSocket(socket: NativeUnixSocket): UnixSocket {
-  const { inode, type, state, peer, name, ends, unsent, shutdown } = socket;
+  const { inode, type, state, peer, name, ends, unread, unsent, shutdown } = socket;
   return {
     inode: String(inode),
     type: types[type as keyof typeof types] ?? 'datagram',
@@ -52,6 +54,7 @@ function toSocket(socket: NativeUnixSocket): UnixSocket {
     name: name.startsWith('\0') ? `@${name.slice(1)}` : name.replace(/\0$/, ''),
     waiting: ends.map(inodeOf),
     hasUnread: unsent > 0,
+    isUnread: unread > 0,
     isShutDown: shutdown === bothWays,
   };
 }

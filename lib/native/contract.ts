@@ -208,6 +208,22 @@ export interface NativeUnixSocket {
   shutdown: number;
 }
 
+/** Of what the netlink and packet sockets of a network namespace are members. */
+export interface NativeMemberships {
+  readonly netlink: readonly {
+    inode: number;
+    /** Its address; 0 where it has none. */
+    port: number;
+    /** A bit for each group, 32 in a number. */
+    groups: readonly number[];
+  }[];
+  readonly packet: readonly {
+    inode: number;
+    /** How many times it has asked for each of its addresses. */
+    counts: readonly number[];
+  }[];
+}
+
 /**
  * The addon's exports; native/addon/addon.cc defines them. Each of them throws, and each of their
  * promises rejects with, a CriuError for whatever fails, a lack of memory or threads included.
@@ -298,6 +314,16 @@ export interface NativeAddon {
    * or the kernel does not answer.
    */
   unixSockets(pid: number): Promise<readonly NativeUnixSocket[] | undefined>;
+  /**
+   * Whether a socket that a process has open adds something to what is received, such as who has sent
+   * it; undefined for what is none, or may not be looked at.
+   */
+  passesControl(pid: number, fd: number): boolean | undefined;
+  /**
+   * The memberships of the netlink and packet sockets in the network namespace of a process;
+   * undefined where that may not be entered.
+   */
+  memberships(pid: number): Promise<NativeMemberships | undefined>;
   /** Closes a descriptor that the addon has lent us. */
   closeDescriptor(fd: number): void;
   /**

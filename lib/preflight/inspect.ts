@@ -7,6 +7,7 @@ import type { DumpOptions } from '../options/types.js';
 import { allowedBy } from './allowed.js';
 import { checkConfiguration } from './checks/config.js';
 import { checkDescriptors, type Gathered } from './checks/descriptors.js';
+import { checkHugePages } from './checks/huge-pages.js';
 import { checkMachine, readProgram } from './checks/machine.js';
 import { checkMappings } from './checks/mappings.js';
 import { checkMounts } from './checks/mounts.js';
@@ -65,6 +66,7 @@ export async function inspect(
     await checkMappings(scan, task);
   }
   checkTerminals(scan, gathered.terminals);
+  await checkHugePages(scan, program);
   await checkMounts(scan);
   await checkSockets(scan, gathered.sockets);
   if (options.allowUnrestorable !== true) {

@@ -23,6 +23,7 @@
 #include "linux/fresh_directory.h"
 #include "linux/kill_process.h"
 #include "linux/lock.h"
+#include "linux/memberships.h"
 #include "linux/memory_file.h"
 #include "linux/nftables.h"
 #include "linux/process_facts.h"
@@ -79,7 +80,9 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::CompareProcesses>("compareProcesses"),
                              Method<&Addon::FileSeals>("fileSeals"),
                              Method<&Addon::SocketProtocol>("socketProtocol"),
+                             Method<&Addon::PassesControl>("passesControl"),
                              Method<&Addon::UnixSockets>("unixSockets"),
+                             Method<&Addon::MembershipsIn>("memberships"),
                              Method<&Addon::Lock>("lock"),
                              Method<&Addon::Unlock>("unlock"),
                          });
@@ -408,6 +411,22 @@ class Addon : public Napi::Addon<Addon> {
     return Aside(info.Env(), [pid] {
       return [sockets = criu_node::UnixSockets(pid)](Napi::Env env) -> Napi::Value {
         return sockets ? WriteUnixSockets(env, *sockets) : env.Undefined();
+      };
+    });
+  }
+
+  Napi::Value PassesControl(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    const auto fd = static_cast<int>(ReadValue<int64_t>(info[1], "fd"));
+    const auto passes = criu_node::PassesControl(pid, fd);
+    return passes ? Napi::Boolean::New(info.Env(), *passes) : info.Env().Undefined();
+  }
+
+  Napi::Value MembershipsIn(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(ReadValue<int64_t>(info[0], "pid"));
+    return Aside(info.Env(), [pid] {
+      return [found = criu_node::MembershipsIn(pid)](Napi::Env env) -> Napi::Value {
+        return found ? WriteMemberships(env, *found) : env.Undefined();
       };
     });
   }

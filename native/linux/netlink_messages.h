@@ -39,6 +39,16 @@ T Read(std::span<const uint8_t> bytes) {
   return value;
 }
 
+// As many as there are bytes for.
+template <typename T>
+std::vector<T> ReadAll(std::span<const uint8_t> bytes) {
+  std::vector<T> values;
+  for (; bytes.size() >= sizeof(T); bytes = bytes.subspan(sizeof(T))) {
+    values.push_back(Read<T>(bytes));
+  }
+  return values;
+}
+
 inline bool Send(const UniqueFd& socket, const std::vector<uint8_t>& message) {
   return send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL) ==
          static_cast<ssize_t>(message.size());

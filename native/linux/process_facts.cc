@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -32,6 +33,22 @@ std::optional<std::string> SocketProtocol(pid_t pid, int fd) {
   const ssize_t length = getxattr(path.c_str(), "system.sockprotoname", name.data(), name.size());
   if (length <= 0) return std::nullopt;
   return std::string(name.begin(), std::find(name.begin(), name.begin() + length, '\0'));
+}
+
+std::optional<bool> PassesControl(pid_t pid, int fd) {
+  constexpr int kPassPidfd = 76;  // SO_PASSPIDFD, which older headers have not
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.valid()) return std::nullopt;
+  const UniqueFd socket(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+  if (!socket.valid()) return std::nullopt;
+  std::optional<bool> passes;
+  for (const int option : {SO_PASSCRED, SO_PASSSEC, SO_TIMESTAMP, SO_TIMESTAMPNS, kPassPidfd}) {
+    int value = 0;
+    socklen_t length = sizeof(value);
+    if (getsockopt(socket.get(), SOL_SOCKET, option, &value, &length) != 0) continue;
+    passes = passes.value_or(false) || value != 0;
+  }
+  return passes;
 }
 
 std::optional<int> FileSeals(const std::string& link) {

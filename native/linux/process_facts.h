@@ -18,6 +18,11 @@ std::optional<int> Compare(Shared what, pid_t first, pid_t second);
 // Nothing for what is no socket, or may not be looked at.
 std::optional<std::string> SocketProtocol(pid_t pid, int fd);
 
+// Whether a socket that a process has open adds something of its own to what is received: who has
+// sent it (SO_PASSCRED), or when it came (SO_TIMESTAMP). Nothing for what is no socket, or may not
+// be looked at. Nothing is done to the socket, of which the kernel (5.6 and newer) lends us a copy.
+std::optional<bool> PassesControl(pid_t pid, int fd);
+
 // The seals (F_SEAL_WRITE and so on) of the file that a link of /proc leads to. Nothing for a file
 // that has none, or may not be opened.
 std::optional<int> FileSeals(const std::string& link);

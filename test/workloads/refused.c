@@ -7,6 +7,7 @@
 #include "common.h"
 
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
@@ -63,6 +64,61 @@ static void netlink(void)
 	int fd = check(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
 
 	check(send(fd, &request, sizeof(request), 0));
+}
+
+/* In a group, with or without an address. */
+static void netlink_group(int group, int is_bound)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
+	int fd = check(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+
+	if (is_bound)
+		check(bind(fd, (struct sockaddr *)&address, sizeof(address)));
+	check(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)));
+}
+
+/* A packet socket that asks for everything so many times. */
+static void packet_membership(int times)
+{
+	/* The first interface of every network namespace is lo. */
+	struct packet_mreq request = { .mr_type = PACKET_MR_PROMISC, .mr_ifindex = 1 };
+	int fd = check(socket(AF_PACKET, SOCK_RAW, 0));
+
+	while (times-- > 0)
+		check(setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request, sizeof(request)));
+}
+
+/* Data in the queue of a socket that has an option set. */
+static void unread_data(int type, int option)
+{
+	int pair[2], on = 1;
+
+	check(socketpair(AF_UNIX, type, 0, pair));
+	if (option)
+		check(setsockopt(pair[1], SOL_SOCKET, option, &on, sizeof(on)));
+	check(send(pair[0], "data", 4, 0));
+}
+
+/* A huge page by a descriptor, which need not be there until it is used. */
+static int huge_memory(void)
+{
+	int fd = check(memfd_create("huge", MFD_HUGETLB));
+
+	check(ftruncate(fd, 2 << 20));
+	return fd;
+}
+
+/* A huge page that is in use, or need not be there. */
+static void map_huge(int flags, int fd)
+{
+	char *memory = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (memory == MAP_FAILED)
+		fail(mode);
+	if (!(flags & MAP_NORESERVE))
+		memory[0] = 1;
+	if (fd >= 0)
+		close(fd);
 }
 
 static void watch(const char *path)
@@ -263,6 +319,34 @@ int main(int argc, char **argv)
 		cork();
 	else if (!strcmp(mode, "netlink"))
 		netlink();
+	else if (!strcmp(mode, "netlink-high-group"))
+		netlink_group(33, 1);
+	else if (!strcmp(mode, "netlink-group-without-port"))
+		netlink_group(RTNLGRP_LINK, 0);
+	else if (!strcmp(mode, "netlink-group"))
+		netlink_group(RTNLGRP_LINK, 1);
+	else if (!strcmp(mode, "packet-membership-twice"))
+		packet_membership(2);
+	else if (!strcmp(mode, "packet-membership"))
+		packet_membership(1);
+	else if (!strcmp(mode, "credentials-in-queue"))
+		unread_data(SOCK_STREAM, SO_PASSCRED);
+	else if (!strcmp(mode, "credentials-of-datagrams"))
+		unread_data(SOCK_DGRAM, SO_PASSCRED);
+	else if (!strcmp(mode, "times-in-queue"))
+		unread_data(SOCK_DGRAM, SO_TIMESTAMP);
+	else if (!strcmp(mode, "data-in-queue"))
+		unread_data(SOCK_STREAM, 0);
+	else if (!strcmp(mode, "huge-descriptor"))
+		huge_memory();
+	else if (!strcmp(mode, "huge-mapping"))
+		map_huge(MAP_SHARED | MAP_NORESERVE, huge_memory());
+	else if (!strcmp(mode, "huge-page-in-use"))
+		map_huge(MAP_SHARED, huge_memory());
+	else if (!strcmp(mode, "anonymous-huge-page-in-use"))
+		map_huge(MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+	else if (!strcmp(mode, "private-huge-page-in-use"))
+		map_huge(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
 	else if (!strcmp(mode, "alarm-timer"))
 		check(timerfd_create(CLOCK_BOOTTIME_ALARM, 0));
 	else if (!strcmp(mode, "timer"))

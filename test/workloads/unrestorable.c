@@ -8,9 +8,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -121,6 +124,56 @@ static void wait_for_accept(int is_ours)
 	close(told[0]);
 }
 
+/* A descriptor of something, as the mode names it. */
+static int descriptor_of(const char *what)
+{
+	int fds[2];
+
+	if (!strncmp(what, "file", 4))
+		return open("/dev/null", O_RDONLY);
+	if (!strncmp(what, "pipe", 4)) {
+		check(what, pipe(fds));
+		return fds[0];
+	}
+	if (!strncmp(what, "memory", 6))
+		return memfd_create("in-flight", 0);
+	if (!strncmp(what, "event", 5))
+		return eventfd(0, 0);
+	if (!strncmp(what, "timer", 5))
+		return timerfd_create(CLOCK_MONOTONIC, 0);
+	if (!strncmp(what, "epoll", 5))
+		return epoll_create1(0);
+	if (!strncmp(what, "tcp", 3))
+		return socket(AF_INET, SOCK_STREAM, 0);
+	if (!strncmp(what, "netlink", 7))
+		return socket(AF_NETLINK, SOCK_RAW, 0);
+	if (!strncmp(what, "directory", 9))
+		return open("/proc/self", O_RDONLY);
+	check(what, socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	return fds[0];
+}
+
+/* Descriptors in a message that nobody has received; by a sender that has been closed or not. */
+static void in_flight(const char *what, int count)
+{
+	char space[CMSG_SPACE(253 * sizeof(int))] = { 0 };
+	struct iovec byte = { "x", 1 };
+	struct msghdr message = { .msg_iov = &byte, .msg_iovlen = 1, .msg_control = space };
+	int type = strstr(what, "datagram") ? SOCK_DGRAM : SOCK_STREAM, way[2], fd, index;
+
+	check("socketpair", socketpair(AF_UNIX, type, 0, way));
+	fd = descriptor_of(what);
+	check(what, fd);
+	message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ CMSG_LEN(count * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	for (index = 0; index < count; index++)
+		((int *)CMSG_DATA(CMSG_FIRSTHDR(&message)))[index] = fd;
+	check("sendmsg", sendmsg(way[0], &message, 0));
+	close(fd);
+	if (strstr(what, "closed"))
+		close(way[0]);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argument(argc, argv, 2);
@@ -193,6 +246,10 @@ int main(int argc, char **argv)
 		map_sealed(F_SEAL_WRITE, MAP_PRIVATE);
 	} else if (!strcmp(mode, "mapping-sealed-in-size")) {
 		map_sealed(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE, MAP_SHARED);
+	} else if (!strncmp(mode, "in-flight-", 10)) {
+		in_flight(mode + 10, 1);
+	} else if (!strcmp(mode, "many-in-flight")) {
+		in_flight("file", 253);
 	} else if (!strcmp(mode, "accepted-by-nobody")) {
 		wait_for_accept(1);
 	} else if (!strcmp(mode, "accepted-by-others")) {

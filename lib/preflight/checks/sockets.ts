@@ -2,7 +2,9 @@ import { option, sentence } from '../../base/sentence.js';
 import { readSockets, type Socket, socketProtocol, tcpListening } from '../../linux/sockets.js';
 import { readUnixSockets, type UnixSocket } from '../../linux/unix-sockets.js';
 import { type Holder, nameOf, type Scan } from '../scan.js';
+import { checkControlMessages } from './control-messages.js';
 import type { OwnSockets } from './descriptors.js';
+import { checkMemberships } from './memberships.js';
 import { checkUnix } from './unix.js';
 
 /** The states of a TCP socket that is a connection: not listening, closed, or waiting for its end. */
@@ -33,6 +35,8 @@ export async function checkSockets(scan: Scan, ours: OwnSockets): Promise<void> 
     if (isUnknown && !scan.budget.isSpent) reportUnknown(scan, inode, holder);
   }
   await checkUnix(scan, unix, ours);
+  checkControlMessages(scan, unix, ours);
+  await checkMemberships(scan, ours);
 }
 
 /** The sockets of all network namespaces that the tree can have some of, by their inodes. */

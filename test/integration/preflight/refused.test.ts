@@ -27,6 +27,12 @@ const refused: readonly (readonly [mode: string, code: FindingCode])[] = [
   ['packet-pipe', 'unsupported-descriptor'],
   ['cork', 'socket-data'],
   ['netlink', 'socket-data'],
+  ['netlink-high-group', 'socket-membership'],
+  ['netlink-group-without-port', 'socket-membership'],
+  ['packet-membership-twice', 'socket-membership'],
+  ['credentials-in-queue', 'socket-data'],
+  ['credentials-of-datagrams', 'socket-data'],
+  ['times-in-queue', 'socket-data'],
   ['alarm-timer', 'unsupported-descriptor'],
   ['watched-proc', 'watch'],
   ['watched-terminals', 'watch'],
@@ -57,6 +63,9 @@ describe('explain', () => {
   });
 
   test.each([
+    'netlink-group',
+    'packet-membership',
+    'data-in-queue',
     'timer',
     'duplicated-epoll',
     'backlog',

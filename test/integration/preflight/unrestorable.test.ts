@@ -44,6 +44,11 @@ const kept: readonly string[] = [
   'accepted-by-nobody',
   'private-sealed-mapping',
   'mapping-sealed-in-size',
+  'in-flight-file',
+  'in-flight-pipe-closed',
+  'in-flight-memory',
+  'in-flight-socket-datagram',
+  'in-flight-file-datagram-closed',
 ];
 
 describe('a process that CRIU saves and cannot restore', () => {

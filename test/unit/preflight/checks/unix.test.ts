@@ -12,6 +12,7 @@ function socket(inode: string, more: Partial<UnixSocket> = {}): UnixSocket {
     name: '',
     waiting: [],
     hasUnread: false,
+    isUnread: false,
     isShutDown: false,
     ...more,
   };
