@@ -1,5 +1,15 @@
 import { readlinkSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -40,7 +50,9 @@ export async function makeMachine({ unified = false } = {}): Promise<Machine> {
   const write = async (path: string, text: string) => {
     const file = join(directory, path);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, text);
+    // As the kernel does, never without a content: somebody may be reading it.
+    await writeFile(`${file}.new`, text);
+    await rename(`${file}.new`, file);
     return file;
   };
   const makeDirectory = async (path: string) => {

@@ -123,7 +123,7 @@ describe('the event of a hook', () => {
     ask(1, 'pre-dump', 4711, undefined);
     const [[{ elapsedMs }]] = preDump.mock.calls as [[{ elapsedMs: number }]];
     expect(elapsedMs).toBeGreaterThanOrEqual(5_000);
-    expect(elapsedMs).toBeLessThan(10_000);
+    expect(elapsedMs).toBeLessThan(60_000);
   });
 
   test('has a signal that is aborted when the operation is given up', () => {
