@@ -186,7 +186,7 @@ test('the guard continues a criu that is stopped, and kills in the end one that 
   await reachesState(criu.pid, 'S');
   expect(await guard.ended()).toEqual({ code: 0 });
   await until('it has ended', () => !isAlive(criu.pid));
-}, 15_000);
+});
 
 test('the guard ends a criu that serves lazy pages', async () => {
   const criu = await startSleeper();
