@@ -6,6 +6,7 @@ import { projectRoot } from '../helpers/paths.js';
 import { useScope } from '../helpers/scope.js';
 import { run, until } from '../helpers/system/exec.js';
 import { assertNoLeak, settledHoldings } from '../helpers/system/leaks.js';
+import { freePort } from '../helpers/system/port.js';
 import {
   allProcesses,
   isAlive,
@@ -112,7 +113,7 @@ test('process.exit while lazy pages wait for a client lets the process go on, an
   const options = {
     imagePath,
     lazyPages: true,
-    pageServer: `127.0.0.1:${27_100 + (process.pid % 900)}`,
+    pageServer: `127.0.0.1:${await freePort()}`,
   };
   const { code, stderr } = await dumpInChild(pid, options, 'exit-serving');
   expect({ code, stderr }).toEqual({ code: 3, stderr: '' });
@@ -130,7 +131,7 @@ test.each(['exit-serving', 'sigkill-serving'])(
       stateRoot: container.stateRoot,
       imagePath: container.path('images'),
       lazyPages: true,
-      pageServer: `127.0.0.1:${27_100 + (process.pid % 900)}`,
+      pageServer: `127.0.0.1:${await freePort()}`,
     };
     const { stderr } = await dumpInChild(container.id, options, what);
     expect(stderr).toBe('');

@@ -1,7 +1,7 @@
 // @ts-check
 // A Node process that dumps and does something at the moment when criu writes memory pages.
 // argv: pid or container id, options as JSON, then what: wait, exit, sigkill, kill-criu, stop-criu,
-// terminate; exit-serving and sigkill-serving half a second later.
+// terminate; exit-serving and sigkill-serving when it serves pages.
 // Prints one line of JSON with what came of it.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +55,8 @@ if (what === 'terminate') {
     }
   }
 } else {
-  const dumping = start().then(
+  const started = start();
+  const dumping = started.then(
     (/** @type {unknown} */ result) => ({ result }),
     (/** @type {any} */ error) => ({
       code: error.code,
@@ -63,12 +64,9 @@ if (what === 'terminate') {
       stage: error.stage,
     }),
   );
-  if (what === 'exit-serving') {
-    await sleep(500);
-    process.exit(3);
-  }
-  if (what === 'sigkill-serving') {
-    await sleep(500);
+  if (/-serving$/.test(what)) {
+    await started.statusReady;
+    if (what === 'exit-serving') process.exit(3);
     process.kill(process.pid, 'SIGKILL');
   }
   if (what !== 'wait') await pagesAreWritten();
