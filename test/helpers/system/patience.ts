@@ -14,3 +14,18 @@ export function patience(): number {
 export function patientMs(ms: number): number {
   return Math.ceil(ms * patience());
 }
+
+/**
+ * Tries again what can fail because the machine stood still at the wrong moment. What is wrong fails
+ * each time.
+ *
+ * @param attempt - Gives whether it was in time.
+ */
+export async function inSomeRound(
+  what: string,
+  attempt: () => Promise<boolean>,
+  rounds = 5,
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) if (await attempt()) return;
+  throw new Error(`${what}: not in one of ${rounds} rounds`);
+}

@@ -3,17 +3,18 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Criu, type CriuError, checkpoint, dump, type Hooks, restore } from '../../helpers/api.js';
 import { falseCriu } from '../../helpers/criu/false-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
-import { sleep, until } from '../../helpers/system/exec.js';
+import { until } from '../../helpers/system/exec.js';
 import { isRunning } from '../../helpers/system/freezer.js';
 import { assertNoLeak, settledHoldings } from '../../helpers/system/leaks.js';
+import { patience, patientMs } from '../../helpers/system/patience.js';
 import { allProcesses, isAlive, startWorkload } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
 
-const timeoutMs = 400;
 const settlesMs = 2_000;
 
 interface Ended {
@@ -22,18 +23,21 @@ interface Ended {
   lateMs: number;
 }
 
-/** Waits for a dump with a time limit, which has to be over soon after that. */
-async function inTime(dumping: Promise<unknown>): Promise<Ended> {
+/** Waits for an operation with a time limit, which has to be over soon after that. */
+async function inTime(operate: (timeoutMs: number) => Promise<unknown>): Promise<Ended> {
+  // A busy machine comes as far in this time as an idle one does.
+  const timeoutMs = patientMs(400);
   const start = performance.now();
-  const ended = dumping.then(
-    () => undefined,
-    (error: CriuError) => error,
-  );
-  const late = sleep(timeoutMs + settlesMs + 5_000).then(() => {
-    throw new Error('the dump is pending');
-  });
-  const error = await Promise.race([ended, late]);
-  return { error, lateMs: performance.now() - start - timeoutMs };
+  let ended: Ended | undefined;
+  const end = (error: CriuError | undefined): void => {
+    ended = { error, lateMs: performance.now() - start - timeoutMs };
+  };
+  operate(timeoutMs).then(() => end(undefined), end);
+  const { error, lateMs } = await until('it is over', () => ended, timeoutMs + settlesMs + 5_000);
+  expect(lateMs).toBeLessThan(patientMs(settlesMs));
+  // That is the last resort, for which a machine that is not busy gives no reason.
+  if (patience() === 1) expect(error?.message ?? '').not.toContain('had not ended 2 s later');
+  return { error, lateMs };
 }
 
 function criuChildren(): number[] {
@@ -54,35 +58,28 @@ describe('a dump with a time limit is over within two seconds of it when criu', 
     'notifies for ever',
     'prints for ever',
     'leaves its socket to a child that stays',
-  ])(
-    '%s',
-    async (mode) => {
-      const { pid } = await startWorkload(scope, ['idle']);
-      const criu = await falseCriu(scope, mode);
-      const imagePath = join(await scope.directory(), 'images');
-      const held = await settledHoldings([pid]);
-      const { error, lateMs } = await inTime(
-        dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
-      );
-      expect(lateMs).toBeLessThan(settlesMs);
-      expect(error?.code).toMatch(/^ERR_CRIU_(TIMEOUT|DIED|FAILED)$/);
-      expect(isRunning(pid)).toBe(true);
-      await criu.close();
-      await assertNoLeak(held, [pid]);
-    },
-    30_000,
-  );
+  ])('%s', async (mode) => {
+    const { pid } = await startWorkload(scope, ['idle']);
+    const criu = await falseCriu(scope, mode);
+    const imagePath = join(await scope.directory(), 'images');
+    const held = await settledHoldings([pid]);
+    const { error } = await inTime((timeoutMs) =>
+      dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
+    );
+    expect(error?.code).toMatch(/^ERR_CRIU_(TIMEOUT|DIED|FAILED)$/);
+    expect(isRunning(pid)).toBe(true);
+    await criu.close();
+    await assertNoLeak(held, [pid]);
+  });
 });
 
 test('a criu that stays after its success holds nobody up, and is ended', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
   const criu = await falseCriu(scope, 'succeeds and stays');
   const imagePath = join(await scope.directory(), 'images');
-  const { error, lateMs } = await inTime(
-    dump(pid, { criu, timeoutMs, leaveRunning: true, imagePath }),
-  );
-  expect(lateMs).toBeLessThan(0);
-  // It has saved nothing, whatever it says.
+  const options = { criu, timeoutMs: 60_000, leaveRunning: true, imagePath };
+  const error = await failureOf(dump(pid, options));
+  // Not that the time is over, but that it has saved nothing, whatever it says.
   expect(error).toMatchObject({
     code: 'ERR_CRIU_FAILED',
     message: expect.stringContaining('inventory.img') as string,
@@ -143,25 +140,18 @@ describe.each(mischiefs)('criu is $name', ({ begin, isCurable }) => {
       const criu = new Criu({ workers: 0 });
       const { stateRoot } = container;
       const imagePath = container.path('images');
-      const { error, lateMs } = await inTime(
-        checkpoint(container.id, {
-          criu,
-          stateRoot,
-          imagePath,
-          leaveRunning: true,
-          timeoutMs,
-          hooks,
-        }),
+      const options = { criu, stateRoot, imagePath, leaveRunning: true, hooks };
+      const { error } = await inTime((timeoutMs) =>
+        checkpoint(container.id, { ...options, timeoutMs }),
       );
       end();
-      expect(lateMs).toBeLessThan(settlesMs);
       if (hook !== 'postDump') expect(error?.code).toBe('ERR_CRIU_TIMEOUT');
-      if (isCurable) expect(error?.message ?? '').not.toContain('killed');
+      // A busy machine may not give criu the time to end in order.
+      if (isCurable && patience() === 1) expect(error?.message ?? '').not.toContain('killed');
       await until('it is thawed', () => isRunning(pid));
       await criu.close();
       await assertNoLeak(held, [pid]);
     },
-    30_000,
   );
 });
 
@@ -180,15 +170,13 @@ describe.each(mischiefs)('criu is $name', ({ begin }) => {
           if (working !== undefined) end = begin(working);
         },
       };
-      const { error, lateMs } = await inTime(restore(imagePath, { criu, timeoutMs, hooks }));
+      const { error } = await inTime((timeoutMs) => restore(imagePath, { criu, timeoutMs, hooks }));
       end();
-      expect(lateMs).toBeLessThan(settlesMs);
       // What was not refused before criu was stopped is done when it goes on.
       if (hook === 'preRestore') expect(error?.code).toBe('ERR_CRIU_TIMEOUT');
       expect(isAlive(pid)).toBe(error === undefined);
       if (error === undefined) process.kill(pid, 'SIGKILL');
       await until('criu has ended', () => criuChildren().length === 0);
     },
-    30_000,
   );
 });

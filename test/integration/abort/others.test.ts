@@ -8,8 +8,9 @@ import { lazyDump } from '../../helpers/criu/lazy-dump.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { distIndex } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
-import { runOk, until } from '../../helpers/system/exec.js';
+import { runOk, sleep, until } from '../../helpers/system/exec.js';
 import { useLargePipes } from '../../helpers/system/network.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { allProcesses, goesOn, processState, startWorkload } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
@@ -43,7 +44,6 @@ describe('the guard', () => {
       expect(children('criu_guard')).toHaveLength(1);
       expect(container.freezer).toBe('THAWED');
     },
-    30_000,
   );
 });
 
@@ -98,7 +98,6 @@ describe('the network of another dump stays locked', () => {
       expect(await second.ended).toBe('resolved');
       expect(await tables()).toBe(before);
     },
-    30_000,
   );
 });
 
@@ -126,27 +125,28 @@ function flood(socket: Socket, reads: boolean): void {
 test.each([
   ['sends without end and reads nothing', false],
   ['sends without end and reads all', true],
-])(
-  'a lazy dump is ended in time whose client %s',
-  async (_, reads) => {
-    useLargePipes(scope);
-    const lazy = await lazyDump(scope, { timeoutMs: 1_500 });
-    const start = performance.now();
-    const ended = lazy.dumping.then(
-      () => 'resolved',
-      ({ code }: { code?: string }) => code,
-    );
-    await lazy.dumping.statusReady;
-    const socket = connect(lazy.port, '127.0.0.1');
-    scope.defer(() => socket.destroy());
-    await once(socket, 'connect');
-    flood(socket, reads);
-    expect(await ended).toMatch(/^ERR_CRIU_/);
-    expect(performance.now() - start).toBeLessThan(3_500);
-    await goesOn(lazy.workload);
-  },
-  30_000,
-);
+])('a lazy dump is ended in time whose client %s', async (_, reads) => {
+  useLargePipes(scope);
+  const controller = new AbortController();
+  const lazy = await lazyDump(scope, { signal: controller.signal });
+  scope.defer(() => controller.abort());
+  const ended = lazy.dumping.then(
+    () => 'resolved',
+    ({ code }: { code?: string }) => code,
+  );
+  await lazy.dumping.statusReady;
+  const socket = connect(lazy.port, '127.0.0.1');
+  scope.defer(() => socket.destroy());
+  await once(socket, 'connect');
+  flood(socket, reads);
+  await sleep(500);
+  const start = performance.now();
+  controller.abort();
+  // The one whose client is none may have ended by itself.
+  expect(await ended).toMatch(/^(ERR_CRIU_FAILED|ABORT_ERR)$/);
+  expect(performance.now() - start).toBeLessThan(patientMs(2_000));
+  await goesOn(lazy.workload);
+});
 
 test('a page server without descriptors takes no processor time, and closes at once', async () => {
   const imagePath = join(await scope.directory(), 'images');
@@ -190,8 +190,8 @@ test('a page server without descriptors takes no processor time, and closes at o
   await once(child, 'close');
   const { busyMs, closedMs } = JSON.parse(text.split('\n')[1] ?? '');
   expect(busyMs).toBeLessThan(500);
-  expect(closedMs).toBeLessThan(1_000);
-}, 30_000);
+  expect(closedMs).toBeLessThan(patientMs(1_000));
+});
 
 test('a SIGKILL of Node lets a dump go whose criu is stopped', async () => {
   const { pid } = await startWorkload(scope, ['idle']);
@@ -220,4 +220,4 @@ test('a SIGKILL of Node lets a dump go whose criu is stopped', async () => {
   `;
   await expect(runOk(process.execPath, ['--input-type=module', '-e', script])).rejects.toThrow();
   await goesOn({ pid });
-}, 30_000);
+});

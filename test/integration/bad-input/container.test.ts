@@ -6,6 +6,7 @@ import { checkpoint, explain } from '../../helpers/api.js';
 import { given, isRefused, type Refusal } from '../../helpers/criu/refusal.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { Scope, useScope } from '../../helpers/scope.js';
+import { until } from '../../helpers/system/exec.js';
 import { freezerState } from '../../helpers/system/freezer.js';
 import { isAlive, startWorkload } from '../../helpers/system/process.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
@@ -94,8 +95,7 @@ describe('checkpoint refuses a container', () => {
     const other = await startContainer(scope, { args: ['/workload', '-', 'idle'] });
     const { pid } = other;
     await other.runcOk('kill', other.id, 'KILL');
-    for (let waited = 0; isAlive(pid) && waited < 100; waited++)
-      await new Promise((r) => setTimeout(r, 20));
+    await until('its init is dead', () => !isAlive(pid));
     expect(await other.status()).toBe('stopped');
     await refuseOther(other, { code: 'ERR_CONTAINER_STATE', says: [/stopped state/, other.id] });
   });

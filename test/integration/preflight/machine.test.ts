@@ -12,6 +12,7 @@ import { criuBinary, distCli, distIndex } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { type Outcome, run, runOk } from '../../helpers/system/exec.js';
 import { mountTmpfs } from '../../helpers/system/mounts.js';
+import { freePort } from '../../helpers/system/port.js';
 import { isAlive, startWorkload } from '../../helpers/system/process.js';
 
 const scope = useScope();
@@ -104,7 +105,7 @@ describe('explain finds', () => {
     const effective = /^CapEff:\s*(\w+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
     const hasResource = ((BigInt(`0x${effective}`) >> 24n) & 1n) === 1n;
     const imagePath = join(await scope.directory(), 'images');
-    const port = 20_000 + (process.pid % 10_000);
+    const port = await freePort();
     const options = { imagePath, lazyPages: true, pageServer: `127.0.0.1:${port}` };
     const small = await startWorkload(scope, ['idle']);
     expect(await explain(small.pid, options)).toEqual([]);

@@ -7,6 +7,7 @@ import { endSpareWorkers } from '../../helpers/criu/workers.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
 import { sleep, until } from '../../helpers/system/exec.js';
+import { patientMs } from '../../helpers/system/patience.js';
 import { isAlive, startWorkload } from '../../helpers/system/process.js';
 
 const scope = useScope();
@@ -108,7 +109,9 @@ describe('the setting concurrency', () => {
     await until('the first one has begun', () => begun.length === 1);
     const { pid } = await startWorkload(scope, ['idle']);
     const imagePath = join(await scope.directory(), 'images');
-    await expect(dump(pid, { criu, imagePath, timeoutMs: 50 })).rejects.toMatchObject({
+    // Long enough to come to the queue.
+    const timeoutMs = patientMs(500);
+    await expect(dump(pid, { criu, imagePath, timeoutMs })).rejects.toMatchObject({
       code: 'ERR_CRIU_TIMEOUT',
       stage: 'queued',
     });
