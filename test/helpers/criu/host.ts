@@ -83,8 +83,8 @@ export class Host {
   /** From now on so much leaves us for it in a second, and as much comes back. */
   async throttle(rate: string): Promise<void> {
     const limit = ['root', 'tbf', 'rate', rate, 'burst', '128kb', 'latency', '50ms'];
-    await runOk('tc', ['qdisc', 'add', 'dev', this.link, ...limit]);
-    await this.inNetwork('tc', 'qdisc', 'add', 'dev', 'far', ...limit);
+    await runOk('tc', ['qdisc', 'replace', 'dev', this.link, ...limit]);
+    await this.inNetwork('tc', 'qdisc', 'replace', 'dev', 'far', ...limit);
   }
 
   /** Runs a command of ours in its network. */

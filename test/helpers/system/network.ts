@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Scope } from '../scope.js';
+import { until } from './exec.js';
 
 /** The addresses and ports at which somebody in our network namespace listens, as the kernel writes them. */
 export function allListeners(): string[] {
@@ -7,6 +8,16 @@ export function allListeners(): string[] {
     [...readFileSync(table, 'utf8').matchAll(/: ([0-9A-F]+:[0-9A-F]{4}) \S+ 0A /g)].map(
       (match) => match[1] ?? '',
     ),
+  );
+}
+
+/**
+ * Waits until nobody listens any more who did not before. Other programs of the machine may have
+ * ended meanwhile.
+ */
+export async function noNewListener(before: readonly string[]): Promise<void> {
+  await until('nobody listens that did not', () =>
+    allListeners().every((place) => before.includes(place)),
   );
 }
 

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { requireNeeds } from '../../helpers/needs.js';
 import { projectRoot } from '../../helpers/paths.js';
-import { run, until } from '../../helpers/system/exec.js';
-import { allListeners } from '../../helpers/system/network.js';
+import { run } from '../../helpers/system/exec.js';
+import { allListeners, noNewListener } from '../../helpers/system/network.js';
 
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'ip'));
 
@@ -16,7 +16,5 @@ test('examples/migrate moves its server in all ways that this kernel has', async
     expect(stdout).toMatch(new RegExp(`'${way}' +│ +\\d+ +│ +\\d+ +│`));
   }
   expect(stdout).toMatch(/'pre-copy' +│ +(\d+|'this kernel does not track memory)/);
-  await until('nobody listens that did not', () =>
-    allListeners().every((place) => heard.includes(place)),
-  );
+  await noNewListener(heard);
 });
