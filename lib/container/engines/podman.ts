@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { ContainerState } from '../state/container.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
 import type { AfterKill, EngineFacts } from './engine.js';
+import { rowsIn } from './sqlite.js';
 
 /** How podman's files know a container. */
 export async function podmanFacts(state: ContainerState): Promise<EngineFacts> {
@@ -31,29 +32,14 @@ function imageIn(entry: JsonValue): string | undefined {
   return image.optionalString() || undefined;
 }
 
-/** It is no text, and is only searched. */
-const database = { what: "podman's database", encoding: 'latin1' } as const;
-
 /** Killed by CRIU a container has failed: every policy but `no` starts it anew. */
 export async function podmanAfterKill(state: ContainerState): Promise<AfterKill | undefined> {
-  const { id, annotations } = state;
-  if (annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
-  for (const text of await databasesOf(state)) {
-    const policy = restartPolicyIn(text, id);
-    if (policy !== undefined) return policy === 'no' ? undefined : 'restarts';
+  if (state.annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
+  for (const { value } of await configsOf(state)) {
+    const policy = value['restart_policy'];
+    if (typeof policy === 'string') return policy === 'no' ? undefined : 'restarts';
   }
   return undefined;
-}
-
-/** Where podman keeps its database below the storage, by its versions and whether it was told the storage. */
-const databases = ['libpod/bolt_state.db', 'libpod/db.sql', 'db.sql'] as const;
-
-async function databasesOf(state: ContainerState): Promise<string[]> {
-  const storage = dirname(containersDirectory(state));
-  const texts = await Promise.all(
-    databases.map((name) => readStateFile(join(storage, name), database)),
-  );
-  return texts.filter((text) => text !== undefined);
 }
 
 /**
@@ -61,24 +47,55 @@ async function databasesOf(state: ContainerState): Promise<string[]> {
  *
  * @param name - That of the container. The database may have an older configuration as well, from before
  * a change of the name.
- * @returns undefined where it is not found, or not in one piece.
+ * @returns undefined where it is not found.
  */
 export async function podmanConfig(
   state: ContainerState,
   name: string,
 ): Promise<string | undefined> {
-  for (const text of await databasesOf(state)) {
-    for (const { index } of text.matchAll(/\{"spec":/g)) {
-      const found = objectAt(text, index);
-      if (found === undefined || !found.includes(`"id":"${state.id}","name":"${name}"`)) continue;
-      return Buffer.from(found, 'latin1').toString('utf8');
-    }
-  }
-  return undefined;
+  return (await configsOf(state)).find(({ value }) => value['name'] === name)?.text;
 }
 
-/** The text of the JSON object that begins at an index; undefined where none does. */
-function objectAt(text: string, start: number): string | undefined {
+/** A configuration of a container: an object as podman's database has it, in which numbers may be large. */
+interface PodmanConfig {
+  text: string;
+  value: Readonly<Record<string, unknown>>;
+}
+
+/** Those of a container. Older versions of podman keep them in a bolt database, newer ones in SQLite. */
+async function configsOf(state: ContainerState): Promise<PodmanConfig[]> {
+  const storage = dirname(containersDirectory(state));
+  const libpod = join(storage, 'libpod');
+  const texts = [
+    await readDatabase(join(libpod, 'bolt_state.db')),
+    // It lies in the storage itself where podman was told the storage.
+    ...(await readSqlite(join(libpod, 'db.sql'))),
+    ...(await readSqlite(join(storage, 'db.sql'))),
+  ];
+  return texts.flatMap((text) => configsIn(text)).filter(({ value }) => value['id'] === state.id);
+}
+
+/** The content of a database, a byte as a character; empty where there is none. */
+async function readDatabase(file: string): Promise<string> {
+  return (await readStateFile(file, { what: "podman's database", encoding: 'latin1' })) ?? '';
+}
+
+async function readSqlite(file: string): Promise<string[]> {
+  const [database, log] = await Promise.all([readDatabase(file), readDatabase(`${file}-wal`)]);
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+  return Array.from(rowsIn(bytes(database), bytes(log)), (row) => row.toString('latin1'));
+}
+
+/** The configurations in a text, which begin with the specification in all versions of podman. */
+function configsIn(text: string): PodmanConfig[] {
+  return Array.from(text.matchAll(/\{"spec":/g)).flatMap(({ index }) => {
+    const found = configAt(text, index);
+    return found === undefined ? [] : [found];
+  });
+}
+
+/** The JSON object that begins at an index; undefined where none does. */
+function configAt(text: string, start: number): PodmanConfig | undefined {
   const token = /"(?:[^"\\]|\\.)*"|[{}\0]/gs;
   token.lastIndex = start;
   let depth = 0;
@@ -86,31 +103,16 @@ function objectAt(text: string, start: number): string | undefined {
     if (found[0] === '\0') return undefined;
     if (found[0] === '{') depth += 1;
     else if (found[0] === '}') depth -= 1;
-    if (depth > 0) continue;
-    const object = text.slice(start, token.lastIndex);
-    return isJson(object) ? object : undefined;
+    if (depth === 0) return parsed(text.slice(start, token.lastIndex));
   }
   return undefined;
 }
 
-function isJson(text: string): boolean {
+function parsed(bytes: string): PodmanConfig | undefined {
+  const text = Buffer.from(bytes, 'latin1').toString('utf8');
   try {
-    JSON.parse(text);
-    return true;
+    return { text, value: JSON.parse(text) as PodmanConfig['value'] };
   } catch {
-    return false;
+    return undefined;
   }
-}
-
-/**
- * The restart policy of a container, which podman keeps in its database alone. Both of its kinds of
- * databases hold the configuration of a container as the text of one object, in which the policy stands
- * behind the id, so that it is found without a reader of either format. One that is split by the end of
- * a page is not found.
- */
-function restartPolicyIn(text: string, id: string): string | undefined {
-  const at = text.indexOf(`"id":"${id}","name":`);
-  if (at === -1) return undefined;
-  const [own = ''] = text.slice(at + 1).split('"id":"', 1);
-  return /"restart_policy":"([a-z-]+)"/.exec(own)?.[1];
 }

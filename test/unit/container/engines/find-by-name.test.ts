@@ -1,4 +1,4 @@
-import { chownSync, symlinkSync } from 'node:fs';
+import { chownSync, cpSync, symlinkSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -78,11 +78,7 @@ class Engines {
     await this.write(join(configuration, 'hostconfig.json'), host);
   }
 
-  async podman(
-    name: string,
-    digit: string,
-    { database = '', labels = {}, file = 'libpod/bolt_state.db' } = {},
-  ): Promise<void> {
+  async podman(name: string, digit: string, { database = '', labels = {} } = {}): Promise<void> {
     const storage = 'srv/storage';
     const bundle = join(storage, 'overlay-containers', id(digit), 'userdata');
     await this.state('run/runc', id(digit), {
@@ -92,7 +88,7 @@ class Engines {
     const metadata = JSON.stringify({ 'image-name': 'localhost/box:1' });
     const entry = { id: id(digit), names: [name], metadata };
     await this.write(join(storage, 'overlay-containers/containers.json'), [entry]);
-    await this.write(join(storage, file), database);
+    await this.write(join(storage, 'libpod/bolt_state.db'), database);
   }
 
   async daemon(pid: number, program: string, words: readonly string[]): Promise<void> {
@@ -312,8 +308,6 @@ describe('what an engine does to a container that is killed is told', () => {
   const starts = /podman starts container "web" anew/;
   test.each([
     [{ database: before + configured('c', 'always') + after }, starts],
-    [{ database: configured('c', 'always'), file: 'libpod/db.sql' }, starts],
-    [{ database: configured('c', 'on-failure'), file: 'db.sql' }, starts],
     // Pages of a database are in no order.
     [{ database: configured('b', 'always') + configured('c', 'no') + after }, undefined],
     [{ database: `"id":"${id('c')}","name":"web"\0${configured('b', 'always')}` }, undefined],
@@ -325,6 +319,18 @@ describe('what an engine does to a container that is killed is told', () => {
     const warnings = await warnOfEngine(await findContainer('web', {}, on.host));
     expect(warnings).toEqual(says === undefined ? [] : [expect.stringMatching(says)]);
   });
+});
+
+test.each(['libpod/db.sql', 'db.sql'])('the policy of podman is read from %s', async (file) => {
+  const on = await engines();
+  await on.podman('n10', 'a');
+  const saved = new URL('../../../fixtures/podman/db.sql', import.meta.url).pathname;
+  const warnings = async (name: string): Promise<string[]> =>
+    await warnOfEngine(await findContainer(name, {}, on.host));
+  cpSync(saved, on.path(join('srv/storage', file)));
+  expect(await warnings('n10')).toEqual([]);
+  cpSync(`${saved}-wal`, on.path(join('srv/storage', `${file}-wal`)));
+  expect(await warnings('n10')).toEqual([expect.stringContaining('podman starts')]);
 });
 
 test('listContainers tells of all of them, by engine and name', async () => {
