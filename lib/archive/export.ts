@@ -40,6 +40,12 @@ export interface ExportOptions
    * @defaultValue what the engine's files tell
    */
   image?: string | undefined;
+  /**
+   * Id of that image, 64 hexadecimal digits, as `podman images --no-trunc` shows it. podman needs it.
+   *
+   * @defaultValue what the engine's files tell
+   */
+  imageId?: string | undefined;
 }
 
 /** What the export of images has to tell. */
@@ -57,6 +63,7 @@ const optionNames: readonly string[] = [
   'bundle',
   'name',
   'image',
+  'imageId',
   'compression',
   'existing',
   'timeoutMs',
@@ -107,7 +114,7 @@ function check(imagePath: unknown, to: unknown, options: unknown): Checked {
   for (const name in options) {
     if (!optionNames.includes(name)) throw unknownOption(name, `an option of ${operation}`);
   }
-  const { bundle, name, image, ...shared } = options as ExportOptions;
+  const { bundle, name, image, imageId, ...shared } = options as ExportOptions;
   const given = validateOptions('checkpoint', { ...shared, export: target });
   return {
     compression: given.compression,
@@ -119,7 +126,15 @@ function check(imagePath: unknown, to: unknown, options: unknown): Checked {
     ...(bundle === undefined ? {} : { bundle: resolve(checkText('bundle', 'a path', bundle)) }),
     ...(name === undefined ? {} : { name: checkText('name', 'a name', name) }),
     ...(image === undefined ? {} : { image: checkText('image', 'the name of an image', image) }),
+    ...(imageId === undefined ? {} : { imageId: checkImageId(imageId) }),
   };
+}
+
+function checkImageId(value: unknown): string {
+  const expected = '64 hexadecimal digits';
+  const id = checkText('imageId', expected, value).replace(/^sha256:/, '');
+  if (!/^[0-9a-f]{64}$/.test(id)) throw invalidArgValue('imageId', expected, value);
+  return id;
 }
 
 async function write(checked: Checked, deadline: Deadline, scope: Scope): Promise<string[]> {
@@ -157,7 +172,7 @@ async function write(checked: Checked, deadline: Deadline, scope: Scope): Promis
 
 /** Says of which container the images are: of one that is still there, or of one that has a bundle. */
 async function describe(checked: Checked, images: string): Promise<Metadata> {
-  const { bundle, name, image } = checked;
+  const { bundle, name, image, imageId } = checked;
   const saved = await readSavedContainer(images);
   if (bundle === undefined && saved !== undefined && existsSync(saved.stateDir)) {
     const container = await findContainer(saved.id, { root: dirname(saved.stateDir) });
@@ -176,6 +191,7 @@ async function describe(checked: Checked, images: string): Promise<Metadata> {
     id,
     name: name ?? id,
     image,
+    imageId,
     runtime: 'runc',
     created: new Date(),
     spec: await readSpec(specIn(bundle)),

@@ -14,6 +14,7 @@ const ownFlags: readonly Flag[] = [
   },
   { name: 'name', placeholder: 'NAME', help: 'name that the container has in the archive' },
   { name: 'image', placeholder: 'IMAGE', help: 'image that the container was made of' },
+  { name: 'image-id', placeholder: 'ID', help: 'id of that image, which podman needs' },
   {
     name: 'compression',
     placeholder: 'zstd|gzip|none',
@@ -46,13 +47,17 @@ export const exportCommand: Command = {
     bundle: '--bundle',
     name: '--name',
     image: '--image',
+    imageId: '--image-id',
     compression: '--compression',
     existing: '--existing',
   }),
 
   async run({ values, argument, rest, outside, log }) {
     const [to = ''] = rest;
-    const given = ownFlags.map(({ name }) => [name, lastOf(values.get(name)) || undefined]);
+    const given = ownFlags.map(({ name }) => [
+      name === 'image-id' ? 'imageId' : name,
+      lastOf(values.get(name)) || undefined,
+    ]);
     const options = Object.fromEntries(given) as ExportOptions;
     const { exportCheckpoint } = await import('../../archive/export.js');
     const target = to === '-' ? archiveStream(outside) : to;

@@ -9,6 +9,8 @@ export interface EngineRun {
   name: string;
   /** Flags of the engine's `run`. */
   flags?: readonly string[];
+  /** What it runs in the place of the counter. */
+  program?: readonly string[];
 }
 
 /** A real engine with directories of its own. */
@@ -43,7 +45,8 @@ export async function boxArchive(scope: Scope): Promise<string> {
   const bin = join(directory, 'rootfs/bin');
   await mkdir(bin, { recursive: true });
   await copyFile('/bin/busybox', join(bin, 'busybox'));
-  for (const applet of ['sh', 'sleep', 'cat', 'mv']) await symlink('busybox', join(bin, applet));
+  for (const applet of ['sh', 'sleep', 'cat', 'mv', 'rm', 'mkdir'])
+    await symlink('busybox', join(bin, applet));
   const archive = join(directory, 'box.tar');
   await runOk('tar', ['-C', join(directory, 'rootfs'), '-cf', archive, '.']);
   return archive;
@@ -61,9 +64,9 @@ export function dockerLike(
   remove: (name: string) => unknown,
 ): Pick<Engine, 'start' | 'count' | 'status'> {
   return {
-    start: async ({ name, flags = [] }) => {
+    start: async ({ name, flags = [], program = counter }) => {
       const about = ['--name', name, '--network', 'none', ...limits, ...flags];
-      await command('run', '-d', ...about, image, ...counter);
+      await command('run', '-d', ...about, image, ...program);
       scope.defer(() => remove(name));
     },
     count: async (name) => Number(await command('exec', name, 'cat', '/count')),

@@ -7,20 +7,40 @@ import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
 /** The runtime: Debian 12's crun is built without CRIU, and restores nothing. */
 const runtime = process.env['LIBCRIU_PODMAN_RUNTIME'] ?? 'runc';
 
+/** What only podman has. */
+export interface Podman extends Engine {
+  /** Runs a command of podman. */
+  call: (...args: string[]) => Promise<string>;
+  /** Runs `podman container restore`, which makes a container of that name. */
+  restore: (name: string, ...args: string[]) => Promise<void>;
+}
+
 /** podman with its storage in the scope's directory. It has no daemon. */
-export async function startPodman(scope: Scope): Promise<Engine> {
+export async function startPodman(
+  scope: Scope,
+  driver: 'vfs' | 'overlay' = 'vfs',
+): Promise<Podman> {
   const directory = await scope.directory();
   const global = [
     ...['--root', join(directory, 'storage'), '--runroot', join(directory, 'run')],
-    ...['--tmpdir', join(directory, 'tmp'), '--storage-driver', 'vfs'],
+    ...['--tmpdir', join(directory, 'tmp'), '--storage-driver', driver],
     ...['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', runtime],
   ];
   const podman = (...args: string[]): Promise<string> => call('podman', [...global, ...args]);
+  const remove = (name: string): Promise<unknown> =>
+    run('podman', [...global, 'rm', '-f', '-t', '0', name]);
+  // The driver overlay mounts its own directory over itself.
+  scope.defer(() => run('umount', ['--lazy', join(directory, 'storage', driver)]));
   await podman('import', await boxArchive(scope), image);
   return {
     version: async () =>
       `podman ${await podman('version', '--format', '{{.Client.Version}}')} (${runtime})`,
-    ...dockerLike(scope, podman, (name) => run('podman', [...global, 'rm', '-f', '-t', '0', name])),
+    ...dockerLike(scope, podman, remove),
+    call: podman,
+    restore: async (name, ...args) => {
+      scope.defer(() => remove(name));
+      await podman('container', 'restore', ...args);
+    },
     // For a moment podman says that a container has exited and restores none that has not.
     restoreInPlace: async (name) => {
       const restore = [...global, 'container', 'restore', name];

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { checkpoint, exportCheckpoint } from '../../helpers/api.js';
+import { countsBeyond } from '../../helpers/engines/engine.js';
+import { type Podman, startPodman } from '../../helpers/engines/podman.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { Scope, useScope } from '../../helpers/scope.js';
+import { runOk } from '../../helpers/system/exec.js';
+import { startOnOverlay } from '../../helpers/workloads/overlay-container.js';
+
+const scope = useScope();
+const shared = new Scope();
+let podman: Podman;
+beforeAll(async () => {
+  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'podman');
+  podman = await startPodman(shared, 'overlay');
+  return () => shared.close();
+}, 120_000);
+
+/** Appends ascending numbers to /log, changes the image, and has a file in shared memory. */
+const appender = [
+  'sh',
+  '-c',
+  'rm /bin/mv; mkdir /made; echo shared >/dev/shm/file; i=0; ' +
+    'while :; do i=$((i+1)); echo $i >>/log; sleep 0.01; done',
+] as const;
+
+const uniqueName = (name: string): string => `libcriu-${process.pid}-${name}`;
+
+async function appending(name: string, flags: readonly string[] = []): Promise<string> {
+  const unique = uniqueName(name);
+  await podman.start({ name: unique, flags, program: appender });
+  await logBeyond(unique, 20);
+  return unique;
+}
+
+/** The numbers in the log of a container. */
+async function logOf(name: string): Promise<number[]> {
+  return (await podman.call('exec', name, 'cat', '/log')).split('\n').map(Number);
+}
+
+const logBeyond = (name: string, number: number): Promise<number> =>
+  countsBeyond({ ...podman, count: async (one) => (await logOf(one)).length }, name, number);
+
+/** A file that was ahead of the memory would have a number twice; one behind it would lack one. */
+async function expectInStep(name: string, before: number): Promise<void> {
+  await logBeyond(name, before + 3);
+  const log = await logOf(name);
+  expect(log).toEqual(log.map((_, index) => index + 1));
+}
+
+/** The number of lines of the log that an archive has. */
+async function archivedLog(file: string, directory: string): Promise<number> {
+  await runOk('tar', ['--extract', '--file', file, '--directory', directory, 'rootfs-diff.tar']);
+  const words = ['--extract', '--to-stdout', '--file', join(directory, 'rootfs-diff.tar'), 'log'];
+  return (await runOk('tar', words)).trim().split('\n').length;
+}
+
+test('podman restores a container that was left running, files and memory in step, every time', async () => {
+  const name = await appending('runs');
+  const directory = await scope.directory();
+  for (let round = 0; round < 5; round += 1) {
+    const file = join(directory, `${round}.tar${round % 2 === 0 ? '' : '.gz'}`);
+    const { warnings } = await checkpoint(name, { export: file, leaveRunning: true });
+    expect(warnings).toEqual([]);
+    const saved = await archivedLog(file, await scope.directory());
+    const restored = uniqueName(`round-${round}`);
+    await podman.restore(restored, '--import', file, '--name', restored);
+    await expectInStep(restored, saved);
+    await podman.call('rm', '--force', '--time', '0', restored);
+    // The one that it was made of runs on.
+    await logBeyond(name, (await logOf(name)).length);
+  }
+  await expectInStep(name, 0);
+});
+
+test('podman restores a container that has ended, with its volume, shared memory and changes', async () => {
+  const volume = uniqueName('volume');
+  const name = await appending('ends', ['--volume', `${volume}:/volume`]);
+  await podman.call('exec', name, 'sh', '-c', 'echo kept >/volume/file');
+  const file = join(await scope.directory(), 'web.tar.gz');
+  const { containerId, warnings } = await checkpoint(name, { export: file });
+  expect(warnings).toEqual([]);
+  const saved = await archivedLog(file, await scope.directory());
+  await podman.call('rm', '--force', '--time', '0', name);
+  await podman.call('volume', 'rm', volume);
+  await podman.restore(name, '--import', file);
+  await expectInStep(name, saved);
+  const facts = await podman.call('inspect', '--format', '{{.Id}} {{.Config.Image}}', name);
+  expect(facts).toContain(containerId);
+  expect(await podman.call('exec', name, 'cat', '/dev/shm/file')).toBe('shared');
+  expect(await podman.call('exec', name, 'cat', '/volume/file')).toBe('kept');
+  const listed = await podman.call('exec', name, 'sh', '-c', 'echo /bin/* /made');
+  expect(listed).toContain('/bin/cat ');
+  expect(listed).toContain('/made');
+  expect(listed).not.toContain('/bin/mv');
+});
+
+test('podman restores a container of runc, and one whose images alone were archived', async () => {
+  const container = await startOnOverlay(scope);
+  const { stateRoot, id, bundle } = container;
+  // podman makes the container of an image, and of what was changed in it.
+  await runOk('chmod', ['0555', container.rootfs]);
+  const image = 'libcriu-runc:1';
+  const archive = container.path('image.tar');
+  await runOk('tar', ['-C', container.rootfs, '--exclude=./log', '-cf', archive, '.']);
+  const imageId = (await podman.call('import', archive, image)).split('\n').at(-1) ?? '';
+  const imagePath = container.path('images');
+  const whole = container.path('whole.tar');
+  await checkpoint(id, { stateRoot, imagePath, export: whole, leaveRunning: true });
+  const exported = container.path('exported.tar');
+  const of = { image: `localhost/${image}`, imageId };
+  await exportCheckpoint(imagePath, exported, { bundle, name: 'x', ...of });
+  const words = ['--extract', '--to-stdout', '--file', exported, 'config.dump'];
+  expect(JSON.parse(await runOk('tar', words))).toMatchObject({
+    rootfsImageName: `localhost/${image}`,
+  });
+  const restored = uniqueName('of-runc');
+  await podman.restore(restored, '--import', exported, '--name', restored);
+  expect(await podman.status(restored)).toMatch(/^Up/);
+});
