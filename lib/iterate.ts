@@ -54,6 +54,7 @@ type Decided =
   | 'trackMem'
   | 'inEngine'
   | 'export'
+  | 'format'
   | 'compression'
   | 'ignoreRootfs'
   | 'ignoreVolumes';

@@ -14,15 +14,15 @@ import {
 import type { ContainerState } from '../container/state/container.js';
 import type { HookEvent } from '../criu/hooks.js';
 import { realHost } from '../linux/host.js';
-import { type Compression, compressionFor } from './compression.js';
-import { addCheckpoint, type Contents } from './contents.js';
+import type { Compression } from './compression.js';
+import type { Contents } from './contents.js';
 import { writeFailure } from './failure.js';
 import { members } from './members.js';
 import { type Metadata, metadataOf, volumesOf } from './metadata-of.js';
 import { openLayer, openOverlay } from './overlay.js';
 import { StillArchiver } from './still.js';
 import { openFileTarget, streamTarget, type Target } from './target.js';
-import { ArchiveWriter } from './writer.js';
+import { compressionOf, temporaryDirectory, writeArchive } from './write.js';
 
 /** What an archive is made of. */
 interface Request {
@@ -54,6 +54,7 @@ export class Archiving implements Companion {
   readonly #request: Request;
   readonly #target: Target;
   readonly #compression: Compression;
+  readonly #scratch: string;
   readonly #metadata: Metadata;
   readonly #parts: readonly StillPart[];
   readonly #warnings: string[];
@@ -67,6 +68,7 @@ export class Archiving implements Companion {
     made: {
       target: Target;
       compression: Compression;
+      scratch: string;
       metadata: Metadata;
       parts: readonly StillPart[];
       warnings: string[];
@@ -76,6 +78,7 @@ export class Archiving implements Companion {
     this.#request = request;
     this.#target = made.target;
     this.#compression = made.compression;
+    this.#scratch = made.scratch;
     this.#metadata = made.metadata;
     this.#parts = made.parts;
     this.#warnings = made.warnings;
@@ -96,7 +99,7 @@ export class Archiving implements Companion {
     const { container, settings, hasImages, deadline, scope } = request;
     const to = settings.export as string | Writable;
     const file = typeof to === 'string' ? to : undefined;
-    const compression = compressionFor(file, settings.compression);
+    const compression = compressionOf(file, settings);
     const metadata = await deadline.bound('container', metadataOf(container, realHost));
     const target =
       typeof to === 'string'
@@ -107,7 +110,15 @@ export class Archiving implements Companion {
     const directory = hasImages ? undefined : await makeDirectory(request, scratch, file);
     const warnings = [...metadata.warnings];
     const parts = await startParts(request, scratch, warnings);
-    return new Archiving(request, { target, compression, metadata, parts, warnings, directory });
+    return new Archiving(request, {
+      target,
+      compression,
+      scratch,
+      metadata,
+      parts,
+      warnings,
+      directory,
+    });
   }
 
   async whileStill(images: string, event: HookEvent): Promise<void> {
@@ -164,14 +175,14 @@ export class Archiving implements Companion {
   }
 
   async #write(images: string, signal: AbortSignal): Promise<void> {
-    const writer = await ArchiveWriter.open(this.#target, this.#compression, signal);
+    const { settings, deadline } = this.#request;
+    const format = settings.format ?? 'tar';
+    const made = { target: this.#target, compression: this.#compression, scratch: this.#scratch };
+    const contents = { ...this.#metadata, images, still: this.#still };
     try {
-      const { config, spec, status } = this.#metadata;
-      await addCheckpoint(writer, { config, spec, status, images, still: this.#still });
-      await writer.finish();
+      await writeArchive({ ...made, format, signal }, contents, this.#metadata);
     } catch (error) {
-      await writer.abandon(error);
-      throw signal.aborted ? this.#request.deadline.error('postDump') : error;
+      throw signal.aborted ? deadline.error('postDump') : error;
     }
   }
 }
@@ -216,11 +227,6 @@ async function startParts(
     }
   }
   return parts;
-}
-
-/** Where large files are kept for a while, which the directory /tmp often has no room for. */
-function temporaryDirectory(): string {
-  return process.env['TMPDIR'] || '/var/tmp';
 }
 
 /** A directory that was made for the images of one archive. */

@@ -13,15 +13,13 @@ import { realHost } from '../linux/host.js';
 import { checkText } from '../options/text.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
-import { compressionFor } from './compression.js';
-import { addCheckpoint } from './contents.js';
 import { type Metadata, makeMetadata, metadataOf, readSpec, specIn } from './metadata-of.js';
 import { openFileTarget, streamTarget } from './target.js';
-import { ArchiveWriter } from './writer.js';
+import { compressionOf, temporaryDirectory, writeArchive } from './write.js';
 
 /** Options of {@link exportCheckpoint}. */
 export interface ExportOptions
-  extends Pick<CheckpointOptions, 'compression' | 'existing' | 'timeoutMs' | 'signal'> {
+  extends Pick<CheckpointOptions, 'format' | 'compression' | 'existing' | 'timeoutMs' | 'signal'> {
   /**
    * Directory of the container's config.json. It is needed where the container is gone.
    *
@@ -64,6 +62,7 @@ const optionNames: readonly string[] = [
   'name',
   'image',
   'imageId',
+  'format',
   'compression',
   'existing',
   'timeoutMs',
@@ -117,6 +116,7 @@ function check(imagePath: unknown, to: unknown, options: unknown): Checked {
   const { bundle, name, image, imageId, ...shared } = options as ExportOptions;
   const given = validateOptions('checkpoint', { ...shared, export: target });
   return {
+    format: given.format,
     compression: given.compression,
     existing: given.existing,
     timeoutMs: given.timeoutMs,
@@ -140,7 +140,7 @@ function checkImageId(value: unknown): string {
 async function write(checked: Checked, deadline: Deadline, scope: Scope): Promise<string[]> {
   const { to, existing } = checked;
   const file = typeof to === 'string' ? to : undefined;
-  const compression = compressionFor(file, checked.compression);
+  const compression = compressionOf(file, checked);
   const opened = openImages('imagePath', checked.imagePath, false);
   const images = scope.use(await deadline.bound('directory', opened, (late) => late.close()));
   if (existsSync(images.file('parent'))) {
@@ -153,13 +153,13 @@ async function write(checked: Checked, deadline: Deadline, scope: Scope): Promis
       ? await openFileTarget('to', to, existing === 'replace' || existing === 'reuse')
       : streamTarget(to);
   scope.defer(() => target.close());
-  const writer = await ArchiveWriter.open(target, compression, deadline.signal);
+  const { format = 'tar' } = checked;
+  const scratch = file === undefined ? temporaryDirectory() : dirname(file);
+  const settings = { target, format, compression, scratch, signal: deadline.signal };
   try {
-    const { config, spec, status } = metadata;
-    await addCheckpoint(writer, { config, spec, status, images: images.file(''), still: [] });
-    await writer.finish();
+    const contents = { ...metadata, images: images.file(''), still: [] };
+    await writeArchive(settings, contents, metadata);
   } catch (error) {
-    await writer.abandon(error);
     deadline.check('directory');
     throw error;
   }

@@ -19,6 +19,9 @@ export interface Metadata {
   name: string;
   /** The image that it was made of. */
   image: string | undefined;
+  /** The id of that image. */
+  imageId: string | undefined;
+  runtime: string;
   warnings: readonly string[];
 }
 
@@ -100,6 +103,8 @@ export function makeMetadata(known: Known): Metadata {
     status: JSON.stringify(status, null, 2),
     name,
     image,
+    imageId,
+    runtime,
     warnings: [],
   };
 }

@@ -113,7 +113,7 @@ function isOfNoUse(line: string): boolean {
 }
 
 /** Makes a file that is gone when it is closed. */
-async function openNameless(directory: string, scope: Scope): Promise<number> {
+export async function openNameless(directory: string, scope: Scope): Promise<number> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   const unique = `${process.pid}.${process.hrtime.bigint().toString(36)}`;
   const path = join(directory, `.libcriu.${unique}`);

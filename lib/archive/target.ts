@@ -54,6 +54,24 @@ export function streamTarget(stream: Writable): Target {
 }
 
 /**
+ * An open file without a name.
+ *
+ * @param name - What it is called in sentences.
+ * @param see - Gets all that is written.
+ */
+export function nameless(fd: number, name: string, see: (part: Buffer) => unknown): Target {
+  const stream = new FileStream(fd, see);
+  return {
+    stream,
+    name,
+    path: undefined,
+    sync: async () => {},
+    keep: async () => {},
+    close: async () => {},
+  };
+}
+
+/**
  * A file, which has its name only when it is complete. Its directory is opened once, and everything
  * is done by that descriptor.
  *
@@ -116,15 +134,18 @@ export async function openFileTarget(
 /** Writes to a descriptor, which it leaves open. Node's own stream closes it when it is destroyed. */
 class FileStream extends Writable {
   readonly #fd: number;
+  readonly #see: (part: Buffer) => unknown;
   /** Settles when no system call is under way. */
   settled: Promise<void> = Promise.resolve();
 
-  constructor(fd: number) {
+  constructor(fd: number, see: (part: Buffer) => unknown = () => {}) {
     super({ highWaterMark: 1 << 20 });
     this.#fd = fd;
+    this.#see = see;
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
+    this.#see(chunk);
     const written = this.#writeAll(chunk);
     this.settled = written.catch(() => {});
     written.then(() => callback(), callback);

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import { type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
 import { readFd, statFd } from '../base/files.js';
@@ -17,13 +17,24 @@ export class ArchiveWriter {
   /** Ends with the archive; it rejects with what keeps it from being written. */
   readonly #written: Promise<void>;
 
-  private constructor(pack: Pack, target: Target, compression: Compression, signal?: AbortSignal) {
+  private constructor(
+    pack: Pack,
+    target: Target,
+    compression: Compression,
+    signal: AbortSignal | undefined,
+    see: ((part: Buffer) => unknown) | undefined,
+  ) {
     this.#pack = pack;
     this.#target = target;
     this.#signal = signal;
     const compress = compressor(compression);
     // streamx, which is what the package has streams of, is known to Node.js only by its methods.
-    const stages = [pack as unknown as Readable, ...(compress ? [compress] : []), target.stream];
+    const stages = [
+      pack as unknown as Readable,
+      ...(see ? [seenBy(see)] : []),
+      ...(compress ? [compress] : []),
+      target.stream,
+    ];
     const settings = signal === undefined ? {} : { signal };
     this.#written = pipeline(stages as [Readable, Writable], settings);
     this.#written.catch(() => {}); // whoever writes a member is told
@@ -34,14 +45,16 @@ export class ArchiveWriter {
    * Starts an archive.
    *
    * @param signal - Gives it up.
+   * @param see - Gets all bytes before they are compressed.
    */
   static async open(
     target: Target,
     compression: Compression,
     signal?: AbortSignal,
+    see?: (part: Buffer) => unknown,
   ): Promise<ArchiveWriter> {
     const { pack } = await import('tar-stream');
-    return new ArchiveWriter(pack(), target, compression, signal);
+    return new ArchiveWriter(pack(), target, compression, signal, see);
   }
 
   /** Adds a file that is made of a text. */
@@ -121,6 +134,16 @@ export class ArchiveWriter {
     await this.#written;
     return await new Promise(() => {});
   }
+}
+
+/** Passes on what it gets, when somebody has seen it. */
+function seenBy(see: (part: Buffer) => unknown): Transform {
+  return new Transform({
+    transform(part: Buffer, _encoding, done) {
+      see(part);
+      done(null, part);
+    },
+  });
 }
 
 /** What a file has now. One that has become shorter is refused, for its length has been written. */

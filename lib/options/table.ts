@@ -812,6 +812,16 @@ export const optionTable: readonly OptionRow[] = [
     source: 'podman container checkpoint --export',
   },
   {
+    name: 'format',
+    type: 'enum',
+    calls: ['checkpoint'],
+    flag: 'format',
+    values: ['tar', 'oci-archive'],
+    otherwise: 'tar',
+    help: 'form of the archive: tar, or an OCI image for podman, CRI-O and containerd in a tar',
+    source: 'podman container checkpoint --create-image',
+  },
+  {
     name: 'compression',
     type: 'enum',
     calls: ['checkpoint'],

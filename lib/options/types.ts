@@ -583,6 +583,13 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
    */
   export?: string | Writable | undefined;
   /**
+   * Form of the archive: tar, or an OCI image for podman, CRI-O and containerd in a tar.
+   *
+   * @defaultValue tar
+   * @remarks podman container checkpoint --create-image
+   */
+  format?: 'tar' | 'oci-archive' | undefined;
+  /**
    * How the archive is compressed.
    *
    * @defaultValue what the name of the archive says, else zstd where Node.js has it, else gzip

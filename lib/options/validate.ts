@@ -255,7 +255,7 @@ function refuseBesidePlace(given: Readonly<Record<string, unknown>>): void {
 function refuseArchiveWithout(options: Readonly<Record<string, unknown>>): void {
   const isGiven = (name: string): boolean => options[name] !== undefined && options[name] !== false;
   if (options['export'] === undefined) {
-    const name = ['compression', 'ignoreRootfs', 'ignoreVolumes'].find(isGiven);
+    const name = ['format', 'compression', 'ignoreRootfs', 'ignoreVolumes'].find(isGiven);
     if (name !== undefined) throw incomplete(name, 'export', 'there is no archive without');
     return;
   }

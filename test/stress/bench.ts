@@ -199,7 +199,7 @@ function moreOnMachine(
 }
 
 /** Programs that CRIU and we start, and targets that were restored. */
-const startedByUs = /^(criu|criu_guard|criu_detach|tar|gzip|iptables.*|nft|workload.*)$/;
+const startedByUs = /^(criu|criu_guard|criu_detach|criu_layer|tar|gzip|iptables.*|nft|workload.*)$/;
 
 /** Whether a directory holds images that look complete. */
 export function looksComplete(imagePath: string): boolean {

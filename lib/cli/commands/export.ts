@@ -16,6 +16,11 @@ const ownFlags: readonly Flag[] = [
   { name: 'image', placeholder: 'IMAGE', help: 'image that the container was made of' },
   { name: 'image-id', placeholder: 'ID', help: 'id of that image, which podman needs' },
   {
+    name: 'format',
+    placeholder: 'tar|oci-archive',
+    help: 'form of the archive: tar, or an OCI image in a tar (default: tar)',
+  },
+  {
     name: 'compression',
     placeholder: 'zstd|gzip|none',
     help: 'how the archive is compressed (default: as its name says)',
@@ -48,6 +53,7 @@ export const exportCommand: Command = {
     name: '--name',
     image: '--image',
     imageId: '--image-id',
+    format: '--format',
     compression: '--compression',
     existing: '--existing',
   }),

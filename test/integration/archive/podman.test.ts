@@ -4,6 +4,7 @@ import { checkpoint, exportCheckpoint } from '../../helpers/api.js';
 import { countsBeyond } from '../../helpers/engines/engine.js';
 import { type Podman, startPodman } from '../../helpers/engines/podman.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
 import { Scope, useScope } from '../../helpers/scope.js';
 import { runOk } from '../../helpers/system/exec.js';
 import { startOnOverlay } from '../../helpers/workloads/overlay-container.js';
@@ -118,4 +119,32 @@ test('podman restores a container of runc, and one whose images alone were archi
   const restored = uniqueName('of-runc');
   await podman.restore(restored, '--import', exported, '--name', restored);
   expect(await podman.status(restored)).toMatch(/^Up/);
+});
+
+optionTest('format', 'podman restores the image of a container', async () => {
+  const name = await appending('image');
+  const file = join(await scope.directory(), 'web.oci');
+  const { warnings } = await checkpoint(name, { export: file, format: 'oci-archive' });
+  expect(warnings).toEqual([]);
+  const before = (await podman.call('ps', '--all', '--format', '{{.Names}}')).split('\n');
+  expect(before).toContain(name);
+  await podman.call('rm', '--force', '--time', '0', name);
+  expect(await podman.call('load', '--input', file)).toContain(`localhost/${name}:checkpoint`);
+  await podman.restore(name, `localhost/${name}:checkpoint`);
+  await expectInStep(name, 20);
+});
+
+optionTest('ignoreVolumes', 'volumes are left out, and podman is told to do without', async () => {
+  const volume = uniqueName('left-out');
+  const name = await appending('without', ['--volume', `${volume}:/volume`]);
+  const directory = await scope.directory();
+  const [whole, without] = [join(directory, 'whole.tar'), join(directory, 'without.tar')];
+  const names = async (file: string): Promise<string> => runOk('tar', ['--list', '--file', file]);
+  await checkpoint(name, { export: whole, leaveRunning: true });
+  expect(await names(whole)).toContain(`volumes/${volume}.tar`);
+  await checkpoint(name, { export: without, ignoreVolumes: true });
+  expect(await names(without)).not.toContain('volumes');
+  await podman.call('rm', '--force', '--time', '0', name);
+  await podman.restore(name, '--import', without, '--ignore-volumes');
+  await expectInStep(name, 20);
 });

@@ -80,6 +80,7 @@ describe('validateOptions takes', () => {
       ]),
     ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
+    format: { export: 'a' },
     compression: { export: 'a' },
     ignoreRootfs: { export: 'a' },
     ignoreVolumes: { export: 'a' },
