@@ -15,6 +15,8 @@ export type Stage =
   | 'process'
   /** Looking at directories, making and opening them. */
   | 'directory'
+  /** Reading a checkpoint, and unpacking it. */
+  | 'archive'
   /** Loading libcriu. */
   | 'library'
   /** Listening on an address. */

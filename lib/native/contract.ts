@@ -335,4 +335,8 @@ export interface NativeAddon {
   kill(pid: number, startTime: number): boolean;
   /** Swaps two paths in one step. */
   exchange(first: string, second: string): void;
+  /** Gives a file an extended attribute, where its file system knows any. No link is followed. */
+  setAttribute(path: Buffer, name: string, value: Buffer): void;
+  /** Makes a named pipe. */
+  makeFifo(path: Buffer, mode: number): void;
 }

@@ -22,6 +22,7 @@ export function failureCode({ stage, errno }: Pick<NativeFailure, 'stage' | 'err
   if (stage === 'listen') return 'ERR_CRIU_ADDRESS';
   if (stage === 'library') return 'ERR_CRIU_LIBRARY_NOT_FOUND';
   if (stage === 'images' || stage === 'keep') return 'ERR_CRIU_IMAGES_DIR';
+  if (stage === 'archive') return 'ERR_SYSTEM_ERROR';
   if (stage === 'spawn' && errno === ENOENT) return 'ERR_CRIU_NOT_FOUND';
   if (errno === EPERM || errno === EACCES) return 'ERR_CRIU_PERMISSION';
   return 'ERR_CRIU_FAILED';
@@ -37,6 +38,7 @@ export function errnoName(errno: number): string {
 export const commonStages: readonly Stage[] = [
   'queued',
   'directory',
+  'archive',
   'library',
   'listen',
   'spawn',

@@ -20,6 +20,7 @@
 #include "base/unique_fd.h"
 #include "linux/connect_unix.h"
 #include "linux/exchange.h"
+#include "linux/file_metadata.h"
 #include "linux/fresh_directory.h"
 #include "linux/kill_process.h"
 #include "linux/lock.h"
@@ -70,6 +71,8 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::Reseed>("reseed"),
                              Method<&Addon::Nftables>("hasNftables"),
                              Method<&Addon::ExchangePaths>("exchange"),
+                             Method<&Addon::SetFileAttribute>("setAttribute"),
+                             Method<&Addon::MakeNamedPipe>("makeFifo"),
                              Method<&Addon::Kill>("kill"),
                              Method<&Addon::Resolve>("resolveInRoot"),
                              Method<&Addon::MakeDirectory>("makeDirectory"),
@@ -331,6 +334,16 @@ class Addon : public Napi::Addon<Addon> {
 
   void ExchangePaths(const Napi::CallbackInfo& info) {
     Exchange(ReadValue<std::string>(info[0], "first"), ReadValue<std::string>(info[1], "second"));
+  }
+
+  void SetFileAttribute(const Napi::CallbackInfo& info) {
+    SetAttribute(ReadBytes(info[0], "path"), ReadValue<std::string>(info[1], "name"),
+                 ReadBytes(info[2], "value"));
+  }
+
+  void MakeNamedPipe(const Napi::CallbackInfo& info) {
+    MakeFifo(ReadBytes(info[0], "path"),
+             static_cast<unsigned>(ReadValue<int64_t>(info[1], "mode")));
   }
 
   Napi::Value Kill(const Napi::CallbackInfo& info) {

@@ -6,6 +6,8 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -405,5 +407,29 @@ b.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)`);
   test('is nothing of a process that is not there', async () => {
     expect(await nativeAddon().memberships(0x7fff_fff0)).toBeUndefined();
     expect(nativeAddon().passesControl(0x7fff_fff0, 0)).toBeUndefined();
+describe('a file', () => {
+  const path = async (name: string): Promise<Buffer> =>
+    Buffer.from(join(await scope.directory(), name));
+
+  test('gets an extended attribute, and a link to it does not lead there', async () => {
+    const file = await path('file');
+    writeFileSync(file, '');
+    nativeAddon().setAttribute(file, 'user.libcriu', Buffer.from([1, 0, 2]));
+    const link = await path('link');
+    symlinkSync(file, link);
+    // A symbolic link can have none of the user's.
+    expect(() => nativeAddon().setAttribute(link, 'user.other', Buffer.from('x'))).toThrow(
+      expect.objectContaining({ code: 'ERR_SYSTEM_ERROR', stage: 'archive' }),
+    );
+    expect(() => nativeAddon().setAttribute(file, 'user.', Buffer.from('x'))).toThrow(/EINVAL/);
+  });
+
+  test('is made as a named pipe, whatever bytes its name has, and not in the place of another', async () => {
+    const pipe = Buffer.concat([await path('pipe'), Buffer.from([0xff])]);
+    nativeAddon().makeFifo(pipe, 0o600);
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    expect(() => nativeAddon().makeFifo(pipe, 0o600)).toThrow(
+      expect.objectContaining({ code: 'ERR_SYSTEM_ERROR', stage: 'archive' }),
+    );
   });
 });
