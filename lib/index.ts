@@ -1,5 +1,10 @@
 export { checkpoint } from './archive/checkpoint.js';
+export type { Compression } from './archive/compression.js';
 export { type ExportOptions, type ExportResult, exportCheckpoint } from './archive/export.js';
+export type { CheckpointFormat, CheckpointInfo } from './archive/info.js';
+export { type Checkpoint, openCheckpoint } from './archive/open.js';
+export type { OpenCheckpointOptions, ReadingOptions } from './archive/options.js';
+export { restoreContainer } from './archive/restore-container.js';
 export {
   type AbortError,
   type ContradictionError,
@@ -19,7 +24,7 @@ export {
   type ListedContainer,
   listContainers,
 } from './container/list.js';
-export { type RestoreContainerResult, restoreContainer } from './container/restore.js';
+export type { RestoreContainerResult } from './container/restore.js';
 export { Criu } from './criu/criu.js';
 export type {
   HookEvent,

@@ -32,6 +32,7 @@ export const errorCodes = [
   'ERR_CRIU_TIMEOUT',
   'ERR_PROCESS_NOT_FOUND',
   'ERR_PROCESS_EXISTS',
+  'ERR_CHECKPOINT_ARCHIVE',
   'ERR_NOT_CHECKPOINTABLE',
   'ERR_NOT_RESTORABLE',
   'ERR_CONTAINER_NOT_FOUND',
@@ -61,6 +62,7 @@ export type Operation =
   | 'exportCheckpoint'
   | 'restore'
   | 'restoreContainer'
+  | 'openCheckpoint'
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'

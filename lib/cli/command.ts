@@ -42,7 +42,7 @@ export interface Argument {
 }
 
 /** What a command was called with. */
-interface Invocation extends Settings {
+export interface Invocation extends Settings {
   values: ReadonlyMap<string, boolean | string[]>;
   /** The argument; empty when a flag stands in its place. */
   argument: string;

@@ -60,6 +60,8 @@ function fromText(row: OptionRow, texts: readonly string[]): unknown {
       return texts;
     case 'cgroupRoot[]':
       return texts.map(cgroupRoot);
+    case 'joinedNamespace[]':
+      return texts.map(joinedNamespace);
     default:
       // As for runc, an empty value is none: scripts pass variables that may be unset. But images
       // must not end up somewhere else because of that, nor an archive nowhere.
@@ -81,4 +83,9 @@ function integer({ flag, unit }: OptionRow, text: string): number {
 function cgroupRoot(text: string): { controller?: string; path: string } {
   const [, controller, path = text] = /^(?:([^/]*):)?(\/.*)$/s.exec(text) ?? [];
   return controller === undefined ? { path } : { controller, path };
+}
+
+function joinedNamespace(text: string): { type: string; path: string } {
+  const [, type = '', path = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [];
+  return { type, path };
 }

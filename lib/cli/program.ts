@@ -15,6 +15,7 @@ import {
 import { checkpointCommand } from './commands/checkpoint.js';
 import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
+import { inspectCommand } from './commands/inspect.js';
 import { listCommand } from './commands/list.js';
 import { restoreCommand } from './commands/restore.js';
 import { runCommand } from './commands/run.js';
@@ -27,6 +28,7 @@ const commands: readonly Command[] = [
   explainCommand,
   listCommand,
   exportCommand,
+  inspectCommand,
   runCommand,
   restoreCommand,
 ];

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { type Deadline, withDeadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { readFile } from '../base/files.js';
+import { type Scope, startScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
@@ -32,44 +33,80 @@ export interface RestoreContainerResult extends OperationResult {
   containerId: string;
   /** The container's first process. */
   pid: number;
+  /** Absolute path of the bundle, which the container needs for as long as it is there. */
+  bundle: string;
 }
+
+/** What a container is restored from, and by. */
+export interface RestoreSources {
+  /** The directory of the container's `config.json`; absolute. */
+  bundle: string;
+  /** The directory of the images; absolute. */
+  imagePath: string;
+  runtime: string;
+  warnings: readonly string[];
+}
+
+/**
+ * Finds what a container is restored from.
+ *
+ * @param scope - Takes away what was made for it, when the restore fails.
+ */
+export type FindSources = (
+  id: string,
+  options: Options,
+  deadline: Deadline,
+  scope: Scope,
+) => Promise<RestoreSources>;
 
 /** The name that the runtimes give CRIU's log. */
 const logName = 'restore.log';
 
 /**
- * Restores a container from the images of a `checkpoint`, detached and with `/dev/null` as its
- * standard streams where the images do not say otherwise. When it is given up by its signal or its
- * deadline, the container is deleted again as soon as it is restored.
+ * Restores a container, detached and with `/dev/null` as its standard streams where the images do not say
+ * otherwise. When it is given up by its signal or its deadline, the container is deleted again as soon as
+ * it is restored.
  *
- * This is the one place where a runtime is called: only it can make anew what it keeps of a
- * container. It gets the same criu.
+ * This is the one place where a runtime is called: only it can make anew what it keeps of a container. It
+ * gets the same criu.
  *
- * @param id - The id that the container is to have.
- * @throws TypeError, RangeError for a bad id or option, before anything is touched.
- * @throws CriuError `ERR_RUNTIME_FAILED` with the runtime's sentence and CRIU's cause,
- * `ERR_RUNTIME_NOT_FOUND`, `ERR_UNTRUSTED_PATH` for a bundle or runtime that another user can have
- * written, `ERR_CRIU_IMAGES_DIR` without complete images.
+ * @param find - Finds what the options name to restore from.
  */
-export async function restoreContainer(
+export async function restoreBy(
+  find: FindSources,
   id: string,
-  options: RestoreContainerOptions = {},
+  options: RestoreContainerOptions,
 ): Promise<RestoreContainerResult> {
   const { criu = defaultCriu(), ...checked } = validateOptions('restoreContainer', options);
   validateId(id);
   return await withDeadline('restoreContainer', checked, (deadline) =>
-    restoreInTime(id, criu, checked, deadline),
+    restoreInTime(find, id, criu, checked, deadline),
   );
 }
 
 async function restoreInTime(
+  find: FindSources,
   id: string,
   criu: Criu,
-  checked: Settings,
+  checked: Options,
   deadline: Deadline,
 ): Promise<RestoreContainerResult> {
   const start = performance.now();
   requireRoot('restoreContainer');
+  // What is made of a checkpoint stays for as long as the container, and no longer than a failure.
+  return await startScope(async (scope) => {
+    const { warnings, ...sources } = await find(id, checked, deadline, scope);
+    const restored = await restoreFrom(id, criu, { ...checked, ...sources }, deadline);
+    return { ...restored, warnings, durationMs: performance.now() - start };
+  });
+}
+
+async function restoreFrom(
+  id: string,
+  criu: Criu,
+  checked: Settings,
+  deadline: Deadline,
+): Promise<Omit<RestoreContainerResult, 'warnings' | 'durationMs'>> {
   const { imagePath, bundle, workPath = imagePath } = checked;
   const config = join(bundle, 'config.json');
   if (!existsSync(config)) {
@@ -89,19 +126,27 @@ async function restoreInTime(
     await callRuntime(checked, ['delete', '--force', id]);
     throw deadline.error('runtime');
   }
-  const { initPid } = await findContainer(id, { root: checked.stateRoot });
+  const { initPid } = await findContainer(id, { root: checked.stateRoot }).catch(
+    async (error: unknown) => {
+      // It must not run on without the files that are taken away now.
+      if (checked.from !== undefined) await callRuntime(checked, ['delete', '--force', id]);
+      throw error;
+    },
+  );
   return {
     containerId: id,
     pid: initPid,
+    bundle,
     imagePath,
     logFile: join(workPath, logName),
-    warnings: [],
-    durationMs: performance.now() - start,
   };
 }
 
 /** The options of a restore, once they are validated. */
-type Settings = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
+type Options = Omit<ValidatedOptions['restoreContainer'], 'criu'>;
+
+/** The same with what a container is restored from. */
+type Settings = Options & Pick<RestoreSources, 'bundle' | 'imagePath' | 'runtime'>;
 
 /** A restore as the runtime gets it. */
 type RuntimeSettings = Settings & {

@@ -690,19 +690,74 @@ export interface RestoreContainerOptions extends StateRootOptions, RestoringOpti
    */
   imagePath?: string | undefined;
   /**
-   * Directory of the container's config.json.
+   * Directory of the container's config.json; with `from` it is made, unless it has one.
    *
-   * @defaultValue '.'
+   * @defaultValue ., and with `from` /var/lib/libcriu/containers/ID
    * @remarks runc --bundle
    */
   bundle?: string | undefined;
   /**
    * Program that restores, looked for in PATH. Of the containers of crun it is `crun`.
    *
-   * @defaultValue 'runc'
+   * @defaultValue runc, or the one that `from` tells
    * @remarks libcriu
    */
   runtime?: string | undefined;
+  /**
+   * Checkpoint that an engine or `export` has made: an archive, an image or a directory. A bundle
+   * is made of it, for which it needs `rootfs`.
+   *
+   * @defaultValue `imagePath`
+   * @remarks podman container restore --import
+   */
+  from?: string | undefined;
+  /**
+   * Directory with the files of the container's image, which are copied to the bundle. What the
+   * container has changed is taken from `from`.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  rootfs?: string | undefined;
+  /**
+   * Files and directories in place of those of the container's mounts.
+   *
+   * @defaultValue none
+   * @remarks docker run --volume
+   */
+  volumes?: readonly string[] | undefined;
+  /**
+   * Namespaces in place of those that the container has joined. As in `{ type: 'net', path:
+   * '/run/netns/web' }`. It is for `from`.
+   *
+   * @defaultValue none
+   * @remarks CRIU --join-ns
+   */
+  joinNs?: readonly JoinedNamespace[] | undefined;
+  /**
+   * Files and directories that `from`, and each archive in it, may have. From 1 to
+   * 9007199254740991.
+   *
+   * @defaultValue 1000000
+   * @remarks libcriu
+   */
+  maxEntries?: number | undefined;
+  /**
+   * Bytes that what is in `from`, and in each archive in it, may have. From 1 to 9007199254740991
+   * bytes.
+   *
+   * @defaultValue 1099511627776
+   * @remarks libcriu
+   */
+  maxBytes?: number | undefined;
+  /**
+   * How many times as large as `from` what comes out of it may be, from 256 MiB on. From 1 to
+   * 9007199254740991.
+   *
+   * @defaultValue 1000
+   * @remarks libcriu
+   */
+  maxRatio?: number | undefined;
   /**
    * File that gets the pid of the container's first process.
    *

@@ -59,6 +59,7 @@ export function validateOptions<C extends Call>(
   refuseContradictions(call, valid);
   // Only what was given tells of this: `imagePath` has a default.
   if (given['inEngine'] !== undefined) refuseBesidePlace(given);
+  if (call === 'restoreContainer') refuseBesideFrom(given);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as ValidatedOptions[C];
 }
@@ -262,6 +263,21 @@ function refuseArchiveWithout(options: Readonly<Record<string, unknown>>): void 
   const other = ['preDump', 'parentPath', 'lazyPages', 'pageServer'].find(isGiven);
   if (other === undefined) return;
   throw exclusive('export', other, 'the archive has to have all of the memory');
+}
+
+/** What a bundle is made of, beside the checkpoint itself. */
+const ofFrom = ['rootfs', 'volumes', 'joinNs', 'maxEntries', 'maxBytes', 'maxRatio'] as const;
+
+/** Refuses images beside a checkpoint that has its own, and what is for a checkpoint without one. */
+function refuseBesideFrom(given: Readonly<Record<string, unknown>>): void {
+  if (given['from'] !== undefined) {
+    if (given['imagePath'] !== undefined) throw exclusive('from', 'imagePath');
+    if (given['lazyPages']) throw exclusive('from', 'lazyPages', 'it has the memory');
+    return;
+  }
+  for (const name of ofFrom) {
+    if (given[name] !== undefined) throw incomplete(name, 'from');
+  }
 }
 
 /** Refuses what belongs to TLS without `tls`: whoever names a certificate believes it is used. */

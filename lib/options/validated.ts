@@ -25,7 +25,10 @@ export interface ValidatedOptions {
   preDump: Filled<PreDumpOptions, 'imagePath' | 'logLevel' | 'logFile' | 'existing'>;
   checkpointSelf: Filled<CheckpointSelfOptions, 'logLevel' | 'logFile'>;
   restore: Filled<RestoreOptions, 'logLevel' | 'logFile'>;
-  restoreContainer: Filled<RestoreContainerOptions, 'imagePath' | 'bundle' | 'runtime'>;
+  restoreContainer: Filled<
+    RestoreContainerOptions,
+    'imagePath' | 'maxEntries' | 'maxBytes' | 'maxRatio'
+  >;
   startPageServer: Filled<
     PageServerOptions,
     'imagePath' | 'port' | 'logLevel' | 'logFile' | 'existing'

@@ -407,6 +407,9 @@ b.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)`);
   test('is nothing of a process that is not there', async () => {
     expect(await nativeAddon().memberships(0x7fff_fff0)).toBeUndefined();
     expect(nativeAddon().passesControl(0x7fff_fff0, 0)).toBeUndefined();
+  });
+});
+
 describe('a file', () => {
   const path = async (name: string): Promise<Buffer> =>
     Buffer.from(join(await scope.directory(), name));

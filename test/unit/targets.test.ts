@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { checkpoint } from '../../lib/archive/checkpoint.js';
-import { restoreContainer } from '../../lib/container/restore.js';
+import { restoreContainer } from '../../lib/archive/restore-container.js';
 import { explain } from '../../lib/explain.js';
 import { iterate } from '../../lib/iterate.js';
 import { makeMachine } from '../helpers/container-machine.js';

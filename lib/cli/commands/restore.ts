@@ -1,31 +1,96 @@
-import type { RestoreOptions } from '../../options/types.js';
-import type { Command } from '../command.js';
+import { optionsOf } from '../../options/calls.js';
+import type { RestoreContainerOptions, RestoreOptions } from '../../options/types.js';
+import { type Command, helpFlag, type Invocation } from '../command.js';
+import { UsageError } from '../flags.js';
+import { flagEntries } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { flagWords } from '../words.js';
 
-const rows = rowsOf('restore');
-const words = flagWords(rows, { imagePath: 'DIR' });
+const processRows = rowsOf('restore');
 
-/** `libcriu restore`: brings back a process. */
+/** The flags for a container, with the options that they are. Those of runc are spelled as there. */
+const flagsOfContainer: Readonly<Record<string, string>> = {
+  from: 'from',
+  rootfs: 'rootfs',
+  volumes: 'volume',
+  joinNs: 'join-ns',
+  bundle: 'bundle',
+  runtime: 'runtime',
+  pidFile: 'pid-file',
+  consoleSocket: 'console-socket',
+  noPivot: 'no-pivot',
+  maxEntries: 'max-entries',
+  maxBytes: 'max-bytes',
+  maxRatio: 'max-ratio',
+};
+const ownRows = optionsOf('restoreContainer').flatMap((row) => {
+  const flag = flagsOfContainer[row.name];
+  return flag === undefined ? [] : { ...row, flag };
+});
+const containerRows = [...rowsOf('restoreContainer'), ...ownRows];
+const words = flagWords([...processRows, ...ownRows], {
+  id: 'DIR',
+  imagePath: 'DIR',
+  stateRoot: '--root',
+});
+const ofProcess = processRows.map((row) => flagOf(row, 'restore', words));
+const ofContainer = ownRows.map((row) => flagOf(row, 'restoreContainer', words));
+
+/** `libcriu restore`: brings back a process, or, with `--from`, a container. */
 export const restoreCommand: Command = {
   name: 'restore',
-  summary: 'bring back a process from its images',
-  argument: { placeholder: 'DIR', meaning: 'the directory of the images' },
-  flags: rows.map((row) => flagOf(row, 'restore', words)),
+  summary: 'bring back a process from its images, or a container from its checkpoint',
+  argument: {
+    placeholder: 'DIR',
+    meaning: 'the directory of the images',
+  },
+  flags: [...ofProcess, ...ofContainer],
   description: [
     'Brings back the processes that dump, or run --snapshot, has saved in DIR, and',
     'prints the pid of the first. They go on when the command has ended.',
+    '',
+    'With --from FILE it brings back a container, by runc or crun, and DIR is the',
+    'name that it gets.',
+  ],
+  sections: [
+    { heading: 'Options:', entries: flagEntries([...ofProcess, helpFlag]) },
+    { heading: 'Options for a container:', entries: flagEntries(ofContainer) },
   ],
   words,
 
-  async run({ values, argument: directory, outside, log }) {
-    // The operation is loaded only now, so that help and errors are there at once.
-    const { restore } = await import('../../process/restore.js');
-    const options: RestoreOptions = toOptions(rows, values);
-    const { pid, logFile, durationMs } = await restore(directory, options);
-    outside.stdout.write(`${pid}\n`);
-    log.debug(
-      `restored process ${pid} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`,
-    );
+  async run(invocation) {
+    const { values } = invocation;
+    if (values.has('from')) return await restoreContainerFrom(invocation);
+    const needless = ownRows.find(({ flag }) => values.has(flag));
+    if (needless !== undefined) throw new UsageError(`--${needless.flag} needs --from`);
+    await restoreProcess(invocation);
   },
 };
+
+async function restoreProcess({ values, argument, outside, log }: Invocation): Promise<void> {
+  // The operation is loaded only now, so that help and errors are there at once.
+  const { restore } = await import('../../process/restore.js');
+  const options: RestoreOptions = toOptions(processRows, values);
+  const { pid, logFile, durationMs } = await restore(argument, options);
+  outside.stdout.write(`${pid}\n`);
+  log.debug(`restored process ${pid} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`);
+}
+
+async function restoreContainerFrom(invocation: Invocation): Promise<void> {
+  const { values, argument: id, outside, log, root } = invocation;
+  const taken = new Set(containerRows.map(({ flag }) => flag));
+  const needless = processRows.find(({ flag = '' }) => values.has(flag) && !taken.has(flag));
+  if (needless !== undefined) {
+    throw new UsageError(`--${needless.flag} is for a process, and --from for a container`);
+  }
+  const { restoreContainer } = await import('../../archive/restore-container.js');
+  const options: RestoreContainerOptions = toOptions(containerRows, values);
+  if (root !== undefined) options.stateRoot = root;
+  const { pid, bundle, logFile, warnings, durationMs } = await restoreContainer(id, options);
+  for (const warning of warnings) log.warning(warning);
+  outside.stdout.write(`${pid}\n`);
+  log.debug(
+    `restored container ${id} (pid ${pid}) with the bundle ${bundle} after ${durationMs.toFixed(1)} ms, ` +
+      `CRIU's log is ${logFile}`,
+  );
+}

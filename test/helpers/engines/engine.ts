@@ -11,6 +11,8 @@ export interface EngineRun {
   flags?: readonly string[];
   /** What it runs in the place of the counter. */
   program?: readonly string[];
+  /** Its network, by default none. */
+  network?: string;
 }
 
 /** A real engine with directories of its own. */
@@ -64,8 +66,8 @@ export function dockerLike(
   remove: (name: string) => unknown,
 ): Pick<Engine, 'start' | 'count' | 'status'> {
   return {
-    start: async ({ name, flags = [], program = counter }) => {
-      const about = ['--name', name, '--network', 'none', ...limits, ...flags];
+    start: async ({ name, flags = [], program = counter, network = 'none' }) => {
+      const about = ['--name', name, '--network', network, ...limits, ...flags];
       await command('run', '-d', ...about, image, ...program);
       scope.defer(() => remove(name));
     },

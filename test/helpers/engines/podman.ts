@@ -13,6 +13,10 @@ export interface Podman extends Engine {
   call: (...args: string[]) => Promise<string>;
   /** Runs `podman container restore`, which makes a container of that name. */
   restore: (name: string, ...args: string[]) => Promise<void>;
+  /** Runs a command in a container. */
+  exec: (name: string, ...command: string[]) => Promise<string>;
+  /** Checkpoints a container into an archive, and removes it. */
+  archive: (name: string, file: string, flags?: readonly string[]) => Promise<void>;
 }
 
 /** podman with its storage in the scope's directory. It has no daemon. */
@@ -40,6 +44,11 @@ export async function startPodman(
     restore: async (name, ...args) => {
       scope.defer(() => remove(name));
       await podman('container', 'restore', ...args);
+    },
+    exec: (name, ...command) => podman('exec', name, ...command),
+    archive: async (name, file, flags = []) => {
+      await podman('container', 'checkpoint', ...flags, '--export', file, name);
+      await podman('rm', '-f', '-t', '0', name);
     },
     // For a moment podman says that a container has exited and restores none that has not.
     restoreInPlace: async (name) => {

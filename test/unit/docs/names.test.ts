@@ -131,7 +131,7 @@ function listedIn(help: string): string[] {
 }
 
 describe('the command', async () => {
-  const commands = ['checkpoint', 'explain', 'list', 'export', 'run', 'restore'];
+  const commands = ['checkpoint', 'explain', 'list', 'export', 'inspect', 'run', 'restore'];
   const global = listedIn(await helpOf('help'));
   const flags = new Map<string, string[]>();
   for (const command of commands) flags.set(command, listedIn(await helpOf('help', command)));
@@ -148,7 +148,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'export', 'run'])(
+  test.each(['explain', 'list', 'export', 'inspect', 'run'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);
@@ -222,7 +222,7 @@ describe('names in backticks', () => {
     const called = named.flatMap((code) => /^([a-z]\w*)\(.*\)$/.exec(code)?.[1] ?? []);
     const exported = Object.keys(api);
     // Members of what is returned, and functions of Node.js and of the system.
-    const others = ['progress', 'close', 'randomUUID', 'randomInt', 'write', 'prlimit'];
+    const others = ['progress', 'close', 'extract', 'randomUUID', 'randomInt', 'write', 'prlimit'];
     expect(
       sorted(called).filter((name) => !exported.includes(name) && !others.includes(name)),
     ).toEqual([]);

@@ -67,6 +67,7 @@ describe('validateOptions takes', () => {
   const goodByName: Record<string, unknown> = {
     'restore hooks': { postRestore() {} },
     lsmProfile: 'apparmor:name',
+    volumes: ['/srv/data:/data'],
     external: ['mnt[/data]:data', 'mnt[]', 'net[4026531840]:extRootNetNS'],
   };
   const company: Record<string, Record<string, unknown>> = {
@@ -84,6 +85,12 @@ describe('validateOptions takes', () => {
     compression: { export: 'a' },
     ignoreRootfs: { export: 'a' },
     ignoreVolumes: { export: 'a' },
+    ...Object.fromEntries(
+      ['rootfs', 'volumes', 'joinNs', 'maxEntries', 'maxBytes', 'maxRatio'].map((name) => [
+        name,
+        { from: '/srv/web.tar' },
+      ]),
+    ),
   };
 
   test.each(calls)('every option of %s', (call) => {

@@ -9,9 +9,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { restoreContainer } from '../../../../lib/archive/restore-container.js';
 import { findContainer } from '../../../../lib/container/find.js';
 import { requireTrustedHooks } from '../../../../lib/container/poststop.js';
-import { restoreContainer } from '../../../../lib/container/restore.js';
 import {
   type Machine,
   makeEndedContainer,

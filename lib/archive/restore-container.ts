@@ -1,0 +1,23 @@
+import { type RestoreContainerResult, restoreBy } from '../container/restore.js';
+import type { RestoreContainerOptions } from '../options/types.js';
+import { sourcesOf } from './bundle/sources.js';
+
+/**
+ * Restores a container from the images of a `checkpoint` and its bundle, or from a checkpoint that an engine
+ * or `exportCheckpoint` has made (`from`), of which a bundle is made. It is detached and has `/dev/null` as
+ * its standard streams where the images do not say otherwise. When it is given up by its signal or its
+ * deadline, the container is deleted again as soon as it is restored.
+ *
+ * @param id - The id that the container is to have.
+ * @throws TypeError, RangeError for a bad id or option, before anything is touched.
+ * @throws CriuError `ERR_RUNTIME_FAILED` with the runtime's sentence and CRIU's cause,
+ * `ERR_RUNTIME_NOT_FOUND`, `ERR_UNTRUSTED_PATH` for a bundle, checkpoint or runtime that another user can
+ * have written, `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_CHECKPOINT_ARCHIVE` for a checkpoint
+ * that cannot be used.
+ */
+export async function restoreContainer(
+  id: string,
+  options: RestoreContainerOptions = {},
+): Promise<RestoreContainerResult> {
+  return await restoreBy(sourcesOf, id, options);
+}
