@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { errnoOf } from '../../lib/base/errors.js';
 import { CriuError } from '../../lib/index.js';
 import { mutations, readCorpus } from './mutations.js';
-import { type Reader, readers, Wrong } from './readers.js';
+import { type Reader, Wrong } from './reader.js';
+import { readers } from './readers.js';
 import { fuzzSeconds } from './seconds.js';
 
 /** What an input of a few hundred KiB may take. */

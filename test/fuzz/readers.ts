@@ -21,18 +21,8 @@ import { parseInet } from '../../lib/linux/sockets.js';
 import { unitOf } from '../../lib/linux/systemd.js';
 import { parseMaps } from '../../lib/preflight/checks/mappings.js';
 import { LazyPagesLog } from '../../lib/serve/lazy-pages-log.js';
-
-/** A reader of bytes that others have written. */
-export interface Reader {
-  readonly name: string;
-  /** The codes of the errors it may throw; `Error` allows one without a code. */
-  readonly throws: readonly string[];
-  /** Reads, and throws `Wrong` when what comes out cannot be right. */
-  readonly read: (input: Buffer) => unknown;
-}
-
-/** A result that breaks what its reader promises. */
-export class Wrong extends Error {}
+import { archiveReaders } from './archive-readers.js';
+import { type Reader, Wrong } from './reader.js';
 
 function expectThat(holds: boolean, what: string): void {
   if (!holds) throw new Wrong(`expected that ${what}`);
@@ -82,6 +72,7 @@ function idIn(text: string): string {
 }
 
 export const readers: readonly Reader[] = [
+  ...archiveReaders,
   {
     name: 'runc-state',
     throws: ['ERR_CONTAINER_CORRUPT'],
