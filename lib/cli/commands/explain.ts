@@ -27,6 +27,8 @@ const ownFlags: readonly Flag[] = [
     help: 'form of the findings (default: text, a line each)',
   },
 ];
+/** An archive's form is none of what stands in the way of a checkpoint. */
+const ownNames = new Set(ownFlags.map(({ name }) => name));
 const words = flagWords(rowsOf('checkpoint'), containerNames);
 
 /** `libcriu explain`: what stands in the way of a checkpoint. */
@@ -34,7 +36,7 @@ export const explainCommand: Command = {
   name: 'explain',
   summary: 'tell what would make a checkpoint fail, or needs an option',
   argument: { ...containerArgument, instead: pidFlag },
-  flags: [...checkpointFlags, ...ownFlags],
+  flags: [...checkpointFlags.filter(({ name }) => !ownNames.has(name)), ...ownFlags],
   description: [
     'Looks at the processes without stopping them and prints what would make a',
     'checkpoint fail, needs an option, or is worth knowing.',
@@ -56,7 +58,8 @@ export const explainCommand: Command = {
     if (format !== 'text' && format !== 'json') {
       throw new UsageError(`Expected 'text' or 'json' for --format but received ${quoted(format)}`);
     }
-    const options = checkpointOptions(values);
+    const asked = [...values].filter(([name]) => !ownNames.has(name));
+    const options = checkpointOptions(new Map(asked));
     const pid = lastOf(values.get('pid'));
     const findings =
       pid === undefined

@@ -2,8 +2,28 @@ import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CriuError } from '../../../lib/base/errors.js';
 import type { Outside } from '../../../lib/cli/command.js';
+import { checkpointCommand } from '../../../lib/cli/commands/checkpoint.js';
+import { explainCommand } from '../../../lib/cli/commands/explain.js';
+import { exportCommand } from '../../../lib/cli/commands/export.js';
+import { inspectCommand } from '../../../lib/cli/commands/inspect.js';
+import { listCommand } from '../../../lib/cli/commands/list.js';
+import { restoreCommand } from '../../../lib/cli/commands/restore.js';
+import { runCommand } from '../../../lib/cli/commands/run.js';
 import { optionsOf } from '../../../lib/options/calls.js';
 import { libcriu, optionsFor } from '../../helpers/command.js';
+
+test.each([
+  checkpointCommand,
+  explainCommand,
+  exportCommand,
+  inspectCommand,
+  listCommand,
+  restoreCommand,
+  runCommand,
+])('no two flags of $name have one name', ({ flags }) => {
+  const names = flags.map(({ name }) => name);
+  expect(names).toEqual([...new Set(names)]);
+});
 
 describe('global flags', () => {
   test('have an absolute path for --root', async () => {
