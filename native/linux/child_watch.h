@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -21,9 +22,6 @@ class ChildKeeper {
   ChildKeeper(ChildKeeper&&) = delete;
   ChildKeeper& operator=(ChildKeeper&&) = delete;
 
-  // Adds a copy of what becomes readable at the end of each child: Child::ended(), where the kernel
-  // has it. A child may be reaped by somebody else, and its descriptor be another file then.
-  virtual void AppendEnds(std::vector<UniqueFd>* ends) = 0;
   // Reaps those that have ended.
   virtual void ReapEnded() noexcept = 0;
 };
@@ -36,8 +34,27 @@ class ChildWatch {
  public:
   static ChildWatch& Get();
 
-  // A keeper has a new child. Without a thread, or memory, it is reaped when it is needed.
-  void Add(std::weak_ptr<ChildKeeper> keeper) noexcept;
+  // While this is there, its keeper is called when the child ends. It goes before the child is
+  // waited for, or taken from its keeper.
+  //
+  // Owner and thread: those of the child.
+  class Entry {
+   public:
+    Entry() = default;
+    // `ended` becomes readable at the end of the child: Child::ended(), where the kernel has it.
+    // Without a thread, or memory, the child is reaped when it is needed.
+    Entry(int ended, std::weak_ptr<ChildKeeper> keeper) noexcept;
+    ~Entry() { Reset(); }
+    Entry(Entry&& other) noexcept;
+    Entry& operator=(Entry&& other) noexcept;
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+
+    void Reset() noexcept;
+
+   private:
+    int ended_ = -1;  // the child's; -1 when it is not watched
+  };
 
   // Waits until no child is left, and nothing of the watch. Whether that was over in time.
   bool WaitUntilOver(std::chrono::steady_clock::time_point deadline);
@@ -50,16 +67,20 @@ class ChildWatch {
   ChildWatch& operator=(ChildWatch&&) = delete;
 
  private:
-  void Run();
-  bool Look();
-  void EndLocked() noexcept;
+  void Add(int ended, std::weak_ptr<ChildKeeper> keeper);
+  void Remove(int ended) noexcept;
+  void StartLocked();
+  void Run() noexcept;
+  bool IsOver() noexcept;
   std::vector<std::shared_ptr<ChildKeeper>> Keepers();
 
   std::mutex mutex_;
   std::condition_variable over_;
   std::vector<std::weak_ptr<ChildKeeper>> keepers_;
-  UniqueFd changed_;  // an eventfd, while it runs
-  bool has_changed_ = false;
+  size_t count_ = 0;  // children that are watched
+  // Both are there while the thread runs.
+  UniqueFd ends_;     // an epoll of them
+  UniqueFd is_idle_;  // an eventfd: there are no more
 };
 
 }  // namespace criu_node

@@ -113,7 +113,7 @@ bool Guard::StartLocked() {
   };
   for (const auto& [id, message] : watched_) tell(message);
   for (const auto& [criu, message] : criu_) tell(message);
-  ChildWatch::Get().Add(self_);
+  end_of_process_ = ChildWatch::Entry(process_->ended(), self_);
   return is_told;
 }
 
@@ -177,6 +177,7 @@ void Guard::EndUnlessNeededLocked() noexcept {
 // The process is killed before its socket closes: one that was stopped would take that for our end
 // when it goes on, and undo what its successor watches. It is reaped on another thread.
 void Guard::EndLocked() noexcept {
+  end_of_process_.Reset();
   if (process_) process_->Kill();
   socket_.Reset();
   if (!process_) return;
@@ -190,11 +191,6 @@ void Guard::EndLocked() noexcept {
     --ending_;
     ended_.notify_all();
   });
-}
-
-void Guard::AppendEnds(std::vector<UniqueFd>* ends) {
-  const std::lock_guard lock(mutex_);
-  if (process_ && process_->ended() >= 0) ends->push_back(UniqueFd::Duplicate(process_->ended()));
 }
 
 // One that somebody has killed while it was needed is replaced at once.

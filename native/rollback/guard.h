@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "base/unique_fd.h"
 #include "linux/child.h"
@@ -71,7 +70,6 @@ class Guard : public ChildKeeper {
   // Waits for processes that were ended. Whether they were over in time.
   bool WaitUntilEnded(std::chrono::steady_clock::time_point deadline);
 
-  void AppendEnds(std::vector<UniqueFd>* ends) override;
   void ReapEnded() noexcept override;
 
   Guard() = default;
@@ -105,6 +103,7 @@ class Guard : public ChildKeeper {
 
   std::mutex mutex_;
   std::shared_ptr<Child> process_;  // none, or one that has not been reaped
+  ChildWatch::Entry end_of_process_;
   std::chrono::steady_clock::time_point started_;
   UniqueFd socket_;
   size_t users_ = 0;

@@ -104,7 +104,6 @@ void WorkerPool::Refill(const WorkerSettings& settings, size_t count, uint64_t t
     }
     if (!Add(std::move(spare), term, late)) return;
     if (failure) std::rethrow_exception(failure);
-    ChildWatch::Get().Add(weak_from_this());
   }
 }
 
@@ -115,7 +114,10 @@ bool WorkerPool::Add(Spare spare, uint64_t term, const Ending& late) {
     const std::lock_guard lock(mutex_);
     if (term == term_) {
       --starting_;
-      if (spare.worker) spares_.push_back(std::move(spare));
+      if (spare.worker) {
+        Spare& added = spares_.emplace_back(std::move(spare));
+        added.watched = ChildWatch::Entry(added.worker->ended(), weak_from_this());
+      }
       return true;
     }
     if (!spare.worker) {
@@ -166,13 +168,6 @@ void WorkerPool::End(const Ending& spares) noexcept {
   });
 }
 
-void WorkerPool::AppendEnds(std::vector<UniqueFd>* ends) {
-  const std::lock_guard lock(mutex_);
-  for (const Spare& spare : spares_) {
-    if (spare.worker->ended() >= 0) ends->push_back(UniqueFd::Duplicate(spare.worker->ended()));
-  }
-}
-
 void WorkerPool::ReapEnded() noexcept {
   for (;;) {
     Spare dead;  // reaped outside the lock
@@ -185,6 +180,7 @@ void WorkerPool::ReapEnded() noexcept {
       spares_.erase(ended);
       ++ending_;
     }
+    dead.watched.Reset();
     dead.worker.reset();
     CountEnded(1);
   }

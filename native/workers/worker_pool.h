@@ -36,7 +36,6 @@ class WorkerPool : public ChildKeeper, public std::enable_shared_from_this<Worke
   bool WaitUntilClosed(std::chrono::steady_clock::time_point deadline);
 
   // A spare that somebody has killed is reaped at once; the next Refill() starts another.
-  void AppendEnds(std::vector<UniqueFd>* ends) override;
   void ReapEnded() noexcept override;
 
   // A worker that has answered and is about to end by itself: it is reaped at the end of the scope.
@@ -62,6 +61,7 @@ class WorkerPool : public ChildKeeper, public std::enable_shared_from_this<Worke
   struct Spare {
     std::string kind;  // what it must match: see Kind() in worker_pool.cc
     std::unique_ptr<Worker> worker;
+    ChildWatch::Entry watched;  // goes before its worker does
   };
   // Spares that are on their way out, which ending_ counts. It is made before they are, as it takes
   // memory.
