@@ -40,7 +40,7 @@ class ThreadPool {
   };
   void Serve(std::function<void()> work);
 
-  // How many threads wait for work: two for each of two operations.
+  // How many threads wait for work: those of two operations, and of what is done beside them.
   static constexpr size_t kMostWaiting = 4;
 
   std::mutex mutex_;

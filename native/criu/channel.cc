@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,9 +33,6 @@ constexpr std::chrono::milliseconds kRepeat{100};
 constexpr std::chrono::milliseconds kMostGrace{300};
 // How often criu is looked at while nothing is wrong.
 constexpr std::chrono::seconds kLook{1};
-
-// What CRIU says is a few hundred bytes long; a socket takes no more than this of us.
-constexpr size_t kMaxMessage = 128UL * 1024;
 
 // Never waits: whoever reads what it is sent leaves room for the next message.
 bool Send(int socket, std::span<const uint8_t> message) {
@@ -250,17 +246,16 @@ void CancelSwitch::Drain() const {
   eventfd_read(event_.get(), &ignored);
 }
 
-Channel::Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel)
+Channel::Channel(int criu, int ended, int output, const CancelSwitch& cancel)
     : criu_(criu),
       ended_(ended),
       output_(output),
-      library_(std::move(library)),
       cancel_(cancel),
-      buffer_(kMaxMessage) {}
+      buffer_(std::make_unique_for_overwrite<Buffer>()) {}
 
-// Receives one message; nothing when the other side is gone.
-std::optional<Channel::Message> Channel::Receive(int socket) {
-  iovec data{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
+// Receives one message; nothing when criu is gone.
+std::optional<Channel::Message> Channel::Receive() {
+  iovec data{.iov_base = buffer_->data(), .iov_len = buffer_->size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr header{};
   header.msg_iov = &data;
@@ -269,30 +264,14 @@ std::optional<Channel::Message> Channel::Receive(int socket) {
   header.msg_controllen = control.size();
   ssize_t length = 0;
   do {
-    length = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    length = recvmsg(criu_, &header, MSG_CMSG_CLOEXEC);
   } while (length < 0 && MeansAgain(errno));
   if (length < 0) return std::nullopt;
   UniqueFd passed = PassedDescriptor(&header);
   if (length == 0) return std::nullopt;
-  return Message{.bytes = {buffer_.data(), static_cast<size_t>(length)},
+  return Message{.bytes = {buffer_->data(), static_cast<size_t>(length)},
                  .is_whole = (header.msg_flags & MSG_TRUNC) == 0,
                  .passed = std::move(passed)};
-}
-
-bool Channel::ForwardRequest(const wire::Bytes& extra) {
-  // libcriu writes its request at once, or returns without one.
-  const timeval limit{.tv_sec = 10, .tv_usec = 0};
-  setsockopt(library_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  const auto message = Receive(library_.get());
-  if (!message) throw Failure("request", 0, "libcriu sent no request");
-  type_ = NumberIn(message->bytes, rpc::criu_req::kType).value_or(rpc::criu_req_type::kEmpty);
-  wire::AppendInt(&farewell_, rpc::criu_resp::kType, static_cast<int64_t>(type_));
-  wire::AppendInt(&farewell_, rpc::criu_resp::kSuccess, 0);
-  if (!message->is_whole) throw Failure("request", EMSGSIZE, "the request is too long");
-  if (IsCancelled()) return false;
-  wire::Bytes request(message->bytes.begin(), message->bytes.end());
-  if (!extra.empty()) wire::AppendBytes(&request, rpc::criu_req::kOpts, extra);
-  return Send(criu_, request);
 }
 
 void Channel::Answer(const Verdict& verdict) {
@@ -312,22 +291,12 @@ void Channel::Answer(const Verdict& verdict) {
   throw Failure("request", EPROTO, "criu does not read what it is answered");
 }
 
-Reply Channel::Run(const wire::Bytes& extra, bool goes_on, const Notify& notify,
+Reply Channel::Run(const wire::Bytes& request, bool goes_on, const Notify& notify,
                    const Attend& attend) {
-  try {
-    Reply reply;
-    if (ForwardRequest(extra)) reply = Converse(goes_on, notify, attend);
-    EndCall();
-    return reply;
-  } catch (...) {
-    EndCall();
-    throw;
-  }
+  type_ = NumberIn(request, rpc::criu_req::kType).value_or(rpc::criu_req_type::kEmpty);
+  if (IsCancelled() || !Send(criu_, request)) return {};
+  return Converse(goes_on, notify, attend);
 }
-
-// Has libcriu's call return. libcriu hears of a failure whatever criu has said, for that is what it
-// reads without looking into more of the answer; nobody asks what it makes of it.
-void Channel::EndCall() noexcept { Send(library_.get(), farewell_); }
 
 Reply Channel::Converse(bool goes_on, const Notify& notify, const Attend& attend) {
   int answered_ahead = 0;
@@ -363,7 +332,7 @@ Reply Channel::Converse(bool goes_on, const Notify& notify, const Attend& attend
     const bool has_ended = fds[3].revents != 0 && poll(fds.data(), 1, 0) == 0;
     if (fds[0].revents == 0 && !has_ended) continue;
     if (has_ended) return {};
-    auto message = Receive(criu_);
+    auto message = Receive();
     if (!message) return {};
     auto response = message->is_whole ? ParseResponse(message->bytes) : std::nullopt;
     if (!response) throw Failure("request", EPROTO, "what criu said cannot be read");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -60,7 +61,8 @@ struct Verdict {
 
 // Tells a running operation to end early.
 //
-// Owner: one Operation. Thread: Set from any, the JavaScript thread above all; the tap reads it.
+// Owner: one Operation. Thread: Set from any, the JavaScript thread above all; the channel reads
+// it.
 class CancelSwitch {
  public:
   enum class Level {
@@ -83,25 +85,22 @@ class CancelSwitch {
   UniqueFd event_;
 };
 
-// The tap between libcriu and criu. Forwards libcriu's request with the fields that libcriu has no
-// setter for, answers every notification itself, keeps what libcriu drops of the answer, and hands
-// libcriu a well-formed answer of its own in any case, so that none of its error paths (they print,
-// and wait for children that are not theirs) ever runs.
+// The conversation with criu. Sends the request that libcriu has made (see MakeRequest()), answers
+// every notification, and keeps what libcriu would drop of the answer.
 //
-// Owner: one Operation, for one request. Thread: the operation's tap thread.
+// Owner: one Operation, for one request. Thread: the operation's.
 class Channel {
  public:
   using Notify = std::function<Verdict(const Notification&)>;
 
-  // `criu`, `ended` and `output` stay the worker's. `library` is our end of the socket libcriu
-  // talks to.
-  Channel(int criu, int ended, int output, UniqueFd library, const CancelSwitch& cancel);
+  // `criu`, `ended` and `output` stay the worker's.
+  Channel(int criu, int ended, int output, const CancelSwitch& cancel);
 
   // Looks after criu while it says nothing. False when there is no use in waiting for it any
   // longer.
   using Attend = std::function<bool()>;
 
-  // `extra` is appended to the request's options, `notify` called for each notification.
+  // `notify` is called for each notification.
   // `attend` is called every second. When the request is cancelled meanwhile it is called as soon
   // as CRIU has sent nothing that could be refused for a while, and then again and again; at once
   // when it is abandoned. With `goes_on` the answer to a notification is known beforehand, and criu
@@ -109,13 +108,11 @@ class Channel {
   //
   // Throws Failure when criu does not read what it is told, or says what cannot be read, or answers
   // another request than this one: such a word is none, whatever it says of success.
-  Reply Run(const wire::Bytes& extra, bool goes_on, const Notify& notify, const Attend& attend);
+  Reply Run(const wire::Bytes& request, bool goes_on, const Notify& notify, const Attend& attend);
 
   // What criu printed so far, the last 64 KiB of it.
   [[nodiscard]] std::string TakePrinted() noexcept { return printed_.Take(); }
   void DrainOutput() noexcept { printed_.Drain(output_); }
-  // Closes our end towards libcriu.
-  void HangUp() { library_.Reset(); }
 
  private:
   struct Message {
@@ -123,22 +120,22 @@ class Channel {
     bool is_whole = true;
     UniqueFd passed;  // the descriptor that came with it
   };
-  std::optional<Message> Receive(int socket);
-  bool ForwardRequest(const wire::Bytes& extra);
+  // What CRIU says is a few hundred bytes long; a socket takes no more than this of it.
+  using Buffer = std::array<uint8_t, 128UL * 1024>;
+
+  std::optional<Message> Receive();
   Reply Converse(bool goes_on, const Notify& notify, const Attend& attend);
   void Answer(const Verdict& verdict);
-  void EndCall() noexcept;
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
 
   int criu_;
   int ended_;
   int output_;
-  UniqueFd library_;
   const CancelSwitch& cancel_;
   uint64_t type_ = 0;
-  // Both are made beforehand: the last word on a dump must not be lost for want of memory.
-  wire::Bytes buffer_;    // what is received
-  wire::Bytes farewell_;  // the last word to libcriu
+  // What is received. It is made beforehand, as the last word on a dump must not be lost for want
+  // of memory, and not filled with zeros, which would take longer than to send the request.
+  std::unique_ptr<Buffer> buffer_;
   OutputTail printed_;
 };
 

@@ -86,7 +86,7 @@ void Check(int result, const OptionRow& row) {
   }
 }
 
-// Never called: the tap answers every notification.
+// Never called: the channel answers every notification.
 int NoNotification(char* /*action*/, void* /*argument*/) { return 0; }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct OptionRow {
   uint32_t field;
   OptionKind kind;
   // libcriu's setter, or null where libcriu has none, or none that works: then, and when the
-  // libcriu at hand is too old to have it, the field is added to the request by the tap.
+  // libcriu at hand is too old to have it, the field is added behind the request.
   const char* setter;
 };
 
@@ -62,11 +62,11 @@ struct Option {
 
 // The options of one request: libcriu's opaque struct, and the bytes of what libcriu cannot set.
 //
-// Owner: one Operation. Thread: its own; handed to libcriu for the length of one call.
+// Owner: a scope of one Operation. Thread: its own.
 class CriuOptions {
  public:
-  // Throws Failure (stage "request"). With `notifies`, CRIU stops for notifications; the tap
-  // answers every one itself, libcriu never sees them.
+  // Throws Failure (stage "request"). With `notifies`, CRIU stops for notifications; the
+  // channel answers every one, libcriu never sees them.
   CriuOptions(std::shared_ptr<const LibCriu> library, std::span<const Option> options,
               bool notifies);
 

@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "base/thread_pool.h"
+#include "criu/criu_options.h"
 #include "criu/images.h"
+#include "criu/library_request.h"
 #include "criu/scripts.h"
 #include "linux/child_watch.h"
 #include "linux/listener.h"
@@ -51,22 +53,6 @@ constexpr std::chrono::milliseconds kUnlockLimit{1700};
 // How often a cancelled request is interrupted before more is tried; they take a second or so.
 constexpr int kPatientInterrupts = 10;
 
-// Has the guard forget a criu when it no longer works for us.
-//
-// Owner: one operation's call. Thread: its own.
-class Unwatch {
- public:
-  explicit Unwatch(pid_t criu) : criu_(criu) {}
-  ~Unwatch() { Guard::Get().Forget(criu_); }
-  Unwatch(const Unwatch&) = delete;
-  Unwatch& operator=(const Unwatch&) = delete;
-  Unwatch(Unwatch&&) = delete;
-  Unwatch& operator=(Unwatch&&) = delete;
-
- private:
-  pid_t criu_;
-};
-
 }  // namespace
 
 const char* Operation::Name(Stage stage) {
@@ -92,7 +78,7 @@ bool Operation::IsIn(Stage stage) const { return outcome_.stage == Name(stage); 
 void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done done) {
   notifications_.Begin(std::move(tell), std::move(ask), start_);
   term_ = request_.standby->workers()->term();
-  ThreadPool::Get().Run("criu-tap", [self = shared_from_this(), done = std::move(done)] {
+  ThreadPool::Get().Run("criu-request", [self = shared_from_this(), done = std::move(done)] {
     self->RunThread(done);
     const std::lock_guard lock(self->mutex_);
     self->is_over_ = true;
@@ -110,7 +96,8 @@ void Operation::RunThread(const Done& done) {
     if (failure) outcome_.failure = std::move(failure);
     const WorkerPool::Retirement retirement(request_.standby->workers(), std::move(worker_));
     done(std::move(outcome_));
-    if (library_.valid()) library_.wait();
+    // Nobody waits for this. The number of a criu is its own until it is reaped, which comes next.
+    Unwatch();
   }
   // Nobody waits for the next operation's worker.
   if (cancel_.level() != CancelSwitch::Level::kAbandon) {
@@ -179,11 +166,17 @@ void Operation::Run() {
   // A criu that has answered takes half a millisecond to end, for which nobody needs to wait;
   // unless it has the sockets and locks of tasks that are gone, and that may be restored next. One
   // that was to give the operation up may have been stopped, and would never end.
-  if (worker_ && (!outcome_.success || request_.EndsTasks() || IsCancelled())) End(worker_.get());
+  if (worker_ && (!outcome_.success || request_.EndsTasks() || IsCancelled())) {
+    Unwatch();
+    End(worker_.get());
+  }
   relay_.reset();
   outcome_.cancelled = !outcome_.success && IsCancelled() && !was_stopped_;
   outcome_.timeline.ended = Now();
 }
+
+// Has the guard forget a criu that no longer works for us.
+void Operation::Unwatch() noexcept { Guard::Get().Forget(std::exchange(watched_, -1)); }
 
 // What goes wrong after CRIU has succeeded is no more than worth a word.
 void Operation::Fail(Failure failure) {
@@ -198,12 +191,8 @@ void Operation::Fail(Failure failure) {
 void Operation::RunRequest(Worker* worker) {
   Enter(Stage::kRequest);
   PointToConfig();
-  // In a dump of ourselves we could not answer: we stand still when CRIU would notify.
-  const bool notifies = request_.verb != Verb::kDumpSelf;
-  options_.emplace(request_.library, request_.options, notifies);
-  auto [ours, theirs] = MakeSocketPair(Name(Stage::kRequest));
-  Channel channel(worker->socket().get(), worker->ended(), worker->output().get(), std::move(ours),
-                  cancel_);
+  const wire::Bytes request = RequestOfLibrary();
+  Channel channel(worker->socket().get(), worker->ended(), worker->output().get(), cancel_);
 
   std::optional<Freezer> freezer;
   if (request_.freezer && !IsCancelled()) {
@@ -217,13 +206,8 @@ void Operation::RunRequest(Worker* worker) {
   if (IsCancelled()) return;
 
   Enter(Stage::kRequest);
-  const Unwatch unwatch(worker->pid());
-  // libcriu closes its end itself.
-  criu_opts* opts = options_->get();
-  request_.library->set_service_fd(opts, theirs.get());
-  library_ = ThreadPool::Get().RunAndTell("libcriu", [this, opts] { CallLibrary(opts); });
-  theirs.Release();
-  Converse(&channel, worker);
+  watched_ = worker->pid();
+  Converse(&channel, request, worker);
 
   Conclude(&channel, worker, &freezer);
   if (!outcome_.success) return;
@@ -254,19 +238,17 @@ void Operation::Conclude(Channel* channel, Worker* worker,
 }
 
 // Sends the request and deals with what CRIU says until its last word.
-void Operation::Converse(Channel* channel, Worker* worker) noexcept {
+void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* worker) noexcept {
   const auto notify = [this, worker](const Notification& notification) {
     return notifications_.Handle(notification, *worker);
   };
   try {
     outcome_.timeline.sent = Now();
-    outcome_.reply = channel->Run(options_->extra(), request_.goes_on, notify,
-                                  [this, worker] { return Attend(*worker); });
+    outcome_.reply =
+        channel->Run(request, request_.goes_on, notify, [this, worker] { return Attend(*worker); });
   } catch (...) {
     outcome_.failure = Failure::Caught(outcome_.stage);
   }
-  // Whatever happened, libcriu's call returns now; nobody has to wait for that.
-  channel->HangUp();
   outcome_.timeline.replied = Now();
 }
 
@@ -290,7 +272,14 @@ void Operation::PointToConfig() {
   request_.held.push_back(std::move(file));
 }
 
-// What libcriu returns is of no interest: the tap has seen what CRIU answered.
+wire::Bytes Operation::RequestOfLibrary() const {
+  // In a dump of ourselves we could not answer: we stand still when CRIU would notify.
+  const bool notifies = request_.verb != Verb::kDumpSelf;
+  const CriuOptions options(request_.library, request_.options, notifies);
+  return MakeRequest(*request_.library, options, [this](criu_opts* opts) { CallLibrary(opts); });
+}
+
+// What libcriu returns is of no interest: it is not the one who asks criu.
 void Operation::CallLibrary(criu_opts* opts) const {
   const LibCriu& library = *request_.library;
   switch (request_.verb) {

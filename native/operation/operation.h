@@ -1,10 +1,11 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,7 +13,8 @@
 #include <utility>
 
 #include "criu/channel.h"
-#include "criu/criu_options.h"
+#include "criu/libcriu.h"
+#include "criu/wire.h"
 #include "operation/notifications.h"
 #include "operation/outcome.h"
 #include "operation/request.h"
@@ -22,9 +24,8 @@
 
 namespace criu_node {
 
-// One request to CRIU on two threads of its own, none of libuv's: one sits in libcriu's call, the
-// other is the tap. Three phases: the Request is read on the JavaScript thread, Run() is ours, the
-// Outcome is settled on the JavaScript thread.
+// One request to CRIU on a thread of its own, none of libuv's. Three phases: the Request is read on
+// the JavaScript thread, Run() is ours, the Outcome is settled on the JavaScript thread.
 //
 // Owner: shared by the environment that started it and its own thread, which may outlive it.
 // Thread: its own, but for what says otherwise.
@@ -66,12 +67,14 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void StartRelay();
   void PointToConfig();
   void RunRequest(Worker* worker);
-  void Converse(Channel* channel, Worker* worker) noexcept;
+  wire::Bytes RequestOfLibrary() const;
+  void Converse(Channel* channel, const wire::Bytes& request, Worker* worker) noexcept;
   void CallLibrary(criu_opts* opts) const;
   void Conclude(Channel* channel, Worker* worker, std::optional<Freezer>* freezer) noexcept;
   bool Attend(const Worker& worker);
   void WatchForStop(const Worker& worker);
   [[nodiscard]] bool IsLastResortDue(const Worker& worker) const;
+  void Unwatch() noexcept;
   void End(Worker* worker) noexcept;
   void Unlock() noexcept;
   void Interrupt(const Worker& worker) noexcept;
@@ -92,8 +95,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   bool ended_freezing_ = false;
   bool ended_wait_ = false;
   std::unique_ptr<PageRelay> relay_;  // of a dump that serves its pages
-  std::optional<CriuOptions> options_;
-  std::future<void> library_;  // libcriu's call, with options_
+  pid_t watched_ = -1;                // the criu that the guard watches
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   std::mutex mutex_;

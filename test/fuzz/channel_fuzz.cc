@@ -1,5 +1,5 @@
-// What criu and libcriu send: the request, then for each message of criu a byte that says with how
-// many descriptors it comes, and the message.
+// What criu is asked and what it says: the request, then for each message of criu a byte that says
+// with how many descriptors it comes, and the message.
 #include <cstring>
 
 #include "base/failure.h"
@@ -48,34 +48,6 @@ void Send(int socket, Bytes message, size_t descriptors) {
   sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// libcriu looks into more of an answer only when it is a success, without asking whether that is
-// there.
-void ExpectFarewell(Bytes message, uint64_t asked) {
-  wire::Reader reader(message);
-  std::array<bool, 16> has{};
-  uint64_t type = 0;
-  bool success = true;
-  while (const auto field = reader.Next()) {
-    Expect(field->number < has.size() && !has.at(field->number), "a field is known and comes once");
-    has.at(field->number) = true;
-    if (field->number == rpc::criu_resp::kType) type = field->varint;
-    if (field->number == rpc::criu_resp::kSuccess) success = field->AsBool();
-  }
-  Expect(!reader.malformed(), "libcriu can read what it gets");
-  Expect(has[rpc::criu_resp::kType] && type == asked, "it is the answer to what was asked");
-  Expect(has[rpc::criu_resp::kSuccess] && !success, "it is a failure");
-}
-
-// As protobuf has it, the last of several counts. What cannot be read has none.
-uint64_t TypeOf(Bytes request) {
-  uint64_t type = rpc::criu_req_type::kEmpty;
-  wire::Reader reader(request);
-  while (const auto field = reader.Next()) {
-    if (field->number == rpc::criu_req::kType) type = field->varint;
-  }
-  return reader.malformed() ? rpc::criu_req_type::kEmpty : type;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -83,11 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Input input(data, size);
   const uint8_t how = input.Byte();
   Pair criu;
-  Pair library;
   const Bytes request = input.Chunk();
-  // libcriu sends one, or none at all.
-  if (request.empty()) return 0;
-  Send(library.theirs.get(), request, 0);
   while (!input.empty()) {
     const size_t descriptors = input.Byte() % (kMaxDescriptors + 1);
     Send(criu.theirs.get(), input.Chunk(), descriptors);
@@ -95,11 +63,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   shutdown(criu.theirs.get(), SHUT_WR);
   CancelSwitch cancel;
   if ((how & kIsCancelled) != 0) cancel.Set(CancelSwitch::Level::kVeto);
-  Channel channel(criu.ours.get(), -1, -1, std::move(library.ours), cancel);
+  Channel channel(criu.ours.get(), -1, -1, cancel);
   Reply reply;
   try {
     reply = channel.Run(
-        {}, (how & kGoesOn) != 0,
+        wire::Bytes(request.begin(), request.end()), (how & kGoesOn) != 0,
         [how](const Notification& /*notification*/) {
           return (how & kRefuses) != 0 ? Verdict::Veto()
                                        : Verdict{.go_on = true, .external = {"a"}};
@@ -109,9 +77,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Expect(!reply.received, "there is no reply beside a failure");
   }
   Expect(reply.received || !reply.success, "a success was said by criu");
-  wire::Bytes told(4096);
-  const ssize_t length = recv(library.theirs.get(), told.data(), told.size(), MSG_DONTWAIT);
-  Expect(length > 0, "libcriu is answered whatever happens");
-  ExpectFarewell(Bytes(told).first(static_cast<size_t>(length)), TypeOf(request));
   return 0;
 }

@@ -149,7 +149,7 @@ int prctl(int option, ...) {
   va_end(list);
   if (option == PR_SET_NAME) {
     const char* name = reinterpret_cast<const char*>(argument[0]);
-    is_ours = strncmp(name, "criu", 4) == 0 || strcmp(name, "libcriu") == 0;
+    is_ours = strncmp(name, "criu", 4) == 0;
   }
   return next(option, argument[0], argument[1], argument[2], argument[3]);
 }
