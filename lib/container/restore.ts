@@ -117,10 +117,10 @@ async function restoreFrom(
   await deadline.bound('runtime', findRuntime(checked.runtime));
   const images = openImages('imagePath', imagePath, checked.workPath === undefined);
   (await deadline.bound('directory', images, (directory) => directory.close())).close();
-  const { binary } = await deadline.bound('criu', criu.ready());
+  const { installation } = await deadline.bound('criu', criu.ready());
   await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);
-  await runRuntime(id, criu, { ...checked, workPath, usesSystemd }, dirname(binary));
+  await runRuntime(id, criu, { ...checked, workPath, usesSystemd }, dirname(installation.binary));
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
     await callRuntime(checked, ['delete', '--force', id]);

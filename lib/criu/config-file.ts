@@ -1,12 +1,12 @@
-import { type BigIntStats, constants, statSync } from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { type Sentence, sentence } from '../base/sentence.js';
 import { isWrittenName } from '../images/names.js';
+import { type FileState, isUnchanged, stateOf } from '../linux/file-state.js';
 import { inspectOwnership } from '../linux/ownership.js';
-import { exists, shownPath } from '../linux/paths.js';
+import { shownPath } from '../linux/paths.js';
 import { reasonForDistrust, refuseDistrusted, requireTrusted } from '../linux/trusted.js';
 import { type ConfigWord, configWords } from './config-words.js';
 
@@ -53,66 +53,16 @@ export interface CheckedConfig {
 export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<CheckedConfig> {
   const key = `${turn} ${resolve(path)}`;
   const former = formerChecks.get(key);
-  if (former !== undefined && (await isAsBefore(former))) return former.checked;
+  if (former !== undefined && (await isUnchanged(former))) return former.checked;
   formerChecks.delete(key);
-  const before = await findState(resolve(path));
+  const before = await stateOf(resolve(path));
   const { checked, namesOthers } = await readAndCheck(path, turn);
   if (before !== undefined && !namesOthers) formerChecks.set(key, { ...before, checked });
   return checked;
 }
 
-/** The state of a file, or, where there is none, of the directory in which it would begin. */
-interface FileState {
-  at: string;
-  state: string;
-  /** Whether to look at it waits for nobody. */
-  isLocal: boolean;
-}
-
 /** What was found, for as long as nothing changes: each dump asks for the same files. */
 const formerChecks = new Map<string, FileState & { checked: CheckedConfig }>();
-
-/** A change that comes so soon after another one may get the same time. */
-const clockTickNs = 20_000_000n;
-
-/** @returns undefined where the kernel does not tell, or does not tell yet, of a change. */
-async function findState(path: string): Promise<FileState | undefined> {
-  const state = stateOf(await stat(path, { bigint: true }).catch(() => undefined));
-  if (state !== undefined) return { at: path, state, isLocal: await isOnLocalDisk(path) };
-  const isMissing = path !== '/' && !(await exists(path));
-  return isMissing ? await findState(dirname(path)) : undefined;
-}
-
-async function isAsBefore({ at, state, isLocal }: FileState): Promise<boolean> {
-  try {
-    // A turn of libuv's pool would be a large part of what a small dump costs.
-    const stats = isLocal ? statSync(at, { bigint: true }) : await stat(at, { bigint: true });
-    return stateOf(stats) === state;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * What changes whenever a file does that nobody but root and this user can change; of a directory also
- * when something is made in it. Undefined where a change would not be told.
- */
-function stateOf(stats: BigIntStats | undefined): string | undefined {
-  if (stats === undefined) return undefined;
-  const { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs } = stats;
-  const isSettled = BigInt(Date.now()) * 1_000_000n - ctimeNs > clockTickNs;
-  return isSettled ? [dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs].join(' ') : undefined;
-}
-
-/** ext, xfs, btrfs, f2fs, tmpfs, ramfs and overlay, by the kernel's numbers. */
-const localFileSystems: ReadonlySet<number> = new Set([
-  0xef53, 0x58465342, 0x9123683e, 0xf2f52010, 0x01021994, 0x858458f6, 0x794c7630,
-]);
-
-async function isOnLocalDisk(path: string): Promise<boolean> {
-  const found = await statfs(path).catch(() => undefined);
-  return found !== undefined && localFileSystems.has(found.type);
-}
 
 /** The file as it is now, and whether it names others that have to be looked at each time. */
 async function readAndCheck(

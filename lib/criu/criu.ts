@@ -23,6 +23,12 @@ interface Search {
   program?: string;
 }
 
+/** A CRIU that can be used. */
+export interface ReadyCriu {
+  installation: Installation;
+  version: CriuVersion;
+}
+
 /**
  * Which CRIU is used: program and library, or a service, and how many of its processes are kept
  * ready and run at a time. Every operation takes one as its option `criu`.
@@ -40,6 +46,8 @@ export class Criu {
   #isPrepared = false;
   /** Where CRIU's own configuration is kept, as the last look has found it. */
   #config: string | undefined;
+  /** The library that was loaded last. None is ever unloaded. */
+  #loaded: string | undefined;
   /** Settles when all calls of `ready` so far have. */
   #readied: Promise<void> = Promise.resolve();
   readonly #workers: number;
@@ -128,25 +136,24 @@ export class Criu {
    * @param prepares - Whether spare workers and the guard may be started.
    * @internal
    */
-  async ready(settings: { prepares?: boolean } = {}): Promise<Installation> {
+  async ready(settings: { prepares?: boolean } = {}): Promise<ReadyCriu> {
     const before = this.#readied;
-    const installation = this.#makeReady(settings);
+    const ready = this.#makeReady(settings);
     // Calls that come together go on in the order in which they came. What they have found is let
     // go of, or each would keep that of all before it.
-    const readied = Promise.allSettled([before, installation]).then(() => undefined);
+    const readied = Promise.allSettled([before, ready]).then(() => undefined);
     this.#readied = readied;
     await readied;
-    return installation;
+    return ready;
   }
 
-  async #makeReady({ prepares = true }: { prepares?: boolean }): Promise<Installation> {
+  async #makeReady({ prepares = true }: { prepares?: boolean }): Promise<ReadyCriu> {
     const installation = await this.installation();
     const environment = await this.#environment(installation);
     const program = CriuProgram.of(installation);
     await program.prepare();
     if (prepares) this.#prepare(installation, environment);
-    await program.requireUsable(this.#ask);
-    return installation;
+    return { installation, version: await program.usableVersion(this.#ask) };
   }
 
   /**
@@ -176,18 +183,24 @@ export class Criu {
   async installation(): Promise<Installation> {
     const installation = await this.#locate();
     await requireTrustedAddon();
+    this.#load(installation.library);
+    return installation;
+  }
+
+  #load(library: string): void {
+    if (library === this.#loaded) return;
     try {
-      nativeAddon().loadLibrary(installation.library);
+      nativeAddon().loadLibrary(library);
     } catch (cause) {
       const failure = nativeFailureOf(cause);
       if (failure?.stage !== 'library') throw cause;
       throw new CriuError(
         'ERR_CRIU_LIBRARY_NOT_FOUND',
-        `Cannot load ${installation.library}: ${failure.message}`,
+        `Cannot load ${library}: ${failure.message}`,
         { cause },
       );
     }
-    return installation;
+    this.#loaded = library;
   }
 
   /** @internal */

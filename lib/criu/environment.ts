@@ -1,4 +1,5 @@
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { type FileState, isUnchanged, stateOf } from '../linux/file-state.js';
 import { isTrustedDirectory, requireTrusted } from '../linux/trusted.js';
 import { nativeAddon, nativeFile, nativeTarDirectory } from '../native/addon.js';
 import { checkConfigFile } from './config-file.js';
@@ -49,9 +50,13 @@ export async function criuEnvironment({
  */
 export async function trustedPath(): Promise<string> {
   const { PATH = systemPath } = process.env;
+  const known = trustedPaths.get(PATH);
+  if (known !== undefined) return known;
   const directories = PATH.split(delimiter).filter(isAbsolute);
   const verdicts = await Promise.all(directories.map(isTrusted));
-  return directories.filter((_, index) => verdicts[index]).join(delimiter);
+  const path = directories.filter((_, index) => verdicts[index]).join(delimiter);
+  if (!verdicts.includes(false)) trustedPaths.set(PATH, path);
+  return path;
 }
 
 /** Our environment for a container runtime, which finds criu in this directory first. */
@@ -125,11 +130,20 @@ async function trustedHome(): Promise<string | undefined> {
 
 /** Directories that have been found trusted: only root and this user can change that. */
 const trusted = new Set<string>();
+/** The values of `PATH` all of whose directories are trusted, and what is told criu of them. */
+const trustedPaths = new Map<string, string>();
+/** Directories that are missing, as many are in the `PATH` of what npm runs, and where they begin. */
+const missing = new Map<string, FileState>();
 
 async function isTrusted(directory: string): Promise<boolean> {
   if (trusted.has(directory)) return true;
+  const former = missing.get(directory);
+  if (former !== undefined && (await isUnchanged(former))) return false;
+  missing.delete(directory);
+  const state = isAbsolute(directory) ? await stateOf(directory) : undefined;
   const found = await isTrustedDirectory(directory);
   if (found && isAbsolute(directory)) trusted.add(directory);
+  if (!found && state !== undefined && state.at !== directory) missing.set(directory, state);
   return found;
 }
 

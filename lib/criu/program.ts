@@ -57,7 +57,7 @@ export class CriuProgram {
   static readonly #programs: Map<string, CriuProgram> = new Map();
   readonly #installation: Installation;
   readonly #version: Fact<CriuVersion> = new Fact();
-  readonly #usable: Fact<void> = new Fact();
+  readonly #usable: Fact<CriuVersion> = new Fact();
   readonly #features: Fact<CriuFeatures> = new Fact();
   readonly #nftables: Fact<boolean> = new Fact();
   readonly #kernelData: Fact<void> = new Fact();
@@ -97,10 +97,16 @@ export class CriuProgram {
     await this.#kernelData.get(() => makeKernelDataDirectory(binary));
   }
 
-  /** @throws CriuError `ERR_CRIU_TOO_OLD`, or when it cannot be asked. */
-  requireUsable(ask: Ask): Promise<void> {
+  /**
+   * The version of one that is new enough.
+   *
+   * @throws CriuError `ERR_CRIU_TOO_OLD`, or when it cannot be asked.
+   */
+  usableVersion(ask: Ask): Promise<CriuVersion> {
     return this.#usable.get(async () => {
-      refuseTooOld(await this.version(ask), this.#installation.binary);
+      const version = await this.version(ask);
+      refuseTooOld(version, this.#installation.binary);
+      return version;
     });
   }
 

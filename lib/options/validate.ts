@@ -135,14 +135,12 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   },
 
   enum(name, value, { values = [] }) {
+    if (typeof value === 'string' && values.includes(value)) return value;
     const expected = alternatives(values);
     if (typeof value !== 'string') throw invalidArgType(name, expected, value);
-    if (!values.includes(value)) {
-      const meant = nearest(value, values);
-      const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
-      throw invalidArgValue(name, expected, value, reason);
-    }
-    return value;
+    const meant = nearest(value, values);
+    const reason = meant === undefined ? undefined : `did you mean ${meant}?`;
+    throw invalidArgValue(name, expected, value, reason);
   },
 
   'enum[]': (name, value, row) =>

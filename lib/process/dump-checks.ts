@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { CriuError, invalidArgValue, type Operation } from '../base/errors.js';
 import { type OptionMention, option, sentence } from '../base/sentence.js';
 import type { Stage } from '../base/stage.js';
-import type { Installation } from '../criu/locate.js';
+import type { ReadyCriu } from '../criu/criu.js';
 import type { CriuFeatures } from '../criu/program.js';
 import { refuseParentOf } from '../images/engine-place.js';
 import { checkParentPath } from '../images/place.js';
@@ -25,13 +25,13 @@ interface DumpCheck {
   /** The stage that is told when the dump is given up meanwhile. */
   stage: Stage;
   /** @throws what does not hold; it touches nothing. */
-  check(request: DumpRequest, installation: Installation): void | Promise<void>;
+  check(request: DumpRequest, ready: ReadyCriu): void | Promise<void>;
 }
 
 /** The checks before a dump waits for its turn, in this order. */
 export const checksBeforeTurn: readonly DumpCheck[] = [
   { stage: 'criu', check: checkService },
-  { stage: 'criu', check: requireKnownOptions },
+  { stage: 'criu', check: (request, { version }) => requireKnownOptions(request, version) },
   { stage: 'process', check: checkProcess },
   { stage: 'directory', check: checkParent },
   { stage: 'criu', check: checkFeatures },
@@ -51,17 +51,17 @@ export const checksInTurn: readonly DumpCheck[] = [
 export async function runChecks(
   checks: readonly DumpCheck[],
   request: DumpRequest,
-  installation: Installation,
+  ready: ReadyCriu,
 ): Promise<void> {
   for (const { stage, check } of checks) {
-    const checking = check(request, installation);
+    const checking = check(request, ready);
     if (checking !== undefined) await request.deadline.bound(stage, checking);
   }
 }
 
 /** The criu of a service gets no connection of ours, and would listen on every address. */
-function checkService({ options }: DumpRequest, { service }: Installation): void {
-  if (options.lazyPages !== true || service === undefined) return;
+function checkService({ options }: DumpRequest, { installation }: ReadyCriu): void {
+  if (options.lazyPages !== true || installation.service === undefined) return;
   throw invalidArgValue('lazyPages', 'false with a criu service', true);
 }
 

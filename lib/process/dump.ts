@@ -81,23 +81,23 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const start = performance.now();
   const { operation, criu, pid, preDump, deadline } = asked;
   requireRoot(operation);
-  const installation = await deadline.bound('criu', criu.ready());
+  const ready = await deadline.bound('criu', criu.ready());
   const configured = await withConfigFile(
     asked,
     asked.options.configFile ?? asked.fields?.config_file,
   );
-  const version = versionText(await deadline.bound('criu', criu.version()));
-  const imageFiles = [versionFile(version), ...(configured.imageFiles ?? [])];
+  const version = versionFile(versionText(ready.version));
+  const imageFiles = [version, ...(configured.imageFiles ?? [])];
   const request = await withJournal({ ...configured, imageFiles });
   const { options } = request;
-  await runChecks(checksBeforeTurn, request, installation);
+  await runChecks(checksBeforeTurn, request, ready);
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
-    await runChecks(checksInTurn, request, installation);
+    await runChecks(checksInTurn, request, ready);
     const cgroup = await openFreezer(request, scope);
     if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
-    const job = { request, installation, cgroup, tracking, start };
+    const job = { request, installation: ready.installation, cgroup, tracking, start };
     const notes = await notesOn(request);
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);

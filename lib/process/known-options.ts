@@ -1,6 +1,6 @@
 import { CriuError, type Operation } from '../base/errors.js';
 import { sentence } from '../base/sentence.js';
-import type { Criu } from '../criu/criu.js';
+import type { CriuVersion } from '../criu/program.js';
 import { reasonOfUnknown } from '../options/since.js';
 
 /**
@@ -8,13 +8,10 @@ import { reasonOfUnknown } from '../options/since.js';
  *
  * @throws CriuError `ERR_CRIU_TOO_OLD`
  */
-export async function requireKnownOptions(request: {
-  operation: Operation;
-  criu: Pick<Criu, 'version'>;
-  options: object;
-}): Promise<void> {
-  const { operation, criu, options } = request;
-  const version = await criu.version();
+export function requireKnownOptions(
+  { operation, options }: { operation: Operation; options: object },
+  version: CriuVersion,
+): void {
   const reason = reasonOfUnknown(options, version);
   if (reason === undefined) return;
   const { major, minor } = version;

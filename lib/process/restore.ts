@@ -108,11 +108,11 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
   const { operation, criu, deadline } = asked;
   requireRoot(operation);
-  const installation = await deadline.bound('criu', criu.ready());
+  const { installation, version } = await deadline.bound('criu', criu.ready());
   const request = await withConfigFile(asked, asked.options.configFile);
   const { options } = request;
   refuseWithService(installation, options);
-  await deadline.bound('criu', requireKnownOptions(request));
+  requireKnownOptions(request, version);
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);

@@ -2,9 +2,8 @@ import { withDeadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { withScope } from '../base/scope.js';
-import { defaultCriu } from '../criu/criu.js';
+import { defaultCriu, type ReadyCriu } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
-import type { Installation } from '../criu/locate.js';
 import { isOlder, versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import { type OperationResult, warningsOf } from '../criu/result.js';
@@ -85,12 +84,11 @@ async function checkpointInTime(asked: SelfRequest): Promise<SelfCheckpoint> {
   const { criu, deadline } = asked;
   requireRoot(asked.operation);
   requireParent();
-  const installation = await deadline.bound('criu', criu.ready({ prepares: false }));
+  const ready = await deadline.bound('criu', criu.ready({ prepares: false }));
   const request = await withConfigFile(asked, asked.options.configFile);
-  await deadline.bound('criu', requireKnownOptions(request));
-  const takesPath = !isOlder(await deadline.bound('criu', criu.version()), byPath);
+  requireKnownOptions(request, ready.version);
   return await inTurn(request, async () => {
-    const saved = await betweenHandlers(() => saveOrExplain(request, installation, takesPath));
+    const saved = await betweenHandlers(() => saveOrExplain(request, ready));
     return { ...saved, durationMs: clock(saved.restored) };
   });
 }
@@ -117,18 +115,14 @@ async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
   return saved;
 }
 
-async function saveOrExplain(
-  request: SelfRequest,
-  installation: Installation,
-  takesPath: boolean,
-): Promise<Result> {
+async function saveOrExplain(request: SelfRequest, ready: ReadyCriu): Promise<Result> {
   const { criu, options } = request;
   // What we keep ready is no part of what is looked at.
   await nativeAddon().closeAll();
   const inspection = { criu, pid: process.pid, preDump: false, options, isSelf: true };
   await refuseObstacles(inspection);
   try {
-    return await save(request, installation, takesPath);
+    return await save(request, ready);
   } catch (error) {
     throw await enrich(error, inspection);
   }
@@ -144,11 +138,7 @@ function requireParent(): void {
   );
 }
 
-async function save(
-  request: SelfRequest,
-  installation: Installation,
-  takesPath: boolean,
-): Promise<Result> {
+async function save(request: SelfRequest, ready: ReadyCriu): Promise<Result> {
   const { imagePath, logFile: logName } = request.options;
   const logs = [logName, outputName] as const;
   return withScope(async (scope) => {
@@ -159,10 +149,9 @@ async function save(
       lock: lockOf(request),
     });
     try {
-      const version = versionText(await request.criu.version());
-      await outputs.images.write(...versionFile(version));
+      await outputs.images.write(...versionFile(versionText(ready.version)));
       const asked = await withJournal(request, outputs);
-      return await askCriu(asked, installation, outputs, takesPath);
+      return await askCriu(asked, ready, outputs);
     } catch (error) {
       await outputs.settle('log');
       throw error;
@@ -184,15 +173,14 @@ async function withJournal(request: SelfRequest, { images }: Outputs): Promise<S
 
 async function askCriu(
   request: SelfRequest,
-  installation: Installation,
+  { installation, version }: ReadyCriu,
   outputs: Outputs,
-  takesPath: boolean,
 ): Promise<Result> {
   const { criu, options, deadline } = request;
   const { images } = outputs;
   const environment = await criu.environment();
   // It is in the images, and must not have the lock.
-  const directory = takesPath ? undefined : await openFd(images.file(''), 'r');
+  const directory = isOlder(version, byPath) ? await openFd(images.file(''), 'r') : undefined;
   deadline.check('request');
   const outcome = await runNative(
     {

@@ -65,7 +65,7 @@ export async function checkCanServe(
 ): Promise<ServingProgram> {
   if (signal?.aborted) throw abortError(signal.reason);
   requireRoot(operation);
-  const { binary, service } = await criu.ready();
+  const { binary, service } = (await criu.ready()).installation;
   if (service === undefined) return { binary, environment: await criu.environment() };
   throw new CriuError(
     'ERR_CRIU_NOT_FOUND',

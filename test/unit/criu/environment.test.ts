@@ -11,6 +11,7 @@ import {
 import { requireNeeds } from '../../helpers/needs.js';
 import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
+import { sleep } from '../../helpers/system/exec.js';
 
 const scope = useScope();
 const alice = 1000;
@@ -45,6 +46,16 @@ describe('the environment of criu', () => {
     expect(await runtimeEnvironment('/opt/criu')).toMatchObject({
       PATH: `/opt/criu:${good}:/usr/bin`,
     });
+  });
+
+  test('has a directory of PATH from the moment on at which it is made', async () => {
+    const late = join(root, 'late');
+    vi.stubEnv('PATH', `${late}:/usr/bin`);
+    // The first look may come too soon after the directory above was made to be kept.
+    await sleep(60);
+    for (let look = 0; look < 3; look++) expect(await variable('PATH')).toBe('/usr/bin');
+    directory('late');
+    for (let look = 0; look < 3; look++) expect(await variable('PATH')).toBe(`${late}:/usr/bin`);
   });
 
   test("has no home directory of another user, and refuses that user's configuration", async () => {

@@ -27,8 +27,9 @@ describe('an option that a criu does not know', () => {
     expect(said(options, before)).toContain(`does not know ${name}, `);
     expect(said(options, before)).toContain(`${from} or newer`);
     expect(said(options, from)).toBeUndefined();
-    const criu = { version: async () => version(before) };
-    const error = await failureOf(requireKnownOptions({ operation: 'dump', criu, options }));
+    const error = await failureOf(
+      (async () => requireKnownOptions({ operation: 'dump', options }, version(before)))(),
+    );
     expect(error).toMatchObject({ code: 'ERR_CRIU_TOO_OLD', operation: 'dump' });
     expect(error.message).toContain(`criu ${before} does not know ${name}`);
   });
