@@ -12,7 +12,7 @@ import { criuEnvironment, type EnvironmentSettings, keepOwnConfig } from './envi
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
 import { requestFailure } from './request-failure.js';
-import { type StagedOutcome, withStage } from './stage.js';
+import { type StagedOutcome, toOutcome } from './stage.js';
 
 /** A search for program and library. */
 interface Search {
@@ -161,12 +161,12 @@ export class Criu {
    *
    * @internal
    */
-  environment(settings: EnvironmentSettings = {}): Promise<string[]> {
+  environment(settings: EnvironmentSettings = {}): Promise<readonly string[]> {
     return criuEnvironment({ ...settings, config: this.#config });
   }
 
   /** The same, once it leads criu to nothing that it must not obey. */
-  async #environment({ service }: Installation): Promise<string[]> {
+  async #environment({ service }: Installation): Promise<readonly string[]> {
     // A service has read its configuration files when it was started.
     this.#config = service === undefined ? await keepOwnConfig() : undefined;
     return this.environment();
@@ -182,7 +182,7 @@ export class Criu {
   /** @internal */
   async installation(): Promise<Installation> {
     const installation = await this.#locate();
-    await requireTrustedAddon();
+    if (process.env['LIBCRIU_ADDON']) await requireTrustedAddon();
     this.#load(installation.library);
     return installation;
   }
@@ -213,7 +213,7 @@ export class Criu {
       standby: this.standby,
       fields: {},
     });
-    return withStage(await done);
+    return toOutcome(await done);
   }
 
   readonly #ask = async (verb: 'check' | 'version' | 'features'): Promise<StagedOutcome> => {

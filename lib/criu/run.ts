@@ -2,7 +2,7 @@ import type { Deadline } from '../base/deadline.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeOperation, NativeRequest } from '../native/contract.js';
 import type { HookRunner } from './hooks.js';
-import { type StagedOutcome, withStage } from './stage.js';
+import { type StagedOutcome, toOutcome } from './stage.js';
 
 /** How the handlers of an operation fared, beside how CRIU did. */
 export interface Outcome extends StagedOutcome {
@@ -14,16 +14,23 @@ export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
   deadline: Deadline,
-  tell: () => void = () => {},
+  tell?: () => void,
 ): Promise<Outcome> {
   const addon = nativeAddon();
-  const ask = hooks.ask((...answer) => addon.answer(running.id, ...answer));
-  const running: NativeOperation = addon.start({ ...native, asked: hooks.asked }, ask, tell);
+  const { asked } = hooks;
+  const running: NativeOperation =
+    asked.length === 0
+      ? addon.start(native, undefined, tell)
+      : addon.start(
+          { ...native, asked },
+          hooks.ask((...answer) => addon.answer(running.id, ...answer)),
+          tell,
+        );
   const callOff = deadline.whenGivenUp(() => addon.cancel(running.id));
   try {
-    const outcome = withStage(await running.done);
+    const outcome = toOutcome(await running.done);
     if (outcome.success) deadline.commit();
-    return { ...outcome, veto: hooks.veto };
+    return Object.assign(outcome, { veto: hooks.veto });
   } finally {
     callOff();
   }

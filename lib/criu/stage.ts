@@ -13,9 +13,34 @@ const hookOfScript: ReadonlyMap<string, Stage> = new Map(
 /** The outcome of a request, with its stage in the API's words. */
 export type StagedOutcome = Omit<NativeOutcome, 'stage'> & { stage: Stage };
 
-/** Names the stage of an outcome: CRIU's notifications are called as their hooks are. */
-export function withStage(outcome: NativeOutcome): StagedOutcome {
-  return { ...outcome, stage: stageOf(outcome.stage) };
+/** What the addon leaves out. */
+const nothing: Omit<NativeOutcome, 'stage'> = {
+  success: false,
+  isComplete: false,
+  cancelled: false,
+  killed: false,
+  left: false,
+  froze: false,
+  stats: Buffer.alloc(0),
+  replied: false,
+  restored: false,
+  pid: 0,
+  errno: 0,
+  message: '',
+  exitCode: 0,
+  exitSignal: 0,
+  printed: '',
+  warning: '',
+  events: [],
+  timeline: {},
+};
+
+/**
+ * What the addon tells of a request, all of it. Its stage is named in the words of the API: CRIU's
+ * notifications are called as their hooks are.
+ */
+export function toOutcome(told: Partial<NativeOutcome>): StagedOutcome {
+  return { ...nothing, ...told, stage: stageOf(told.stage ?? '') };
 }
 
 /** The stage that the addon means. What it has no name for happens in the request. */

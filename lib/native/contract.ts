@@ -77,6 +77,8 @@ export interface NativeRequest {
 /** How it went, as plain data. */
 export interface NativeOutcome {
   success: boolean;
+  /** The images have their inventory, which CRIU writes last. Only of a dump that has succeeded. */
+  isComplete: boolean;
   cancelled: boolean;
   /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
   imagesFd?: number;
@@ -110,8 +112,8 @@ export interface NativeOutcome {
   failure?: NativeFailure;
   version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
   features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
-  /** Notifications, with milliseconds since the start. */
-  events: { name: string; at: number; pid: number }[];
+  /** Notifications of a request that has failed, with milliseconds since the start. */
+  events: readonly { name: string; at: number; pid: number }[];
   /** Milliseconds since the start; undefined where it did not come to that. */
   timeline: {
     workerReady?: number;
@@ -120,15 +122,17 @@ export interface NativeOutcome {
     sent?: number;
     replied?: number;
     thawed?: number;
-    ended?: number;
   };
 }
 
 /** A request under way. */
 export interface NativeOperation {
   id: number;
-  /** Settles in any case; it rejects only where there is no memory to tell how it went. */
-  done: Promise<NativeOutcome>;
+  /**
+   * Settles in any case; it rejects only where there is no memory to tell how it went. What is false,
+   * 0 or empty is left out.
+   */
+  done: Promise<Partial<NativeOutcome>>;
 }
 
 /** Answers a question; `external` is more of what is outside, for `query-ext-files`. */

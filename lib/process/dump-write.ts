@@ -114,7 +114,8 @@ async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<
   const images = target instanceof Outputs ? target.images.file('') : target.path;
   const hooks = hooksOf(request, images);
   const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
-  return runNative(native, runner, deadline, () => request.statusReady?.());
+  const tell = request.options.lazyPages ? () => request.statusReady?.() : undefined;
+  return runNative(native, runner, deadline, tell);
 }
 
 /** The caller's hooks, and ours behind the last that can veto. */
@@ -133,7 +134,7 @@ function hooksOf({ options: { hooks = {} }, whileStill }: DumpRequest, images: s
 async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): Promise<Verdict> {
   const keep = whatToKeep(outcome, request.pid);
   if (keep === 'images') {
-    if (existsSync(outputs.images.file('inventory.img'))) return { keep, outcome };
+    if (outcome.isComplete) return { keep, outcome };
     return { keep: 'log', error: withoutInventory(request) };
   }
   if (keep === 'log') {

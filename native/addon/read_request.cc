@@ -153,16 +153,19 @@ Request ReadRequest(const Napi::Object& object) {
   for (auto& script : Read<std::vector<std::string>>(object, "told", {})) {
     request.told.insert(std::move(script));
   }
-  if (object.Has("images")) {
-    request.images = ReadFreshDirectory(Read<Napi::Object>(object, "images"));
+  if (const auto images = object.Get("images"); !images.IsUndefined()) {
+    request.images = ReadFreshDirectory(ReadValue<Napi::Object>(images, "images"));
   }
-  if (object.Has("config")) request.config = ReadBytes(object.Get("config"), "config");
+  if (const auto config = object.Get("config"); !config.IsUndefined()) {
+    request.config = ReadBytes(config, "config");
+  }
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
-  if (object.Has("freezer")) {
-    request.freezer = ReadFreezer(Read<Napi::Object>(object, "freezer"));
+  if (const auto freezer = object.Get("freezer"); !freezer.IsUndefined()) {
+    request.freezer = ReadFreezer(ReadValue<Napi::Object>(freezer, "freezer"));
   }
   request.goes_on = Read<bool>(object, "goesOn", false);
-  request.standby = object.Has("standby") ? ReadStandby(object.Get("standby")) : Standby::Make(0);
+  const auto standby = object.Get("standby");
+  request.standby = standby.IsUndefined() ? Standby::Make(0) : ReadStandby(standby);
   request.library = LibCriu::Load(Read<std::string>(object, "library"));
   return request;
 }

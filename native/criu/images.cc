@@ -13,6 +13,7 @@ namespace criu_node {
 
 namespace {
 
+constexpr const char* kInventory = "inventory.img";
 constexpr const char* kCgroupImage = "cgroup.img";
 // A property of the image: a name (field 1) and a value (field 2), both strings. The words for the
 // value are equally long, so nothing else in the image moves.
@@ -41,6 +42,12 @@ std::string ReadFileAt(int directory, const char* name) {
   const ssize_t length = pread(file.get(), content.data(), content.size(), 0);
   content.resize(length > 0 ? static_cast<size_t>(length) : 0);
   return content;
+}
+
+bool HasInventory(int images_directory) {
+  struct stat info {};
+  return fstatat(images_directory, kInventory, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(info.st_mode) && info.st_size > 0;
 }
 
 void ThawCgroupImage(int images_directory) {

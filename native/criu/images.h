@@ -7,6 +7,9 @@ namespace criu_node {
 // The content of a small file in a directory; empty when there is none.
 std::string ReadFileAt(int directory, const char* name);
 
+// Whether images are in a directory, and complete: CRIU writes the inventory last.
+bool HasInventory(int images_directory);
+
 // Sets the freezer state that CRIU wrote into cgroup.img to THAWED: it writes down what it was
 // handed, and a raw `criu restore` would bring the tree back frozen. Throws Failure (stage
 // "images") when the image cannot be written.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/failure.h"
+#include "criu/images.h"
 #include "criu/scripts.h"
 #include "linux/keep_alive.h"
 #include "linux/lock.h"
@@ -18,12 +19,6 @@
 #include "rollback/guard.h"
 
 namespace criu_node {
-
-namespace {
-
-constexpr const char* kInventory = "inventory.img";
-
-}  // namespace
 
 Notifications::Notifications(Request* request, const CancelSwitch& cancel, Outcome* outcome)
     : request_(*request),
@@ -126,10 +121,7 @@ bool Notifications::HasImages() {
   const int images = static_cast<int>(request_.Number("images_dir_fd", -1));
   // What is answered beforehand cannot be refused any more, and a directory that CRIU alone knows
   // cannot be looked into.
-  if (request_.goes_on || !request_.IsDump() || images < 0) return true;
-  struct stat info {};
-  const bool is_there = fstatat(images, kInventory, &info, AT_SYMLINK_NOFOLLOW) == 0;
-  if (is_there && S_ISREG(info.st_mode) && info.st_size > 0) return true;
+  if (request_.goes_on || !request_.IsDump() || images < 0 || HasInventory(images)) return true;
   outcome_.failure =
       Failure("images", 0,
               "the images have been removed while they were written: their inventory.img is gone");

@@ -94,9 +94,11 @@ void Operation::RunThread(const Done& done) {
     if (!is_alone) active.lock();
     auto failure = Attempt(Name(Stage::kRequest), [&] { is_alone ? RunAlone() : Run(); });
     if (failure) outcome_.failure = std::move(failure);
-    const WorkerPool::Retirement retirement(request_.standby->workers(), std::move(worker_));
+    WorkerPool::Retirement retirement(request_.standby->workers(), std::move(worker_));
     done(std::move(outcome_));
-    // Nobody waits for this. The number of a criu is its own until it is reaped, which comes next.
+    // JavaScript, and the end of criu, may need the processors now. The number of a criu is its own
+    // until it is reaped.
+    retirement.WaitForEnd(std::chrono::steady_clock::now() + kEndingLook);
     Unwatch();
   }
   // Nobody waits for the next operation's worker.
@@ -172,7 +174,6 @@ void Operation::Run() {
   }
   relay_.reset();
   outcome_.cancelled = !outcome_.success && IsCancelled() && !was_stopped_;
-  outcome_.timeline.ended = Now();
 }
 
 // Has the guard forget a criu that no longer works for us.
@@ -257,6 +258,7 @@ void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* w
 void Operation::ReadResults() {
   const int images = static_cast<int>(request_.Number("images_dir_fd", -1));
   const int work = static_cast<int>(request_.Number("work_dir_fd", -1));
+  outcome_.is_complete = request_.IsDump() && HasInventory(images);
   const char* stats = request_.verb == Verb::kRestore ? "stats-restore" : "stats-dump";
   outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
   if (outcome_.froze) ThawCgroupImage(images);

@@ -20,7 +20,6 @@ struct Timeline {
   double sent = -1;
   double replied = -1;
   double thawed = -1;
-  double ended = -1;
 };
 
 // A notification of CRIU.
@@ -41,6 +40,7 @@ struct Outcome {
   bool killed = false;             // criu did not end, and was killed
   bool left = false;               // criu did not even end by that
   bool froze = false;              // CRIU was handed a cgroup that we had frozen
+  bool is_complete = false;        // the images have their inventory, which CRIU writes last
   Reply reply;
   ExitStatus exit;
   std::shared_ptr<UniqueFd> images;  // that was to be made; null when it could not be

@@ -203,6 +203,12 @@ WorkerPool::Retirement::Retirement(std::shared_ptr<WorkerPool> pool, std::unique
   ++pool_->ending_;
 }
 
+void WorkerPool::Retirement::WaitForEnd(std::chrono::steady_clock::time_point until) noexcept {
+  if (!worker_) return;
+  worker_->HangUp();
+  static_cast<void>(worker_->HasEnded(until));
+}
+
 WorkerPool::Retirement::~Retirement() {
   worker_.reset();
   pool_->CountEnded(1);

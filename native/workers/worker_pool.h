@@ -52,6 +52,9 @@ class WorkerPool : public ChildKeeper, public std::enable_shared_from_this<Worke
     Retirement(Retirement&&) = delete;
     Retirement& operator=(Retirement&&) = delete;
 
+    // Hangs up on the worker and waits for its end, but not beyond a moment. It is not reaped yet.
+    void WaitForEnd(std::chrono::steady_clock::time_point until) noexcept;
+
    private:
     std::shared_ptr<WorkerPool> pool_;
     std::unique_ptr<Worker> worker_;
