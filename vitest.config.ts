@@ -45,8 +45,6 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['lib/**/*.ts'],
-      // What protoc has made.
-      exclude: ['lib/images/proto/**'],
       reporter: ['json'],
       reportsDirectory: 'coverage',
       // What child processes have left there.

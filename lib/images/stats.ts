@@ -1,5 +1,4 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { type StatsEntry, StatsEntrySchema } from './proto/stats_pb.js';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
 /** What CRIU measured while it dumped, from its `stats-dump` image. */
 export interface DumpStats {
@@ -44,6 +43,8 @@ export interface RestoreStats {
 const serviceMagic = 0x55105940;
 const statsMagic = 0x57093306;
 const headerLength = 12;
+/** The fields of the message `stats_entry` of CRIU's `stats.proto`. */
+const fields = { dump: 1, restore: 2 };
 
 /**
  * Decodes the content of a `stats-restore` file.
@@ -51,26 +52,14 @@ const headerLength = 12;
  * @throws Error when it is not one, or is cut short.
  */
 export function decodeRestoreStats(file: Uint8Array): RestoreStats {
-  const { restore } = decodeStats('stats-restore', file);
-  if (restore === undefined) throw new Error('stats-restore tells of no restore');
+  const value = decodeStats('restore', file);
   return {
-    forkingTimeUs: restore.forkingTime,
-    restoreTimeUs: restore.restoreTime,
-    pagesCompared: Number(restore.pagesCompared),
-    pagesSkippedCow: Number(restore.pagesSkippedCow),
-    pagesRestored: Number(restore.pagesRestored),
+    forkingTimeUs: value(3),
+    restoreTimeUs: value(4),
+    pagesCompared: value(1),
+    pagesSkippedCow: value(2),
+    pagesRestored: value(5),
   };
-}
-
-function decodeStats(name: string, file: Uint8Array): StatsEntry {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.byteLength < headerLength) throw new Error(`${name} is cut short`);
-  if (view.getUint32(0, true) !== serviceMagic || view.getUint32(4, true) !== statsMagic) {
-    throw new Error('not a stats image');
-  }
-  const size = view.getUint32(8, true);
-  if (file.byteLength < headerLength + size) throw new Error(`${name} is cut short`);
-  return fromBinary(StatsEntrySchema, file.subarray(headerLength, headerLength + size));
 }
 
 /**
@@ -79,21 +68,60 @@ function decodeStats(name: string, file: Uint8Array): StatsEntry {
  * @throws Error when it is not one, or is cut short.
  */
 export function decodeDumpStats(file: Uint8Array): DumpStats {
-  const { dump } = decodeStats('stats-dump', file);
-  if (dump === undefined) throw new Error('stats-dump tells of no dump');
+  const value = decodeStats('dump', file);
   return {
-    freezingTimeUs: dump.freezingTime,
-    frozenTimeUs: dump.frozenTime,
-    memdumpTimeUs: dump.memdumpTime,
-    memwriteTimeUs: dump.memwriteTime,
-    pagesScanned: Number(dump.pagesScanned),
-    pagesSkippedParent: Number(dump.pagesSkippedParent),
-    pagesWritten: Number(dump.pagesWritten),
-    pagesLazy: Number(dump.pagesLazy),
-    shpagesScanned: Number(dump.shpagesScanned),
-    shpagesSkippedParent: Number(dump.shpagesSkippedParent),
-    shpagesWritten: Number(dump.shpagesWritten),
+    freezingTimeUs: value(1),
+    frozenTimeUs: value(2),
+    memdumpTimeUs: value(3),
+    memwriteTimeUs: value(4),
+    pagesScanned: value(5),
+    pagesSkippedParent: value(6),
+    pagesWritten: value(7),
+    pagesLazy: value(9),
+    shpagesScanned: value(12),
+    shpagesSkippedParent: value(13),
+    shpagesWritten: value(14),
   };
+}
+
+/** @returns a function that gives the value of a field, which is 0 where CRIU says nothing of it. */
+function decodeStats(what: keyof typeof fields, file: Uint8Array): (field: number) => number {
+  const name = `stats-${what}`;
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (file.byteLength < headerLength) throw new Error(`${name} is cut short`);
+  if (view.getUint32(0, true) !== serviceMagic || view.getUint32(4, true) !== statsMagic) {
+    throw new Error('not a stats image');
+  }
+  const size = view.getUint32(8, true);
+  if (file.byteLength < headerLength + size) throw new Error(`${name} is cut short`);
+  const message = messageIn(file.subarray(headerLength, headerLength + size), fields[what]);
+  if (message === undefined) throw new Error(`${name} tells of no ${what}`);
+  const numbers = numbersIn(message);
+  return (field) => numbers.get(field) ?? 0;
+}
+
+/** The message that a field of another message is. */
+function messageIn(bytes: Uint8Array, number: number): Uint8Array | undefined {
+  const reader = new BinaryReader(bytes);
+  let message: Uint8Array | undefined;
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (field === number && type === WireType.LengthDelimited) message = reader.bytes();
+    else reader.skip(type, field);
+  }
+  return message;
+}
+
+/** The fields of a message that are numbers. */
+function numbersIn(message: Uint8Array): ReadonlyMap<number, number> {
+  const reader = new BinaryReader(message);
+  const numbers = new Map<number, number>();
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (type === WireType.Varint) numbers.set(field, Number(reader.uint64()));
+    else reader.skip(type, field);
+  }
+  return numbers;
 }
 
 /** Statistics that can be read, or undefined: that they cannot is not worth a failure. */

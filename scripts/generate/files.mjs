@@ -2,7 +2,6 @@
 import { renderFields } from './fields.mjs';
 import { formatted } from './format.mjs';
 import { insertTable, renderTypes, renderValidated } from './options.mjs';
-import { renderStatsCode } from './stats.mjs';
 
 /** @typedef {typeof import('../../lib/options/table.js')} Tables */
 
@@ -35,5 +34,4 @@ export const generatedFiles = [
     path: 'docs/options.md',
     make: ({ optionTable }, current) => insertTable(current, optionTable),
   },
-  { path: 'lib/images/proto/stats_pb.ts', make: renderStatsCode },
 ];
