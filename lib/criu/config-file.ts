@@ -4,7 +4,7 @@ import { CriuError, errnoOf } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { type Sentence, sentence } from '../base/sentence.js';
 import { isWrittenName } from '../images/names.js';
-import { type FileState, isUnchanged, stateOf } from '../linux/file-state.js';
+import { type FileState, isUnchanged, isUnchangedNow, stateOf } from '../linux/file-state.js';
 import { inspectOwnership } from '../linux/ownership.js';
 import { shownPath } from '../linux/paths.js';
 import { reasonForDistrust, refuseDistrusted, requireTrusted } from '../linux/trusted.js';
@@ -51,7 +51,7 @@ export interface CheckedConfig {
  * know or cannot read; `ERR_UNTRUSTED_PATH` for a file, or code named in it, of another user.
  */
 export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<CheckedConfig> {
-  const key = `${turn} ${resolve(path)}`;
+  const key = keyOf(path, turn);
   const former = formerChecks.get(key);
   if (former !== undefined && (await isUnchanged(former))) return former.checked;
   formerChecks.delete(key);
@@ -59,6 +59,20 @@ export async function checkConfigFile(path: string, turn: ConfigTurn): Promise<C
   const { checked, namesOthers } = await readAndCheck(path, turn);
   if (before !== undefined && !namesOthers) formerChecks.set(key, { ...before, checked });
   return checked;
+}
+
+/**
+ * The same for a file that is known to be as it was, without waiting for anything.
+ *
+ * @returns undefined for any other one.
+ */
+export function knownConfig(path: string, turn: ConfigTurn): CheckedConfig | undefined {
+  const former = formerChecks.get(keyOf(path, turn));
+  return former !== undefined && isUnchangedNow(former) ? former.checked : undefined;
+}
+
+function keyOf(path: string, turn: ConfigTurn): string {
+  return `${turn} ${resolve(path)}`;
 }
 
 /** What was found, for as long as nothing changes: each dump asks for the same files. */

@@ -1,8 +1,8 @@
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { type FileState, isUnchanged, stateOf } from '../linux/file-state.js';
+import { type FileState, isUnchanged, isUnchangedNow, stateOf } from '../linux/file-state.js';
 import { isTrustedDirectory, requireTrusted } from '../linux/trusted.js';
 import { nativeAddon, nativeFile, nativeTarDirectory } from '../native/addon.js';
-import { checkConfigFile } from './config-file.js';
+import { type CheckedConfig, checkConfigFile, knownConfig } from './config-file.js';
 
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -26,8 +26,11 @@ export async function criuEnvironment({
   tar,
   conntrack,
   config,
-}: EnvironmentSettings = {}): Promise<string[]> {
-  const { CRIU_LIBS_DIR } = process.env;
+}: EnvironmentSettings = {}): Promise<readonly string[]> {
+  const { CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH } = process.env;
+  const key = [tar, conntrack, config, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
+  const known = environments.get(key);
+  if (known?.missing.every(isUnchangedNow)) return known.environment;
   const path = await trustedPath();
   if (CRIU_LIBS_DIR && !(await isTrusted(CRIU_LIBS_DIR))) {
     await requireTrusted('the directory of CRIU_LIBS_DIR', CRIU_LIBS_DIR);
@@ -39,24 +42,40 @@ export async function criuEnvironment({
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
     LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_conntrack.so'),
   };
-  return Object.entries(variables).flatMap(([name, value]) =>
+  const environment = Object.entries(variables).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name}=${value}`],
   );
+  const directories = [HOME, CRIU_LIBS_DIR, ...pathDirectories()].filter(
+    (one) => one !== undefined,
+  );
+  const others = directories.filter((directory) => !trusted.has(directory));
+  const states = others.flatMap((directory) => missing.get(directory) ?? []);
+  if (states.length === others.length) environments.set(key, { environment, missing: states });
+  return environment;
 }
+
+/**
+ * What criu gets, by all that decides on it: all directories in it are trusted, or missing as long as
+ * nothing is made where they would begin.
+ */
+const environments = new Map<
+  string,
+  { environment: readonly string[]; missing: readonly FileState[] }
+>();
 
 /**
  * The directories of `PATH` in which nobody but root and this user can put a program; criu runs what
  * it finds there. Others are left out, for hardly anything is ever looked for in all of them.
  */
 export async function trustedPath(): Promise<string> {
-  const { PATH = systemPath } = process.env;
-  const known = trustedPaths.get(PATH);
-  if (known !== undefined) return known;
-  const directories = PATH.split(delimiter).filter(isAbsolute);
+  const directories = pathDirectories();
   const verdicts = await Promise.all(directories.map(isTrusted));
-  const path = directories.filter((_, index) => verdicts[index]).join(delimiter);
-  if (!verdicts.includes(false)) trustedPaths.set(PATH, path);
-  return path;
+  return directories.filter((_, index) => verdicts[index]).join(delimiter);
+}
+
+function pathDirectories(): string[] {
+  const { PATH = systemPath } = process.env;
+  return PATH.split(delimiter).filter(isAbsolute);
 }
 
 /** Our environment for a container runtime, which finds criu in this directory first. */
@@ -82,7 +101,17 @@ export function ownConfigFiles(): readonly string[] {
  * @throws CriuError as {@link checkConfigFile} does.
  */
 export async function readOwnConfig(): Promise<string> {
-  const files = await Promise.all(ownConfigFiles().map((file) => checkConfigFile(file, 'before')));
+  const files = ownConfigFiles();
+  const known = files.map((file) => knownConfig(file, 'before'));
+  if (known.every(isKnown)) return textOf(known);
+  return textOf(await Promise.all(files.map((file) => checkConfigFile(file, 'before'))));
+}
+
+function isKnown(config: CheckedConfig | undefined): config is CheckedConfig {
+  return config !== undefined;
+}
+
+function textOf(files: readonly CheckedConfig[]): string {
   return files.flatMap(({ text = [] }) => text).join('\n');
 }
 
@@ -130,8 +159,6 @@ async function trustedHome(): Promise<string | undefined> {
 
 /** Directories that have been found trusted: only root and this user can change that. */
 const trusted = new Set<string>();
-/** The values of `PATH` all of whose directories are trusted, and what is told criu of them. */
-const trustedPaths = new Map<string, string>();
 /** Directories that are missing, as many are in the `PATH` of what npm runs, and where they begin. */
 const missing = new Map<string, FileState>();
 

@@ -9,6 +9,14 @@ export function optionsOf(call: Call): readonly OptionRow[] {
   return rows[call];
 }
 
+const named: { [call in Call]?: ReadonlyMap<string, OptionRow> } = {};
+
+/** The row of a name that a call takes; undefined for any other name. */
+export function optionOf(call: Call, name: string): OptionRow | undefined {
+  named[call] ??= new Map(optionsOf(call).map((row) => [row.name, row]));
+  return named[call].get(name);
+}
+
 /** What a call fills in for an option that is not given. */
 export function defaultOf(row: OptionRow, call: Call): string | number | undefined {
   return (row.defaultFor ?? row.calls).includes(call) ? row.default : undefined;

@@ -20,6 +20,11 @@ export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', num
   skip: criuNumber('networkLock', 'skip'),
 };
 
+/** The options that are a field each. */
+const rowsOfFields = optionTable.filter(
+  (row): row is OptionRow & { field: string } => row.field !== undefined,
+);
+
 /** The fields of CRIU's request that validated options are. */
 export function toFields(
   options:
@@ -31,9 +36,9 @@ export function toFields(
 ): CriuFields {
   const given = options as Readonly<Record<string, unknown>>;
   const fields: Record<string, unknown> = {};
-  for (const row of optionTable) {
-    const { [row.name]: value } = given;
-    if (row.field === undefined || value === undefined) continue;
+  for (const row of rowsOfFields) {
+    const value = given[row.name];
+    if (value === undefined) continue;
     // An empty list is the same as none.
     if (Array.isArray(value) && value.length === 0) continue;
     fields[row.field] = toField(row, value);

@@ -2,6 +2,9 @@ import { type OptionMention, option, type Sentence, sentence } from '../base/sen
 import { type CriuVersion, isOlder } from '../criu/program.js';
 import { optionTable } from './table.js';
 
+/** The options that not every CRIU knows, or not every word of. */
+const young = optionTable.filter(({ since, valuesSince }) => since ?? valuesSince);
+
 /** The oldest CRIU that asks for external files. */
 const asksForFiles = '3.19';
 
@@ -14,7 +17,7 @@ const asksForFiles = '3.19';
  */
 export function reasonOfUnknown(options: object, version: CriuVersion): Sentence | undefined {
   const given = options as Readonly<Record<string, unknown>>;
-  for (const { name, since, valuesSince = {} } of optionTable) {
+  for (const { name, since, valuesSince = {} } of young) {
     const value = given[name];
     if (value === undefined || value === false) continue;
     if (since !== undefined && isBefore(version, since)) return tooOld(option(name), since);

@@ -13,7 +13,7 @@ import { Criu } from '../criu/criu.js';
 import { dumpHooks, type HookSet, restoreHooks } from '../criu/hooks.js';
 import { isWrittenName } from '../images/names.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
-import { defaultsOf, optionsOf } from './calls.js';
+import { defaultsOf, optionOf, optionsOf } from './calls.js';
 import { checkCgroupRoot } from './cgroup-root.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
@@ -43,18 +43,17 @@ export function validateOptions<C extends Call>(
   for (const name in options) refuseUnknown(call, name);
   const rows = optionsOf(call);
   const given: Record<string, unknown> = {};
-  for (const { name } of rows) {
-    const { [name]: value } = options as Readonly<Record<string, unknown>>;
-    if (value !== undefined) given[name] = value;
+  // To look for each option in a plain object would take longer than anything else here.
+  for (const name of namesIn(options) ?? rows.map((row) => row.name)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined && optionOf(call, name) !== undefined) given[name] = value;
   }
   const profile = profileOf(given['profile']);
-  const defaults = defaultsOf(call);
+  const values = { ...defaultsOf(call), ...profile, ...given };
   const valid: Record<string, unknown> = {};
   for (const row of rows) {
-    const { [row.name]: value = profile[row.name] ?? defaults[row.name] } = given;
-    if (value !== undefined || row.required) {
-      valid[row.name] = validators[row.type](row.name, value, row);
-    }
+    if (!row.required && !Object.hasOwn(values, row.name)) continue;
+    valid[row.name] = validators[row.type](row.name, values[row.name], row);
   }
   refuseContradictions(call, valid);
   // Only what was given tells of this: `imagePath` has a default.
@@ -62,6 +61,13 @@ export function validateOptions<C extends Call>(
   if (call === 'restoreContainer') refuseBesideFrom(given);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as ValidatedOptions[C];
+}
+
+/** The names in a plain object, as options usually are; undefined for one that may inherit some. */
+function namesIn(options: object): readonly string[] | undefined {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  const isPlain = prototype === null || prototype === Object.prototype;
+  return isPlain ? Object.getOwnPropertyNames(options) : undefined;
 }
 
 /**
@@ -80,9 +86,8 @@ function profileOf(name: unknown): Readonly<Record<string, string | number>> {
 }
 
 function refuseUnknown(call: Call, name: string): void {
-  const rows = optionsOf(call);
-  if (rows.some((row) => row.name === name)) return;
-  const names = rows.map((row) => row.name);
+  if (optionOf(call, name) !== undefined) return;
+  const names = optionsOf(call).map((row) => row.name);
   const elsewhere = optionTable.find((row) => row.name === name)?.calls;
   const meant = nearest(name, names);
   let reason: Sentence | undefined;
@@ -101,13 +106,13 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   },
 
   integer(name, value, { min = 0, max = Number.MAX_SAFE_INTEGER, unit }) {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
+      // The sum is 0 for -0, which is an integer, too.
+      return value + 0;
+    }
     const expected = `an integer from ${min} to ${max}${unit === undefined ? '' : ` (${unit})`}`;
     if (typeof value !== 'number') throw invalidArgType(name, expected, value);
-    if (!Number.isInteger(value) || value < min || value > max) {
-      throw invalidArgValue(name, expected, value);
-    }
-    // The sum is 0 for -0, which is an integer, too.
-    return value + 0;
+    throw invalidArgValue(name, expected, value);
   },
 
   path: (name, value) => resolve(checkText(name, 'a path', value)),
@@ -234,7 +239,7 @@ function refuseContradictions(call: Call, options: Readonly<Record<string, unkno
   }
   refuseArchiveWithout(options);
   refuseTlsForNothing(options);
-  if (optionsOf(call).some(({ name }) => name === 'pageServer') && options['tls'] && !server) {
+  if (options['tls'] && !server && optionOf(call, 'pageServer') !== undefined) {
     throw incomplete('tls', 'pageServer', 'there is no connection without');
   }
   if (call !== 'checkpoint' && freezer === 'cgroup' && freezeCgroup === undefined) {

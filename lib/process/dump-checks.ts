@@ -24,6 +24,8 @@ import type { DumpRequest } from './request.js';
 interface DumpCheck {
   /** The stage that is told when the dump is given up meanwhile. */
   stage: Stage;
+  /** Whether there is anything to be checked; always without it. */
+  applies?(request: DumpRequest): boolean;
   /** @throws what does not hold; it touches nothing. */
   check(request: DumpRequest, ready: ReadyCriu): void | Promise<void>;
 }
@@ -33,18 +35,26 @@ export const checksBeforeTurn: readonly DumpCheck[] = [
   { stage: 'criu', check: checkService },
   { stage: 'criu', check: (request, { version }) => requireKnownOptions(request, version) },
   { stage: 'process', check: checkProcess },
-  { stage: 'directory', check: checkParent },
-  { stage: 'criu', check: checkFeatures },
-  { stage: 'directory', check: ({ options }) => checkTls(options) },
-  { stage: 'process', check: checkPipes },
+  {
+    stage: 'directory',
+    applies: ({ options }) => options.parentPath !== undefined,
+    check: checkParent,
+  },
+  { stage: 'criu', applies: needsFeatures, check: checkFeatures },
+  {
+    stage: 'directory',
+    applies: ({ options }) => options.tls === true,
+    check: ({ options }) => checkTls(options),
+  },
+  { stage: 'process', applies: ({ options }) => options.lazyPages === true, check: checkPipes },
 ];
 
 /** The checks of what may have changed while a dump waited for its turn, in this order. */
 export const checksInTurn: readonly DumpCheck[] = [
   { stage: 'request', check: checkStatus },
   { stage: 'container', check: ({ precondition }) => precondition?.() },
-  { stage: 'process', check: checkRestorable },
-  { stage: 'listen', check: checkListening },
+  { stage: 'process', applies: mustBeRestorable, check: checkRestorable },
+  { stage: 'listen', applies: ({ options }) => options.lazyPages === true, check: checkListening },
 ];
 
 /** Runs checks one after the other. */
@@ -53,7 +63,8 @@ export async function runChecks(
   request: DumpRequest,
   ready: ReadyCriu,
 ): Promise<void> {
-  for (const { stage, check } of checks) {
+  for (const { stage, applies, check } of checks) {
+    if (applies?.(request) === false) continue;
     const checking = check(request, ready);
     if (checking !== undefined) await request.deadline.bound(stage, checking);
   }
@@ -80,6 +91,11 @@ async function checkParent({ options }: DumpRequest): Promise<void> {
   await refuseParentOf(imagePath, parentPath);
 }
 
+function needsFeatures({ preDump, options }: DumpRequest): boolean {
+  const { parentPath, trackMem, lazyPages } = options;
+  return preDump || parentPath !== undefined || trackMem === true || lazyPages === true;
+}
+
 /** What the kernel lacks is told by name, before CRIU is asked. */
 async function checkFeatures({ criu, options, preDump, operation }: DumpRequest): Promise<void> {
   const { parentPath, trackMem, lazyPages } = options;
@@ -104,8 +120,7 @@ async function checkFeatures({ criu, options, preDump, operation }: DumpRequest)
  * With pipes that are too small CRIU breaks off in the middle of serving lazy pages, when the
  * restored tasks run already.
  */
-async function checkPipes({ pid, options, operation }: DumpRequest): Promise<void> {
-  if (options.lazyPages !== true) return;
+async function checkPipes({ pid, operation }: DumpRequest): Promise<void> {
   const proc = new Procfs();
   const finding = await findSmallPipes(proc, () => readTree(proc, pid, new Budget()));
   if (finding === undefined) return;
@@ -121,10 +136,12 @@ function checkStatus({ options: { statusFd } }: DumpRequest): void {
 }
 
 /** Tasks that end with the dump are lost if CRIU cannot bring them back. */
-async function checkRestorable(request: DumpRequest): Promise<void> {
-  const { pid, preDump, options, fields, operation } = request;
+function mustBeRestorable({ preDump, options }: DumpRequest): boolean {
   const { leaveRunning, leaveStopped, allowUnrestorable } = options;
-  if (preDump || leaveRunning || leaveStopped || allowUnrestorable) return;
+  return !(preDump || leaveRunning || leaveStopped || allowUnrestorable);
+}
+
+async function checkRestorable({ pid, options, fields, operation }: DumpRequest): Promise<void> {
   const findings = await findUnrestorable(pid, () => allowedBy(options, fields));
   const [first] = findings;
   if (first === undefined) return;
@@ -139,8 +156,8 @@ async function checkRestorable(request: DumpRequest): Promise<void> {
 
 /** CRIU would only find out when the tasks are frozen and all their memory is read. */
 async function checkListening({ options }: DumpRequest): Promise<void> {
-  const { lazyPages, pageServer } = options;
-  if (lazyPages !== true || pageServer === undefined) return;
+  const { pageServer } = options;
+  if (pageServer === undefined) return;
   const { address, port } = parsePageServer('pageServer', pageServer);
   const server = createServer();
   try {

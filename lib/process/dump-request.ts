@@ -1,4 +1,4 @@
-import { readlinkSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { readFile } from '../base/files.js';
 import type { Installation } from '../criu/locate.js';
 import { Outputs } from '../images/outputs.js';
@@ -95,7 +95,8 @@ function goesOn(request: DumpRequest): boolean {
 /** The network namespace of a process; undefined when it is gone, or may not be looked at. */
 function networkOf(pid: number | 'self'): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
+    const { dev, ino } = statSync(`/proc/${pid}/ns/net`);
+    return `${dev}:${ino}`;
   } catch {
     return undefined;
   }

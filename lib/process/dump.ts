@@ -82,13 +82,12 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const { operation, criu, pid, preDump, deadline } = asked;
   requireRoot(operation);
   const ready = await deadline.bound('criu', criu.ready());
-  const configured = await withConfigFile(
-    asked,
-    asked.options.configFile ?? asked.fields?.config_file,
-  );
+  const configFile = asked.options.configFile ?? asked.fields?.config_file;
+  const configured = configFile === undefined ? asked : await withConfigFile(asked, configFile);
   const version = versionFile(versionText(ready.version));
   const imageFiles = [version, ...(configured.imageFiles ?? [])];
-  const request = await withJournal({ ...configured, imageFiles });
+  const dumped = { ...configured, imageFiles };
+  const request = dumped.options.journal ? await withJournal(dumped) : dumped;
   const { options } = request;
   await runChecks(checksBeforeTurn, request, ready);
   return await inTurn(request, async (scope) => {
@@ -98,7 +97,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
     if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
     const job = { request, installation: ready.installation, cgroup, tracking, start };
-    const notes = await notesOn(request);
+    const notes = tellsOfUnit(request) ? await notesOn(request) : [];
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);
     const stats = options.lazyPages ? undefined : readableStats(decodeDumpStats, outcome.stats);
@@ -124,10 +123,13 @@ async function movedWarning(outputs: Outputs): Promise<readonly string[]> {
   ];
 }
 
+/** Whether the tasks end with the dump, and are no container. */
+function tellsOfUnit({ target, preDump, options }: DumpRequest): boolean {
+  return target === undefined && !preDump && !options.leaveRunning && !options.leaveStopped;
+}
+
 /** What is to be told of a dump beside what goes wrong in it. */
-async function notesOn({ pid, target, preDump, options }: DumpRequest): Promise<string[]> {
-  const { leaveRunning, leaveStopped } = options;
-  if (target !== undefined || preDump || leaveRunning || leaveStopped) return [];
+async function notesOn({ pid }: DumpRequest): Promise<string[]> {
   const unit = await findUnit(new Procfs(), pid);
   return unit ? [unit.message] : [];
 }
@@ -135,7 +137,6 @@ async function notesOn({ pid, target, preDump, options }: DumpRequest): Promise<
 /** Adds what a dump needs that saves streams to the journal. */
 async function withJournal(request: DumpRequest): Promise<DumpRequest> {
   const { pid, options, imageFiles = [], deadline } = request;
-  if (options.journal !== true) return request;
   const { external, file } = await deadline.bound('process', saveJournal(pid));
   return {
     ...request,
