@@ -10,7 +10,7 @@ export interface Bytes {
 }
 
 /** So many bytes are read at once where nobody says otherwise. */
-export const chunkSize: number = 2 ** 16;
+export const chunkSize: number = 2 ** 18;
 
 /** A part of an open file. Passing over bytes costs nothing. */
 export class FileBytes implements Bytes {
