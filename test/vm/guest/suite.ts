@@ -7,7 +7,7 @@ import type { SuiteModule } from './suite-module.js';
  * All suites, in the order of their files. The host loads them for the names, the guest to run them.
  */
 export async function loadSuites(): Promise<SuiteModule[]> {
-  const directory = join(import.meta.dirname, 'suites');
+  const directory = join(import.meta.dirname, 'bare');
   const modules: SuiteModule[] = [];
   for (const file of readdirSync(directory).sort()) {
     modules.push((await import(join(directory, file))) as SuiteModule);
