@@ -48,7 +48,13 @@ export const developmentNeeds = [
   command('script', 'bsdutils'),
   command('protoc', 'protobuf-compiler'),
   // The tests on another kernel. What there is to boot is an x64 one.
-  ...(process.arch === 'x64' ? [command('qemu-system-x86_64', 'qemu-system-x86')] : []),
+  ...(process.arch === 'x64'
+    ? [
+        command('qemu-system-x86_64', 'qemu-system-x86'),
+        command('mmdebstrap'),
+        command('mkfs.ext4', 'e2fsprogs'),
+      ]
+    : []),
   // The addon.
   command('gcc'),
   command('g++'),

@@ -28,6 +28,7 @@ import {
 } from './packages.mjs';
 import { isCheckout, root } from './paths.mjs';
 import { interrupt, run, StepError, seconds, tail } from './process.mjs';
+import { findSystemdMachine, makeSystemdMachine } from './systemd-machine.mjs';
 
 // Stands in the log where a step begins.
 const stepMark = '==> ';
@@ -87,6 +88,10 @@ const parts = [
     isDone: () => !isCheckout || !kernelCanBeFetched() || findKernel() !== undefined,
     work: provideKernel,
   },
+  {
+    isDone: () => !isCheckout || !canMakeMachine() || findSystemdMachine('plain') !== undefined,
+    work: (workplace) => provideSystemdMachine('plain', workplace),
+  },
   // No test waits for a network, or fails where there is none.
   {
     isDone: () => !isCheckout || !hasApt() || hasOldCriu(),
@@ -102,12 +107,29 @@ const parts = [
   },
 ];
 
-/** Makes this machine ready. Silent where nothing is to be done; safe to repeat and to interrupt. */
-export async function setUp() {
-  for (const part of parts) {
+/**
+ * What some tests need that is not set up for all of them.
+ *
+ * @type {Readonly<Record<'engines', Part>>}
+ */
+const extras = {
+  engines: {
+    isDone: () => !canMakeMachine() || findSystemdMachine('engines') !== undefined,
+    work: (workplace) => provideSystemdMachine('engines', workplace),
+  },
+};
+
+/**
+ * Makes this machine ready. Silent where nothing is to be done; safe to repeat and to interrupt.
+ *
+ * @param {...keyof typeof extras} names what is needed beside what all tests need
+ */
+export async function setUp(...names) {
+  const all = [...parts, ...names.map((name) => extras[name])];
+  for (const part of all) {
     if (!(await part.isDone())) {
       await requireInstallable();
-      await withLock(withWorkplace);
+      await withLock(() => withWorkplace(all));
       return;
     }
   }
@@ -124,7 +146,8 @@ async function requireInstallable() {
   }
 }
 
-async function withWorkplace() {
+/** @param {readonly Part[]} all */
+async function withWorkplace(all) {
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-set-up-'));
   const workDirectory = join(directory, 'work');
   const logFile = join(directory, 'log');
@@ -138,7 +161,7 @@ async function withWorkplace() {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
-    for (const part of parts) {
+    for (const part of all) {
       if (interrupted) {
         throw new StepError('interrupted');
       }
@@ -209,6 +232,26 @@ async function provideKernel({ workDirectory, logFile }) {
       throw error;
     }
     process.stderr.write(`set-up: test/vm will fail: ${error.message}\n`);
+  }
+}
+
+const canMakeMachine = () => kernelCanBeFetched() && process.geteuid?.() === 0;
+
+/**
+ * Only tests in test/vm need it, and they tell when it is missing.
+ *
+ * @param {import('./systemd-machine.mjs').Flavour} flavour
+ * @param {Workplace} workplace
+ */
+async function provideSystemdMachine(flavour, { workDirectory, logFile }) {
+  try {
+    const title = `make a machine with systemd (${flavour}) for the tests`;
+    await step(title, logFile, () => makeSystemdMachine(flavour, workDirectory, logFile));
+  } catch (error) {
+    if (!(error instanceof StepError)) {
+      throw error;
+    }
+    process.stderr.write(`set-up: tests in test/vm will fail: ${error.message}\n`);
   }
 }
 

@@ -1,8 +1,12 @@
+import type { ReportRow } from '../helpers/engines/report.js';
+
 /** A line that the guest writes for each test that is over, as JSON. */
 export interface TestReport {
   title: string;
   name: string;
   durationMs: number;
+  /** What it has counted, for a test of an engine. */
+  row?: ReportRow;
   /** Why it failed; absent when it passed. */
   failure?: Failure;
 }

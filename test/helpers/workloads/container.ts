@@ -32,6 +32,8 @@ export interface ContainerOptions {
   /** `create` leaves it created, `run` (the default) starts it. */
   start?: 'create' | 'run';
   id?: string;
+  /** Its cgroup is a scope that systemd makes. */
+  systemdCgroup?: boolean;
 }
 
 /** `<number> <uptime in s>` a line; `echo >>` opens the file anew for each line. */
@@ -59,11 +61,13 @@ export class Container {
   readonly directory: string;
   /** What runc and the API get as `root`. */
   readonly stateRoot: string;
+  readonly #globalFlags: readonly string[];
 
-  constructor(id: string, directory: string) {
+  constructor(id: string, directory: string, globalFlags: readonly string[] = []) {
     this.id = id;
     this.directory = directory;
     this.stateRoot = join(directory, 'state');
+    this.#globalFlags = globalFlags;
   }
 
   get bundle(): string {
@@ -95,7 +99,8 @@ export class Container {
     // runc hands its standard streams to the container: only files and /dev/null may reach it.
     const detaches = ['run', 'create', 'restore', 'start'].includes(args[0] ?? '');
     const log = this.path('runc.log');
-    const outcome = await run('runc', ['--root', this.stateRoot, '--log', log, ...args], {
+    const global = ['--root', this.stateRoot, '--log', log, ...this.#globalFlags];
+    const outcome = await run('runc', [...global, ...args], {
       env: environmentWithCriu(),
       stdio: detaches ? 'ignore' : ['ignore', 'pipe', 'pipe'],
       cwd: this.directory,
@@ -211,7 +216,8 @@ export async function startContainer(
   scope: Scope,
   options: ContainerOptions = {},
 ): Promise<Container> {
-  const container = new Container(options.id ?? uniqueId(), await scope.directory());
+  const flags = options.systemdCgroup ? ['--systemd-cgroup'] : [];
+  const container = new Container(options.id ?? uniqueId(), await scope.directory(), flags);
   const { bundle, rootfs } = container;
   for (const name of ['bin', 'tmp', 'proc', 'dev', 'sys']) {
     await mkdir(join(rootfs, name), { recursive: true });

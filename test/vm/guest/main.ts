@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { tail } from '../../../tools/process.mjs';
 import { Scope } from '../../helpers/cleanup.js';
+import type { ReportRow } from '../../helpers/engines/report.js';
 import type { Failure, TestReport } from '../protocol.js';
 import { rememberWhatIsThere } from './leftovers.js';
 import { loadSuites } from './suite.js';
@@ -12,22 +13,20 @@ const testTimeoutMs = 150_000;
 
 async function main(): Promise<void> {
   await rememberWhatIsThere();
-  for (const { title, suite } of await loadSuites()) {
+  for (const { title, suite } of await loadSuites(process.env['LIBCRIU_VM_SUITES'] ?? 'bare')) {
     for (const [name, body] of Object.entries(suite)) {
       const start = performance.now();
-      const failure = await failureOf(body);
-      const report: TestReport = {
-        title,
-        name,
-        durationMs: Math.round(performance.now() - start),
-        ...(failure === undefined ? {} : { failure }),
-      };
+      const outcome = await outcomeOf(body);
+      const durationMs = Math.round(performance.now() - start);
+      const report: TestReport = { title, name, durationMs, ...outcome };
       writeSync(1, `${JSON.stringify(report)}\n`);
     }
   }
 }
 
-async function failureOf(body: Suite[string]): Promise<Failure | undefined> {
+type Outcome = Pick<TestReport, 'failure' | 'row'>;
+
+async function outcomeOf(body: Suite[string]): Promise<Outcome> {
   const scope = new Scope();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -36,16 +35,21 @@ async function failureOf(body: Suite[string]): Promise<Failure | undefined> {
       testTimeoutMs,
     );
   });
+  let outcome: Outcome;
   try {
-    await Promise.race([body(scope), late]);
+    const row = await Promise.race([body(scope), late]);
+    outcome = row === undefined ? {} : { row: row as ReportRow };
   } catch (error) {
     const failure = describe(error);
     await scope.close().catch(() => {}); // the test's own error says more
-    return failure;
+    return { failure };
   } finally {
     clearTimeout(timer);
   }
-  return scope.close().then(() => undefined, describe);
+  return scope.close().then(
+    () => outcome,
+    (error: unknown) => ({ failure: describe(error) }),
+  );
 }
 
 /** The machine is gone when somebody reads this: what CRIU wrote has to be in it. */

@@ -1,34 +1,49 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findKernel } from '../../../tools/kernel.mjs';
 import { findCommand } from '../../../tools/process.mjs';
-import { prefix } from '../../helpers/paths.js';
 import { runOk } from '../../helpers/system/exec.js';
 import type { TestReport } from '../protocol.js';
-import { buildInitramfs, inGuest } from './initramfs.js';
 import { watch } from './watch.js';
 
 /** Where what the guest has run is to be put: see scripts/coverage.mjs. */
 const coverage = process.env['LIBCRIU_COVERAGE'];
 
-/** Of the guest's own time: it switches itself off, should nobody be there any more. */
-const guestLimitS = 1800;
+/** The kernel that set-up has fetched. */
+export type Kernel = NonNullable<ReturnType<typeof findKernel>>;
 
-/** The virtual machine, which runs all tests once and is gone. */
+/** What makes a machine what it is. */
+export interface MachineParts {
+  /** Under which coverage keeps what it has run. */
+  name: string;
+  /** A file. */
+  initramfs: string;
+  /** More arguments of qemu. */
+  args: readonly string[];
+  /** More parameters of the kernel. */
+  parameters: readonly string[];
+}
+
+/** Makes them, in an empty directory that is there until the machine is gone. */
+export type MakeParts = (directory: string, kernel: Kernel) => Promise<MachineParts>;
+
+/** A virtual machine, which runs all of its tests once and is gone. */
 export class Machine {
   readonly #qemu: ChildProcess;
+  readonly #name: string;
   readonly #directory: string;
   readonly #reports = new Map<string, TestReport>();
   readonly #waiting = new Map<string, (report: TestReport | undefined) => void>();
   readonly #ended: Promise<void>;
   #end = '';
 
-  private constructor(qemu: ChildProcess, directory: string) {
+  private constructor(qemu: ChildProcess, name: string, directory: string) {
     this.#qemu = qemu;
+    this.#name = name;
     this.#directory = directory;
     const stopWatching = watch(qemu, (reason) => {
       this.#end ||= reason;
@@ -50,10 +65,10 @@ export class Machine {
   }
 
   /**
-   * Boots it. Whatever is missing on this machine is an error that names it: a suite that is left
+   * Boots one. Whatever is missing on this machine is an error that names it: a suite that is left
    * out would pass on a machine where nothing works.
    */
-  static async boot(): Promise<Machine> {
+  static async boot(make: MakeParts): Promise<Machine> {
     if (process.arch !== 'x64') {
       throw new Error(`the virtual machine is an x64 one, and this Node is ${process.arch}`);
     }
@@ -69,35 +84,26 @@ export class Machine {
     }
     const directory = await mkdtemp(join(tmpdir(), 'libcriu-vm-'));
     try {
-      const archive = await buildInitramfs(directory, kernel);
-      const main = inGuest(join(import.meta.dirname, '../guest/main.js'));
+      const parts = await make(directory, kernel);
       const parameters = [
         'console=ttyS0',
         'panic=-1',
-        'quiet',
         // There is nobody to be protected from.
         'mitigations=off',
-        // The kernel hands these to /init as its environment.
-        `LIBCRIU_VM_NODE=${process.execPath}`,
-        `LIBCRIU_VM_MAIN=${main}`,
-        `LIBCRIU_VM_LIMIT_S=${guestLimitS}`,
+        ...parts.parameters,
       ];
-      if (coverage !== undefined) parameters.push('LIBCRIU_VM_COVERAGE=1');
-      if (existsSync(prefix)) parameters.push(`LIBCRIU_PREFIX=${inGuest(prefix)}`);
       const args = [
         // One processor: with two, emulated by two threads, both have been seen to hang in the kernel.
         ['-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', '2048'],
-        // A nanosecond for each instruction, and none for waiting: the guest's clock stands still while
-        // others have our processors, so that no limit in there is over sooner on a busy machine.
-        ['-icount', 'shift=0,sleep=off', '-rtc', 'clock=vm'],
         ['-nodefaults', '-display', 'none', '-no-reboot'],
         ['-serial', `file:${join(directory, 'console')}`, '-serial', 'stdio'],
         ['-serial', `file:${join(directory, 'coverage')}`],
-        ['-kernel', kernel.image, '-initrd', archive, '-append', parameters.join(' ')],
+        ['-kernel', kernel.image, '-initrd', parts.initramfs, '-append', parameters.join(' ')],
+        parts.args,
       ];
       const qemu = spawn(program, args.flat(), { stdio: ['ignore', 'pipe', 'pipe'] });
       await new Promise((resolve, reject) => qemu.once('spawn', resolve).once('error', reject));
-      return new Machine(qemu, directory);
+      return new Machine(qemu, parts.name, directory);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -121,13 +127,9 @@ export class Machine {
     if (coverage === undefined) this.#qemu.kill('SIGKILL');
     await this.#ended;
     if (coverage !== undefined) {
-      await mkdir(join(coverage, 'guest'), { recursive: true });
-      await runOk('tar', [
-        '-xzf',
-        join(this.#directory, 'coverage'),
-        '-C',
-        join(coverage, 'guest'),
-      ]);
+      const place = join(coverage, this.#name);
+      await mkdir(place, { recursive: true });
+      await runOk('tar', ['-xzf', join(this.#directory, 'coverage'), '-C', place]);
     }
     await rm(this.#directory, { recursive: true, force: true });
   }

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { reportRow } from '../../helpers/engines/report.js';
+import { loadSuites } from '../guest/suite.js';
+import { Machine, type MakeParts } from './machine.js';
+
+/**
+ * Makes a test of each that a machine runs. It runs them all in one boot; here each of them waits for
+ * what the guest says of it.
+ *
+ * @param suites - Which directory of `test/vm/guest` has them.
+ */
+export async function reportTests(
+  suites: string,
+  requireAll: () => void,
+  make: MakeParts,
+): Promise<void> {
+  let booting: Promise<Machine>;
+  // Without a machine it is each test that fails, with the reason.
+  beforeAll(async () => {
+    booting = boot();
+    await booting.catch(() => {});
+  });
+  afterAll(() =>
+    booting.then(
+      (machine) => machine.close(),
+      () => {},
+    ),
+  );
+  const boot = async (): Promise<Machine> => {
+    requireAll();
+    return Machine.boot(make);
+  };
+  for (const { title, suite } of await loadSuites(suites)) {
+    describe(title, () => {
+      for (const name of Object.keys(suite)) {
+        test(name, async () => {
+          const { row } = await (await booting).outcome(title, name);
+          if (row !== undefined) reportRow(row);
+        });
+      }
+    });
+  }
+}
