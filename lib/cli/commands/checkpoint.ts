@@ -54,9 +54,10 @@ export const checkpointCommand: Command = {
     const result = await interruptible(outside, id, options);
     const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
+    const place = imagePath === '' ? 'a stream' : imagePath;
+    const toldLog = logFile === '' ? '' : `, CRIU's log is ${logFile}`;
     log.debug(
-      `checkpoint of ${containerId} (pid ${pid}) in ${imagePath} after ${durationMs.toFixed(1)} ms, ` +
-        `CRIU's log is ${logFile}`,
+      `checkpoint of ${containerId} (pid ${pid}) in ${place} after ${durationMs.toFixed(1)} ms${toldLog}`,
     );
   },
 };

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { ContainerState } from '../state/container.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
+import { BoltBucket } from './bolt.js';
 import type { AfterKill, EngineFacts } from './engine.js';
 import { rowsIn } from './sqlite.js';
 
@@ -66,13 +67,30 @@ interface PodmanConfig {
 async function configsOf(state: ContainerState): Promise<PodmanConfig[]> {
   const storage = dirname(containersDirectory(state));
   const libpod = join(storage, 'libpod');
-  const texts = [
-    await readDatabase(join(libpod, 'bolt_state.db')),
+  const bolt = await readDatabase(join(libpod, 'bolt_state.db'));
+  const rows = [
     // It lies in the storage itself where podman was told the storage.
     ...(await readSqlite(join(libpod, 'db.sql'))),
     ...(await readSqlite(join(storage, 'db.sql'))),
   ];
-  return texts.flatMap((text) => configsIn(text)).filter(({ value }) => value['id'] === state.id);
+  const found = [...configsInBolt(bolt, state.id), ...rows.flatMap(configsIn)];
+  return found.filter(({ value }) => value['id'] === state.id);
+}
+
+/** Those of a container in a bolt database, where its networks lie beside its configuration. */
+function configsInBolt(database: string, id: string): PodmanConfig[] {
+  try {
+    const container = BoltBucket.open(Buffer.from(database, 'latin1')).bucket('ctr')?.bucket(id);
+    const config = parsed(container?.bytes('config')?.toString('latin1') ?? '');
+    const networks = container?.bucket('networks')?.all() ?? [];
+    if (config === undefined || networks.length === 0) return config ? [config] : [];
+    const members = networks.map(([name, options]) => `${JSON.stringify(name)}:${options}`);
+    const text = config.text.replace('{', () => `{"newNetworks":{${members.join(',')}},`);
+    return [{ ...config, text }];
+  } catch {
+    // It is being written, and its pages are in no order.
+    return configsIn(database);
+  }
 }
 
 /** The content of a database, a byte as a character; empty where there is none. */
