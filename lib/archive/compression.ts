@@ -39,7 +39,8 @@ export function compressionFor(
   const hasZstd = library.createZstdCompress !== undefined;
   const told = asked ?? (file === undefined ? undefined : compressionOf(file));
   if (told !== 'zstd' || hasZstd) return told ?? (hasZstd ? 'zstd' : 'gzip');
-  const reason = `Node.js ${process.versions.node} has no zstd, which it has from 22.15 on`;
+  const lacks = `Node.js ${process.versions.node} has no zstd, which it has from 22.15 on`;
+  const reason = asked === undefined ? `the archive's name asks for it, and ${lacks}` : lacks;
   throw invalidArgValue('compression', "'gzip' or 'none'", 'zstd', reason);
 }
 

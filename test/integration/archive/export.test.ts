@@ -8,6 +8,7 @@ import { optionTest } from '../../helpers/option-test.js';
 import { distCli } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { run, runOk } from '../../helpers/system/exec.js';
+import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
 import { mountTmpfs } from '../../helpers/system/mounts.js';
 import { isAlive } from '../../helpers/system/process.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
@@ -121,6 +122,22 @@ describe('an archive of a container of runc', () => {
     expect(await names(other)).toContain('checkpoint/inventory.img');
     await container.countsOn();
   });
+});
+
+test('archives leave no process and no descriptor behind', async () => {
+  const container = await started();
+  const { stateRoot, id } = container;
+  const archived = async (name: string): Promise<unknown> =>
+    checkpoint(id, { stateRoot, export: container.path(name), leaveRunning: true });
+  await archived('warm-up.tar');
+  const before = await settledHoldings([container.pid], hasSpare);
+  for (let round = 0; round < 5; round += 1) {
+    await archived(`${round}.tar`);
+    await expect(archived(`${round}.tar`)).rejects.toMatchObject({ code: 'ERR_ARCHIVE_WRITE' });
+    await expect(archived('no/where.tar')).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+  }
+  const members = readFileSync(join(container.freezerPath, 'cgroup.procs'), 'utf8');
+  await assertNoLeak(before, members.trim().split('\n').map(Number));
 });
 
 describe('the container runs on, and nothing is left of its archive', () => {
