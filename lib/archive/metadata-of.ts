@@ -33,10 +33,13 @@ const volumePath = /\/volumes\/([^/]+)\/_data$/;
 /** Reads what there is to say of a container, before it is checkpointed. */
 export async function metadataOf(container: ContainerState, host: Host): Promise<Metadata> {
   const { annotations, runtime, stateDir, bundle } = container;
+  const engine = engineOf(container);
   const facts = await factsOf(container);
+  const image = facts.image && engine === 'docker' ? qualifiedName(facts.image) : facts.image;
   const name = facts.name.replaceAll('/', '_');
   const made = makeMetadata({
     ...facts,
+    image,
     id: container.id,
     name,
     runtime,
@@ -46,12 +49,21 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
     volumes: volumesOf(container),
     spec: await readSpec(runtime === 'crun' ? join(stateDir, crunConfigFile) : specIn(bundle)),
   });
-  if (engineOf(container) !== 'podman') return made;
+  if (engine !== 'podman') return made;
   const config = await podmanConfig(container, name);
   if (config !== undefined) return { ...made, config };
   const warning =
     "The archive has no networks and ports of the container: podman's configuration of it cannot be read";
   return { ...made, warnings: [warning] };
+}
+
+/** The name of an image of docker as others know it: docker leaves out its own registry. */
+export function qualifiedName(image: string): string {
+  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(image)) return image;
+  const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`;
+  const [first = '', ...more] = tagged.split('/');
+  if (more.length === 0) return `docker.io/library/${tagged}`;
+  return /[.:]|^localhost$/.test(first) ? tagged : `docker.io/${tagged}`;
 }
 
 /** What is known of a container that is gone. */
