@@ -65,7 +65,7 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
   const status = file(names.statusDump);
   const saved = file(`${names.checkpoint}/libcriu-container.json`);
   const annotations = spec.get('annotations');
-  const path = spec.get('linux', 'cgroupsPath').text;
+  const ofContainerd = known.format === 'containerd' ? idIn(spec) : undefined;
   const written = found.times.get(`${names.checkpoint}/inventory.img`);
   const images = [
     config.get('rootfsImageName'),
@@ -77,8 +77,9 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
     format: known.format,
     compression: known.compression,
     engine: known.engine ?? engineOf(annotations, config, known),
-    name: podName(annotations) ?? config.get('name').text ?? known.name,
-    id: config.get('id').text ?? known.id ?? saved.get('id').text ?? idIn(path),
+    // To containerd the id of a container is its name.
+    name: podName(annotations) ?? config.get('name').text ?? known.name ?? ofContainerd,
+    id: config.get('id').text ?? known.id ?? saved.get('id').text ?? ofContainerd,
     image: images.find(({ text }) => text !== undefined)?.text ?? known.image,
     runtime: config.get('runtime').text,
     created: config.get('createdTime').time ?? known.created,
@@ -127,8 +128,8 @@ function podName(annotations: Told): string | undefined {
 }
 
 /** containerd names a cgroup by the namespace and the id. */
-function idIn(cgroupsPath: string | undefined): string | undefined {
-  return cgroupsPath === undefined ? undefined : /[^/:]+$/.exec(cgroupsPath)?.[0];
+function idIn(spec: Told): string | undefined {
+  return /[^/:]+$/.exec(spec.get('linux', 'cgroupsPath').text ?? '')?.[0];
 }
 
 function processesIn(image: Buffer | undefined): number | undefined {

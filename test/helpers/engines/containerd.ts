@@ -7,8 +7,14 @@ import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
 import { boxArchive, call, counter, type Engine } from './engine.js';
 
+/** What only containerd has. */
+export interface Containerd extends Engine {
+  /** Runs a command of ctr. */
+  call: (...args: string[]) => Promise<string>;
+}
+
 /** A containerd of its own. Its containers are in a namespace that no other test has. */
-export async function startContainerd(scope: Scope): Promise<Engine> {
+export async function startContainerd(scope: Scope): Promise<Containerd> {
   const directory = await scope.directory();
   const socket = join(directory, 'sock');
   const config = join(directory, 'config.toml');
@@ -48,6 +54,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   // Without an image: a root file system of its own for each container.
   const archive = await boxArchive(scope);
   return {
+    call: ctr,
     version: async () =>
       `containerd ${(await call('containerd', ['--version'])).split(' ')[2] ?? ''}`,
     start: async ({ name, flags = [] }) => {
