@@ -86,7 +86,11 @@ async function restoreContainerFrom(invocation: Invocation): Promise<void> {
   const { restoreContainer } = await import('../../archive/restore-container.js');
   const options: RestoreContainerOptions = toOptions(containerRows, values);
   if (root !== undefined) options.stateRoot = root;
-  const { pid, bundle, logFile, warnings, durationMs } = await restoreContainer(id, options);
+  const controller = new AbortController();
+  // What has been made of the checkpoint is taken away again.
+  const stopListening = outside.onInterrupt(() => controller.abort());
+  const restoring = restoreContainer(id, { ...options, signal: controller.signal });
+  const { pid, bundle, logFile, warnings, durationMs } = await restoring.finally(stopListening);
   for (const warning of warnings) log.warning(warning);
   outside.stdout.write(`${pid}\n`);
   log.debug(

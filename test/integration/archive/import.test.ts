@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findContainer } from '../../../lib/container/find.js';
 import {
@@ -162,6 +165,25 @@ describe("podman's archive", () => {
     });
     expect(existsSync(`/proc/${pid.trim()}`)).toBe(true);
     await countsOn(bundle, count);
+  });
+
+  test('leaves nothing behind when the command is interrupted', async () => {
+    const { file } = await archived('interrupted');
+    const id = unique('is-interrupted');
+    const { stateRoot, bundle, directory } = await place(id);
+    const args = ['--root', stateRoot, 'restore', '--from', file, '--rootfs', rootfs];
+    const child = spawn(process.execPath, [distCli, ...args, '--bundle', bundle, id], {
+      env: environmentWithCriu(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const said = text(child.stderr);
+    await until('it has begun', () => existsSync(bundle), 20_000);
+    child.kill('SIGINT');
+    await once(child, 'exit');
+    expect(child.exitCode).toBe(1);
+    expect(await said).toMatch(/aborted/);
+    expect(readdirSync(directory).filter((name) => name !== 'state')).toEqual([]);
+    expect(existsSync(join(stateRoot, id))).toBe(false);
   });
 
   optionTest('volumes', 'are mounted in place of those that were', async () => {
