@@ -1,7 +1,6 @@
 import { constants } from 'node:os';
 import { CriuError, inOperation } from './base/errors.js';
 import { type Finding, makeFinding, sortFindings } from './base/finding.js';
-import { checkPid } from './base/numbers.js';
 import { sentence, toApi } from './base/sentence.js';
 import { ContainerCgroups } from './container/cgroups.js';
 import { findEngineCriuProblem } from './container/engines/engine-criu.js';
@@ -12,16 +11,18 @@ import { requireCheckpointable } from './container/state/status.js';
 import { type Criu, defaultCriu } from './criu/criu.js';
 import { realHost } from './linux/host.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
+import { checkTarget, type UnitTarget } from './options/unit-target.js';
 import { validateOptions } from './options/validate.js';
 import { inspect } from './preflight/inspect.js';
 import { findLeftOut, findUnfrozen } from './preflight/left-out.js';
+import { findService } from './units/find.js';
 
 /**
  * Tells what would make CRIU fail to dump a process and its children, or needs an option that is
  * not given. Nothing is frozen, traced or changed: the processes are looked at through `/proc`,
  * and run on meanwhile, so that what they do next may change what is true.
  *
- * @param pid - The root of the tree.
+ * @param target - The root of the tree, or the service of systemd whose main process is.
  * @param options - Those that `dump` would get; what they cure is left out.
  * @returns The findings, the worst first; none when nothing stands in the way.
  * @throws TypeError, RangeError for a bad pid or option.
@@ -32,7 +33,10 @@ import { findLeftOut, findUnfrozen } from './preflight/left-out.js';
  * for (const { severity, message } of await explain(4711)) console.log(severity, message);
  * ```
  */
-export async function explain(pid: number, options?: DumpOptions): Promise<Finding[]>;
+export async function explain(
+  target: number | UnitTarget,
+  options?: DumpOptions,
+): Promise<Finding[]>;
 /**
  * The same of a container of runc or crun, with what its runtime adds to the request.
  *
@@ -43,7 +47,7 @@ export async function explain(pid: number, options?: DumpOptions): Promise<Findi
  */
 export async function explain(id: string, options?: CheckpointOptions): Promise<Finding[]>;
 export async function explain(
-  target: number | string,
+  target: number | string | UnitTarget,
   options: DumpOptions | CheckpointOptions = {},
 ): Promise<Finding[]> {
   return await inOperation('explain', () =>
@@ -53,9 +57,13 @@ export async function explain(
   );
 }
 
-async function explainProcess(pid: number, options: DumpOptions): Promise<Finding[]> {
-  checkPid(pid, 'target', 'the id of a process as a number or of a container as a string');
-  const { criu = defaultCriu(), ...checked } = validateOptions('dump', options);
+async function explainProcess(given: unknown, options: DumpOptions): Promise<Finding[]> {
+  const expected = 'the id of a process as a number or of a container as a string';
+  const target = checkTarget(given, 'target', expected);
+  const { criu = defaultCriu(), ...asked } = validateOptions('dump', options);
+  const isPid = typeof target === 'number';
+  const pid = isPid ? target : (await findService(target.unit)).pid;
+  const checked = isPid ? asked : { journal: true, ...asked };
   const found = await inspect({ criu, pid, preDump: false, options: checked });
   if (found) return found;
   const advice = toApi('; pass a string for a container');

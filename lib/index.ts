@@ -57,6 +57,7 @@ export { type EngineName, engineNames } from './options/engine-names.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
 export type * from './options/types.js';
+export type { UnitTarget } from './options/unit-target.js';
 export { dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
 export type { DumpResult, DumpTimings } from './process/dump-result.js';

@@ -1,6 +1,6 @@
 import { checkpoint } from './archive/checkpoint.js';
 import { invalidArgType, invalidArgValue, unknownOption } from './base/errors.js';
-import { checkCount, checkPid } from './base/numbers.js';
+import { checkCount } from './base/numbers.js';
 import { option, sentence } from './base/sentence.js';
 import type { CheckpointResult } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
@@ -9,6 +9,7 @@ import type { Iteration } from './iteration/result.js';
 import type { Call } from './options/schema.js';
 import { optionTable } from './options/table.js';
 import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
+import { checkTarget, type UnitTarget } from './options/unit-target.js';
 import { validateOptions } from './options/validate.js';
 import { dump, preDump } from './process/dump.js';
 
@@ -81,17 +82,17 @@ export interface IterateContainerOptions
  * }
  * const { final } = await iteration.result; // runc restore --image-path final.imagePath
  * ```
- * @param target - The id of a process, or of a container as a string.
+ * @param target - The id of a process, a service of systemd, or the id of a container as a string.
  * @throws TypeError, RangeError at once for a bad target or option. The loop's steps reject as
  * {@link checkpoint} and {@link dump} do.
  */
-export function iterate(target: number, options?: IterateOptions): Iteration;
+export function iterate(target: number | UnitTarget, options?: IterateOptions): Iteration;
 export function iterate(
   target: string,
   options?: IterateContainerOptions,
 ): Iteration<CheckpointResult>;
 export function iterate(
-  target: number | string,
+  target: number | string | UnitTarget,
   options: IterateOptions | IterateContainerOptions = {},
 ): Iteration {
   const settings = readSettings(options);
@@ -147,16 +148,17 @@ function readSettings(options: unknown): LoopSettings {
   };
 }
 
-function processOperations(pid: unknown, options: IterateOptions): IterationOperations {
-  checkPid(pid, 'target', 'the id of a process as a number or of a container as a string');
+function processOperations(given: unknown, options: IterateOptions): IterationOperations {
+  const expected = 'the id of a process as a number or of a container as a string';
+  const target = checkTarget(given, 'target', expected);
   const { preDumpMode, ...rest } = options;
   const final = validateOptions('dump', without(rest, settingNames));
   const round = validateOptions('preDump', { ...optionsFor('preDump', rest), preDumpMode });
   return {
     wait: final.wait,
     signal: final.signal,
-    preDump: (place) => preDump(pid, { ...round, ...place }),
-    dump: (place) => dump(pid, { ...final, ...place }),
+    preDump: (place) => preDump(target, { ...round, ...place }),
+    dump: (place) => dump(target, { ...final, ...place }),
   };
 }
 

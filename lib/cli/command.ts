@@ -33,8 +33,8 @@ export interface Argument {
   placeholder: string;
   /** In sentences: `the container id`. */
   meaning: string;
-  /** The flag that is given in its place. */
-  instead?: Flag;
+  /** The flags of which one is given in its place. */
+  instead?: readonly Flag[];
   /** Whether it is a program, behind which all is the program's own. */
   isProgram?: boolean;
   /** A second argument, which follows it. */
@@ -89,8 +89,8 @@ export async function invoke(
     if (!isRequired || lastOf(values.get(name))) continue;
     throw new UsageError(`Expected --${name} ${placeholder} for ${command.name}`);
   }
-  const isReplaced = values.has(command.argument?.instead?.name ?? '');
-  checkArguments(command, rest, isReplaced);
+  const replacing = (command.argument?.instead ?? []).filter(({ name }) => values.has(name));
+  checkArguments(command, rest, replacing);
   const [argument = '', ...others] = rest;
   await command.run({ ...settings, values, argument, rest: others });
 }
@@ -115,34 +115,37 @@ function usage({ name, flags, argument }: Command): string[] {
   const optional = required.length < flags.length ? ['[options]'] : [];
   const line = ['libcriu [global options]', name, ...required, ...optional].join(' ');
   if (argument === undefined) return [line];
-  const { instead, next } = argument;
+  const { instead = [], next } = argument;
   const placeholder = [argument, ...(next ? [next] : [])].map((one) => one.placeholder).join(' ');
-  return [placeholder, ...(instead ? [flagTerm(instead)] : [])].map((last) => `${line} ${last}`);
+  return [placeholder, ...instead.map(flagTerm)].map((last) => `${line} ${last}`);
 }
 
 function checkArguments(
   { name, argument }: Command,
   args: readonly string[],
-  isReplaced: boolean,
+  replacing: readonly Flag[],
 ): void {
   const given = args.map(quoted).join(', ');
   if (argument === undefined) {
     if (args.length === 0) return;
     throw new UsageError(`Expected no argument for ${name} but received ${given}`);
   }
-  const { instead, isProgram, next } = argument;
-  if (isReplaced) {
-    if (args.length === 0) return;
-    throw new UsageError(`Expected no argument beside --${instead?.name} but received ${given}`);
+  const { instead = [], isProgram, next } = argument;
+  const [replacement, other] = replacing.map((flag) => `--${flag.name}`);
+  if (replacement !== undefined) {
+    if (args.length === 0 && other === undefined) return;
+    throw new UsageError(
+      `Expected no argument beside ${replacement} but received ${other ?? given}`,
+    );
   }
   const wanted = next === undefined ? 1 : 2;
   if (args.length === wanted || (isProgram && args.length > 1)) return;
   const exactly = next === undefined ? 'exactly one argument' : 'exactly two arguments';
   const count = isProgram ? 'an argument' : exactly;
   const meaning = [argument, ...(next ? [next] : [])].map((one) => one.meaning).join(' and ');
-  const other = instead === undefined ? '' : ` or --${instead.name}`;
+  const others = instead.map(({ name: flag }) => ` or --${flag}`).join('');
   throw new UsageError(
-    `Expected ${count}, ${meaning},${other} for ${name} but received ${args.length}` +
+    `Expected ${count}, ${meaning},${others} for ${name} but received ${args.length}` +
       (args.length === 0 ? '' : `: ${given}`),
   );
 }

@@ -13,6 +13,7 @@ import {
   wordsOf,
 } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
+import { dumpCommand } from './commands/dump.js';
 import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -25,6 +26,7 @@ import { Log, type LogFormat, type Sink } from './messages.js';
 
 const commands: readonly Command[] = [
   checkpointCommand,
+  dumpCommand,
   explainCommand,
   listCommand,
   exportCommand,

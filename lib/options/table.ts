@@ -818,9 +818,22 @@ export const optionTable: readonly OptionRow[] = [
   {
     name: 'pidFile',
     type: 'path',
-    calls: container,
-    help: "file that gets the pid of the container's first process",
-    source: 'runc --pid-file',
+    calls: ['restore', 'restoreContainer'],
+    flag: 'pid-file',
+    help: 'file that gets the pid of the first process',
+    source: 'runc --pid-file, CRIU --pidfile',
+  },
+  {
+    name: 'unit',
+    type: 'string',
+    calls: ['restore'],
+    flag: 'unit',
+    placeholder: 'NAME',
+    pattern: { test: /^[\w:.\\@-]+$/, expected: 'the name of a service of systemd' },
+    help: 'service that systemd is to start by this restore',
+    details:
+      'The first process becomes the main process of the service, in the cgroup and within the limits of that.',
+    source: 'libcriu',
   },
   {
     name: 'consoleSocket',
@@ -858,10 +871,11 @@ export const optionTable: readonly OptionRow[] = [
     name: 'journal',
     type: 'boolean',
     calls: ['dump', 'checkpointSelf', 'restore'],
+    flag: 'journal',
+    otherwise: 'true of a unit, else false; at a restore what the images say',
     help: 'standard output that goes to the journal of systemd: saved, and connected anew at restore',
     details:
-      'It is for the dump and for the restore. The new connection has the name of the program and the unit ' +
-      'that wrote to the journal before.',
+      'The new connection has the name of the program and the unit that wrote to the journal before.',
     source: 'libcriu',
   },
   {

@@ -430,11 +430,10 @@ export interface RootOptions extends TreeOptions {
 /** Options of `dump`, `checkpointSelf` and `restore`. */
 export interface JournalOptions extends RequestOptions {
   /**
-   * Standard output that goes to the journal of systemd: saved, and connected anew at restore. It
-   * is for the dump and for the restore. The new connection has the name of the program and the
-   * unit that wrote to the journal before.
+   * Standard output that goes to the journal of systemd: saved, and connected anew at restore. The
+   * new connection has the name of the program and the unit that wrote to the journal before.
    *
-   * @defaultValue false
+   * @defaultValue true of a unit, else false; at a restore what the images say
    * @remarks libcriu
    */
   journal?: boolean | undefined;
@@ -546,6 +545,13 @@ export interface RestoringOptions extends EmptyNsOptions {
    * @remarks runc --lsm-mount-context, CRIU --lsm-mount-context
    */
   lsmMountContext?: string | undefined;
+  /**
+   * File that gets the pid of the first process.
+   *
+   * @defaultValue none
+   * @remarks runc --pid-file, CRIU --pidfile
+   */
+  pidFile?: string | undefined;
 }
 
 /** Options of `checkpoint`. */
@@ -672,6 +678,14 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   mntnsCompatMode?: boolean | undefined;
   /**
+   * Service that systemd is to start by this restore. The first process becomes the main process of
+   * the service, in the cgroup and within the limits of that.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  unit?: string | undefined;
+  /**
    * Handlers that are called, and may veto, at CRIU's notifications.
    *
    * @defaultValue none
@@ -758,13 +772,6 @@ export interface RestoreContainerOptions extends StateRootOptions, RestoringOpti
    * @remarks libcriu
    */
   maxRatio?: number | undefined;
-  /**
-   * File that gets the pid of the container's first process.
-   *
-   * @defaultValue none
-   * @remarks runc --pid-file
-   */
-  pidFile?: string | undefined;
   /**
    * Unix socket that gets the master of the container's terminal.
    *

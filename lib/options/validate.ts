@@ -59,6 +59,7 @@ export function validateOptions<C extends Call>(
   // Only what was given tells of this: `imagePath` has a default.
   if (given['inEngine'] !== undefined) refuseBesidePlace(given);
   if (call === 'restoreContainer') refuseBesideFrom(given);
+  if (given['unit'] !== undefined) refuseBesideUnit(rows, given);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as ValidatedOptions[C];
 }
@@ -280,6 +281,18 @@ function refuseBesideFrom(given: Readonly<Record<string, unknown>>): void {
   }
   for (const name of ofFrom) {
     if (given[name] !== undefined) throw incomplete(name, 'from');
+  }
+}
+
+/** Refuses what a command line cannot say: it is a command that systemd starts. */
+function refuseBesideUnit(
+  rows: readonly OptionRow[],
+  given: Readonly<Record<string, unknown>>,
+): void {
+  for (const { name, flag } of rows) {
+    const value = given[name];
+    if (flag !== undefined || name === 'signal' || value === undefined || value === false) continue;
+    throw exclusive('unit', name, 'it is another process that restores');
   }
 }
 

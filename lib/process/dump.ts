@@ -1,5 +1,4 @@
 import { withDeadline } from '../base/deadline.js';
-import { checkPid } from '../base/numbers.js';
 import { defaultCriu } from '../criu/criu.js';
 import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
@@ -10,9 +9,11 @@ import { MemoryTracking } from '../images/tracking.js';
 import { versionFile } from '../images/version.js';
 import { Procfs } from '../linux/procfs.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
+import { checkTarget, type UnitTarget } from '../options/unit-target.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { findUnit } from '../preflight/checks/unit.js';
+import { findService } from '../units/find.js';
 import { logFileOf, withConfigFile } from './config.js';
 import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
@@ -27,15 +28,23 @@ import { inTurn, lockCgroup } from './turn.js';
 /**
  * Dumps a process and its children.
  *
- * @param pid - The root of the tree.
- * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
+ * @param target - The root of the tree, or the service of systemd whose main process is.
+ * @throws TypeError, RangeError for a bad target or option, before anything is touched.
  * @throws CriuError when CRIU fails; the process goes on.
+ *
+ * @example
+ * ```ts
+ * await dump({ unit: 'web.service' }, { imagePath: '/var/lib/ckpt/web' });
+ * await restore('/var/lib/ckpt/web', { unit: 'web.service' });
+ * ```
  */
-export function dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpResult> {
+export function dump(
+  target: number | UnitTarget,
+  options: DumpOptions = {},
+): DumpPromise<DumpResult> {
   return withStatus(async (statusReady) => {
     const checked = validateOptions('dump', options);
-    checkPid(pid);
-    return await dumpProcess('dump', pid, checked, statusReady);
+    return await dumpProcess('dump', checkTarget(target), checked, statusReady);
   });
 }
 
@@ -43,34 +52,40 @@ export function dump(pid: number, options: DumpOptions = {}): DumpPromise<DumpRe
  * Dumps the memory of a process and its children, which go on running; a later dump with
  * `parentPath` then writes only what has changed.
  *
- * @param pid - The root of the tree.
- * @throws TypeError, RangeError for a bad pid or option, before anything is touched.
+ * @param target - The root of the tree, or the service of systemd whose main process is.
+ * @throws TypeError, RangeError for a bad target or option, before anything is touched.
  * @throws CriuError `ERR_CRIU_FEATURE_MISSING` when the kernel does not track memory.
  */
-export async function preDump(pid: number, options: PreDumpOptions = {}): Promise<DumpResult> {
+export async function preDump(
+  target: number | UnitTarget,
+  options: PreDumpOptions = {},
+): Promise<DumpResult> {
   const checked = validateOptions('preDump', options);
-  checkPid(pid);
-  return await dumpProcess('preDump', pid, checked);
+  return await dumpProcess('preDump', checkTarget(target), checked);
 }
 
 async function dumpProcess<C extends 'dump' | 'preDump'>(
   operation: C,
-  pid: number,
+  target: number | UnitTarget,
   { criu = defaultCriu(), ...options }: ValidatedOptions[C],
   statusReady?: () => void,
 ): Promise<DumpResult> {
   const preDump = operation === 'preDump';
-  return await withDeadline(operation, options, (deadline) =>
-    runDump({
+  return await withDeadline(operation, options, async (deadline) => {
+    const request = {
       operation,
       criu,
-      pid,
       preDump,
-      options,
       deadline,
       ...(statusReady === undefined ? {} : { statusReady }),
-    }),
-  );
+    };
+    if (typeof target === 'number') return await runDump({ ...request, pid: target, options });
+    requireRoot(operation);
+    const service = await deadline.bound('process', findService(target.unit));
+    // A service writes to the journal unless its unit says otherwise.
+    const withJournal = { journal: !preDump, ...options };
+    return await runDump({ ...request, pid: service.pid, options: withJournal, service });
+  });
 }
 
 /**
@@ -129,9 +144,9 @@ function tellsOfUnit({ target, preDump, options }: DumpRequest): boolean {
 }
 
 /** What is to be told of a dump beside what goes wrong in it. */
-async function notesOn({ pid }: DumpRequest): Promise<string[]> {
+async function notesOn({ pid, service }: DumpRequest): Promise<readonly string[]> {
   const unit = await findUnit(new Procfs(), pid);
-  return unit ? [unit.message] : [];
+  return [...(unit ? [unit.message] : []), ...(service?.leftOut ?? [])];
 }
 
 /** Adds what a dump needs that saves streams to the journal. */

@@ -6,6 +6,7 @@ import type { SavedContainer } from '../images/saved-container.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { CriuFields } from '../native/contract.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import type { RunningService } from '../units/find.js';
 
 /** What the core gets for any operation on processes, whatever it does. */
 export interface OperationRequest {
@@ -48,6 +49,8 @@ export interface DumpRequest extends OperationRequest {
   imageFiles?: readonly (readonly [string, string])[];
   /** The container that is saved; undefined for a process. */
   target?: SavedContainer;
+  /** Its main process is saved. */
+  service?: RunningService;
   /** Called when lazy pages can be fetched. */
   statusReady?: () => void;
   /**

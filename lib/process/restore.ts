@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../base/deadline.js';
 import { type AbortError, CriuError, invalidArgValue, withNote } from '../base/errors.js';
-import type { Scope } from '../base/scope.js';
+import { type Scope, withScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { HookRunner, restoreHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
@@ -31,7 +32,9 @@ import { failure } from './failure.js';
 import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
+import { openPidFile } from './pid-file.js';
 import type { OperationRequest } from './request.js';
+import { restoreService } from './restore-service.js';
 import { inTurn, lockOf } from './turn.js';
 
 /** What a restore has to tell. */
@@ -92,22 +95,50 @@ export async function restore(
 ): Promise<RestoreResult> {
   const { criu = defaultCriu(), ...checked } = validateOptions('restore', options);
   const checkedPath = checkImagePath(imagePath);
-  return await withDeadline('restore', checked, (deadline) =>
-    runRestore({
+  return await withDeadline('restore', checked, async (deadline) => {
+    requireRoot('restore');
+    const request: RestoreRequest = {
       operation: 'restore',
       criu,
       imagePath: checkedPath,
       options: checked,
       deadline,
-    }),
-  );
+    };
+    return await withScope(async (scope) => {
+      const { pidFile: path } = checked;
+      const pidFile =
+        path === undefined ? undefined : await deadline.bound('directory', openPidFile(path));
+      if (pidFile !== undefined) scope.defer(pidFile.close);
+      const result = await runAsAsked(request);
+      pidFile?.write(result.pid);
+      return result;
+    });
+  });
+}
+
+async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
+  const start = performance.now();
+  const { imagePath, options, deadline } = request;
+  const { unit, workPath = imagePath, logFile } = options;
+  if (unit === undefined) return await runRestore(request);
+  const pid = await restoreService({ imagePath, unit, options, deadline });
+  const durationMs = performance.now() - start;
+  return {
+    pid,
+    imagePath,
+    logFile: join(workPath, logFile),
+    stats: undefined,
+    timings: { queuedMs: 0, workerReadyMs: 0, criuMs: durationMs },
+    warnings: [],
+    exited: undefined,
+    durationMs,
+  };
 }
 
 /** Runs one restore: after a failure nothing of the tasks is left. */
 async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   const start = performance.now();
-  const { operation, criu, deadline } = asked;
-  requireRoot(operation);
+  const { criu, deadline } = asked;
   const { installation, version } = await deadline.bound('criu', criu.ready());
   const request = await withConfigFile(asked, asked.options.configFile);
   const { options } = request;
@@ -116,7 +147,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   return await inTurn(request, async (scope) => {
     const queuedMs = performance.now() - start;
     const outputs = await openDirectories(request, scope);
-    const streams = options.journal ? await reopenJournal(outputs.images.file(''), scope) : [];
+    const streams = await streamsOf(options, outputs, installation, scope);
     const native = await nativeRequest(withInherited(request, streams), installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, outputs);
@@ -132,6 +163,17 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       durationMs: performance.now() - start,
     };
   });
+}
+
+/** The streams to the journal. A criu of a service does not get descriptors of ours. */
+async function streamsOf(
+  { journal }: RestoreOptions,
+  { images }: Outputs,
+  { service }: Installation,
+  scope: Scope,
+): Promise<InheritedFd[]> {
+  if (journal === false || service !== undefined) return [];
+  return await reopenJournal(images.file(''), scope);
 }
 
 function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {

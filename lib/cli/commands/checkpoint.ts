@@ -68,7 +68,7 @@ export function archiveStream({ output }: Outside): Writable {
   throw new UsageError('Refused to write an archive to a terminal: give the name of a file');
 }
 
-function refuseDescriptorOfNode(fd: number | undefined): void {
+export function refuseDescriptorOfNode(fd: number | undefined): void {
   if (typeof fd !== 'number' || !isOwnedByNode(fd)) return;
   throw invalidArgValue('statusFd', 'a descriptor open for writing', fd, 'it is not open');
 }

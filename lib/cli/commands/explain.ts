@@ -19,8 +19,14 @@ const pidFlag: Flag = {
   placeholder: 'PID',
   help: 'look at this process and its children instead',
 };
+const unitFlag: Flag = {
+  name: 'unit',
+  placeholder: 'NAME',
+  help: 'look at the main process of this service of systemd instead',
+};
 const ownFlags: readonly Flag[] = [
   pidFlag,
+  unitFlag,
   {
     name: 'format',
     placeholder: 'text|json',
@@ -35,7 +41,7 @@ const words = flagWords(rowsOf('checkpoint'), containerNames);
 export const explainCommand: Command = {
   name: 'explain',
   summary: 'tell what would make a checkpoint fail, or needs an option',
-  argument: { ...containerArgument, instead: pidFlag },
+  argument: { ...containerArgument, instead: [pidFlag, unitFlag] },
   flags: [...checkpointFlags.filter(({ name }) => !ownNames.has(name)), ...ownFlags],
   description: [
     'Looks at the processes without stopping them and prints what would make a',
@@ -60,14 +66,13 @@ export const explainCommand: Command = {
     }
     const asked = [...values].filter(([name]) => !ownNames.has(name));
     const options = checkpointOptions(new Map(asked));
-    const pid = lastOf(values.get('pid'));
-    const findings =
-      pid === undefined
-        ? await ofContainer(
-            argument,
-            root === undefined ? options : { ...options, stateRoot: root },
-          )
-        : await ofProcess(pid, options);
+    const pid = lastOf(values.get(pidFlag.name));
+    const unit = lastOf(values.get(unitFlag.name));
+    const ofRoot = root === undefined ? options : { ...options, stateRoot: root };
+    let findings: readonly Finding[];
+    if (pid !== undefined) findings = await ofProcess(pid, options);
+    else if (unit !== undefined) findings = await ofUnit(unit, options);
+    else findings = await ofContainer(argument, ofRoot);
     outside.stdout.write(
       format === 'json' ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(line).join(''),
     );
@@ -92,6 +97,11 @@ async function ofProcess(text: string, options: CheckpointOptions): Promise<read
   }
   const { explain } = await import('../../explain.js');
   return explain(Number(text), options);
+}
+
+async function ofUnit(unit: string, options: CheckpointOptions): Promise<readonly Finding[]> {
+  const { explain } = await import('../../explain.js');
+  return explain({ unit }, options);
 }
 
 function line({ severity, sentence: said }: Finding): string {

@@ -16,7 +16,6 @@ const flagsOfContainer: Readonly<Record<string, string>> = {
   joinNs: 'join-ns',
   bundle: 'bundle',
   runtime: 'runtime',
-  pidFile: 'pid-file',
   consoleSocket: 'console-socket',
   noPivot: 'no-pivot',
   maxEntries: 'max-entries',

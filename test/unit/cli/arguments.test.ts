@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { commandHelp } from '../../../lib/cli/command.js';
 import { checkpointCommand } from '../../../lib/cli/commands/checkpoint.js';
+import { dumpCommand } from '../../../lib/cli/commands/dump.js';
 import { explainCommand } from '../../../lib/cli/commands/explain.js';
 import { restoreCommand } from '../../../lib/cli/commands/restore.js';
 import { runCommand } from '../../../lib/cli/commands/run.js';
@@ -39,13 +40,23 @@ test.each([
   ],
   [
     ['explain'],
-    'Expected exactly one argument, the container id, or --pid for explain but received 0',
+    'Expected exactly one argument, the container id, or --pid or --unit for explain but received 0',
   ],
   [
     ['explain', 'a', 'b'],
-    "Expected exactly one argument, the container id, or --pid for explain but received 2: 'a', 'b'",
+    "Expected exactly one argument, the container id, or --pid or --unit for explain but received 2: 'a', 'b'",
   ],
   [['explain', '--pid', '1', 'web'], "Expected no argument beside --pid but received 'web'"],
+  [
+    ['explain', '--unit', 'web', '--pid', '1'],
+    'Expected no argument beside --pid but received --unit',
+  ],
+  [
+    ['dump'],
+    'Expected exactly one argument, the id of the process, or --unit for dump but received 0',
+  ],
+  [['dump', 'web'], "Expected the id of a process but received 'web'"],
+  [['dump', '--unit', 'web', '1'], "Expected no argument beside --unit but received '1'"],
   [['run', '--snapshot', '/tmp/x'], 'Expected an argument, the program, for run but received 0'],
   [['run', 'app.js'], 'Expected --snapshot DIR for run'],
   [['run', '--snapshot', '', 'app.js'], 'Expected --snapshot DIR for run'],
@@ -57,7 +68,15 @@ describe('the usage of', () => {
   test.each([
     [checkpointCommand, ['checkpoint [options] <container-id>']],
     [restoreCommand, ['restore [options] DIR']],
-    [explainCommand, ['explain [options] <container-id>', 'explain [options] --pid PID']],
+    [dumpCommand, ['dump [options] <pid>', 'dump [options] --unit NAME']],
+    [
+      explainCommand,
+      [
+        'explain [options] <container-id>',
+        'explain [options] --pid PID',
+        'explain [options] --unit NAME',
+      ],
+    ],
     [runCommand, ['run --snapshot DIR app.js [arguments]']],
   ])('$name tells its arguments', (command, lines) => {
     const [, usage = ''] = /^Usage:\n(.*?)\n {3}\n/s.exec(commandHelp(command)) ?? [];

@@ -1,14 +1,55 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dump, explain, restore } from '../../../helpers/api.js';
 import type { Scope } from '../../../helpers/cleanup.js';
-import { run, until } from '../../../helpers/system/exec.js';
-import { cgroupOf, counter, lastNumber, makeService } from '../service.js';
+import { page } from '../../../helpers/markdown.js';
+import { distCli } from '../../../helpers/paths.js';
+import { rejection } from '../../../helpers/rejection.js';
+import { run, runOk, until } from '../../../helpers/system/exec.js';
+import { isAlive } from '../../../helpers/system/process.js';
+import {
+  cgroupOf,
+  counter,
+  lastNumber,
+  limitsOf,
+  makeService,
+  Service,
+  systemctl,
+  writeUnitFile,
+} from '../service.js';
 import type { Suite } from '../suite-module.js';
 
 export const title = 'services of systemd';
 
-const web = `[Service]\nExecStart=${counter}\n`;
+/** Writes the unit files of docs/systemd.md to where their first lines say. */
+async function writeDocumentedUnits(scope: Scope): Promise<void> {
+  for (const { language, text } of page('docs/systemd.md').blocks) {
+    const [, path] = /^# (\/etc\/systemd\/\S+)\n/.exec(text) ?? [];
+    if (language === 'ini' && path !== undefined) await writeUnitFile(scope, path, text);
+  }
+}
+
+/** The directory for images that the documentation has. */
+async function documentedImages(scope: Scope): Promise<string> {
+  await mkdir('/var/lib/ckpt', { recursive: true });
+  scope.defer(() => rm('/var/lib/ckpt', { recursive: true }));
+  return '/var/lib/ckpt/web';
+}
+
+/** Puts the command where a package manager would. */
+async function installCommand(scope: Scope): Promise<void> {
+  const path = '/usr/local/bin/libcriu';
+  await symlink(distCli, path);
+  scope.defer(() => rm(path));
+}
+
+const web = (...more: string[]): string =>
+  `[Service]\nExecStart=${counter}\n${more.map((line) => `${line}\n`).join('')}`;
+
+const limited = ['MemoryMax=48M', 'TasksMax=9', 'CPUQuota=50%'] as const;
+const limits = { 'cpu.max': '50000 100000', 'memory.max': '50331648', 'pids.max': '9' };
 
 /** No process of a test is to be left when the cgroup that it is in goes on. */
 function endLater(scope: Scope, pid: number): void {
@@ -17,7 +58,7 @@ function endLater(scope: Scope, pid: number): void {
 
 export const suite: Suite = {
   'a service that writes to the journal is saved, restored, and writes on': async (scope) => {
-    const service = await makeService(scope, 'web.service', web);
+    const service = await makeService(scope, 'web.service', web());
     await service.start();
     const pid = await service.mainPid();
     const before = await service.countsBeyond(2);
@@ -26,11 +67,11 @@ export const suite: Suite = {
     const imagePath = join(await scope.directory(), 'images');
     const { warnings } = await dump(pid, { imagePath, journal: true });
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] ?? '', /web\.service/);
+    assert.match(warnings[0] ?? '', /web\.service .* starts no other one/);
     await service.ends();
     const saved = await service.count();
     assert.ok(saved >= before);
-    const restored = await restore(imagePath, { journal: true, manageCgroupsMode: 'ignore' });
+    const restored = await restore(imagePath, { manageCgroupsMode: 'ignore' });
     endLater(scope, pid);
     assert.equal(restored.pid, pid);
     const after = await until('it writes on', async () => {
@@ -39,5 +80,166 @@ export const suite: Suite = {
     });
     assert.ok(after < saved + 1000, 'it goes on from where it was');
     assert.equal(cgroupOf(pid), cgroupOf(process.pid));
+  },
+
+  'a service is saved by its name, and is the same service again when it is restored': async (
+    scope,
+  ) => {
+    const service = await makeService(scope, 'web.service', web(...limited));
+    await service.start();
+    const pid = await service.mainPid();
+    await service.countsBeyond(2);
+    assert.deepEqual(limitsOf(pid), limits);
+    const imagePath = join(await scope.directory(), 'images');
+    const { warnings } = await dump({ unit: 'web' }, { imagePath });
+    assert.equal(warnings.length, 1);
+    await service.ends();
+    const saved = await service.count();
+
+    const restored = await restore(imagePath, { unit: 'web' });
+    assert.equal(restored.pid, pid);
+    assert.ok(await service.isActive());
+    assert.equal(await service.mainPid(), pid);
+    assert.equal(cgroupOf(pid), '/system.slice/web.service');
+    assert.deepEqual(limitsOf(pid), limits);
+    const after = await service.countsBeyond(saved);
+    assert.ok(after < saved + 1000, 'it goes on from where it was');
+    // It is the unit as it was, for the next start as well.
+    assert.equal(await service.property('DropInPaths'), '');
+    assert.ok(!existsSync('/run/systemd/system/web.service.d'));
+    assert.equal(await service.property('Type'), 'simple');
+
+    // And as often as it is wanted.
+    const second = join(await scope.directory(), 'images');
+    await dump({ unit: 'web.service' }, { imagePath: second });
+    await service.ends();
+    await restore(second, { unit: 'web.service' });
+    await service.countsBeyond(after);
+
+    await service.stop();
+    await until('it has ended', () => !isAlive(pid));
+    await service.start();
+    assert.ok((await service.mainPid()) !== pid);
+    assert.ok(!existsSync('/run/libcriu/units/web.service.pid'));
+  },
+
+  'systemd sees that a restored service has ended, and starts it anew if it is to': async (
+    scope,
+  ) => {
+    const service = await makeService(scope, 'web.service', web('Restart=always', 'RestartSec=0'));
+    await writeDocumentedUnits(scope);
+    await service.start();
+    const pid = await service.mainPid();
+    await service.countsBeyond(2);
+    const imagePath = join(await scope.directory(), 'images');
+    await dump({ unit: 'web' }, { imagePath });
+    await service.ends();
+    assert.equal(await service.property('ActiveState'), 'inactive');
+    await restore(imagePath, { unit: 'web' });
+    process.kill(pid, 'SIGTERM');
+    const next = await until('there is another one', async () => {
+      const other = await service.mainPid();
+      return other !== 0 && other !== pid && other;
+    });
+    assert.ok(isAlive(next));
+    assert.equal(await service.property('NRestarts'), '1');
+  },
+
+  'a service that systemd starts anew after its dump is warned of': async (scope) => {
+    const service = await makeService(scope, 'web.service', web('Restart=on-failure'));
+    await service.start();
+    await service.countsBeyond(2);
+    const imagePath = join(await scope.directory(), 'images');
+    const { pid, warnings } = await dump({ unit: 'web' }, { imagePath });
+    assert.match(warnings.join(), /because of Restart=on-failure/);
+    await until('there is another one', async () => {
+      const other = await service.mainPid();
+      return other !== 0 && other !== pid;
+    });
+    const error = await rejection(restore(imagePath, { unit: 'web' }));
+    assert.equal(error.code, 'ERR_PROCESS_EXISTS');
+    assert.ok(await service.isActive());
+  },
+
+  'a service that cannot be restored says why, and is as it was': async (scope) => {
+    const service = await makeService(scope, 'web.service', web('Restart=always'));
+    await writeDocumentedUnits(scope);
+    await service.start();
+    await service.countsBeyond(2);
+    const imagePath = join(await scope.directory(), 'images');
+    await dump({ unit: 'web' }, { imagePath });
+    await service.ends();
+    await rm(join(imagePath, 'files.img'));
+    const error = await rejection(restore(imagePath, { unit: 'web' }));
+    assert.equal(error.code, 'ERR_RUNTIME_FAILED');
+    assert.match(error.message, /^systemd could not restore web\.service: CRIU /);
+    assert.equal(
+      await service.property('DropInPaths'),
+      '/etc/systemd/system/web.service.d/checkpoint.conf',
+    );
+    await service.start();
+    await service.countsBeyond(2);
+  },
+
+  'what is in the cgroup of a service but not below its main process is told': async (scope) => {
+    const daemon = "/bin/busybox sh -c '(setsid sleep 1000 &); exec /bin/busybox sleep 999'";
+    const unit = `[Service]\nExecStart=${daemon}\n`;
+    const service = await makeService(scope, 'web.service', unit);
+    await service.start();
+    const pid = await service.mainPid();
+    await until('its daemon is there', async () => {
+      const { stdout } = await run('pgrep', ['-f', 'sleep 1000']);
+      return stdout !== '';
+    });
+    const imagePath = join(await scope.directory(), 'images');
+    const result = await dump({ unit: 'web' }, { imagePath });
+    assert.equal(result.pid, pid);
+    assert.match(result.warnings.join('\n'), /is of web\.service but not below its main process/);
+  },
+
+  'a service that does not run is told, with what may be meant': async (scope) => {
+    const service = await makeService(scope, 'web-server.service', web());
+    await service.start();
+    const imagePath = join(await scope.directory(), 'images');
+    const error = await rejection(dump({ unit: 'web-sever' }, { imagePath }));
+    assert.equal(error.code, 'ERR_PROCESS_NOT_FOUND');
+    assert.match(
+      error.message,
+      /web-sever\.service does not run; did you mean web-server\.service/,
+    );
+    assert.ok(!existsSync(imagePath));
+  },
+
+  'the commands and the template of docs/systemd.md restore a service': async (scope) => {
+    const service = await makeService(scope, 'web.service', web('Restart=always'));
+    await writeDocumentedUnits(scope);
+    await installCommand(scope);
+    const imagePath = await documentedImages(scope);
+    await service.start();
+    const pid = await service.mainPid();
+    await service.countsBeyond(2);
+    await runOk('libcriu', ['dump', '--unit', 'web', '--image-path', imagePath]);
+    await service.ends();
+    assert.equal(await service.property('NRestarts'), '0');
+    const saved = await service.count();
+
+    const restored = new Service('libcriu-restore@web.service');
+    await systemctl('set-property', '--runtime', restored.name, 'MemoryMax=256M', 'TasksMax=99');
+    scope.defer(() => systemctl('revert', restored.name));
+    await restored.start();
+    scope.defer(() => restored.stop());
+    assert.equal(await restored.mainPid(), pid);
+    assert.match(cgroupOf(pid), /\/libcriu-restore@web\.service$/);
+    assert.equal(limitsOf(pid)['memory.max'], String(256 * 1024 * 1024));
+    assert.equal(limitsOf(pid)['pids.max'], '99');
+    await restored.countsBeyond(saved);
+    // The one excludes the other.
+    await service.start();
+    await until('the restored one has ended', () => !isAlive(pid));
+    await service.stop();
+
+    await runOk('libcriu', ['restore', '--unit', 'web', imagePath]);
+    assert.equal(await service.mainPid(), pid);
+    await service.countsBeyond(saved);
   },
 };
