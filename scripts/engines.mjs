@@ -26,7 +26,7 @@ import { setUp } from '../tools/set-up.mjs';
 /** @typedef {import('../test/helpers/engines/report.js').ReportRow & {place: string}} Row */
 
 async function main() {
-  await setUp();
+  await setUp('engines');
   for (const release of enginesReleases) await provide(release);
   /** @type {Row[]} */
   const rows = [];
@@ -79,7 +79,11 @@ function places() {
       { name: `${name}, podman with crun`, prefix, tests: common, ...crun },
     ];
   });
-  return [{ name: 'this machine', prefix: [], tests: common }, ...others];
+  return [
+    { name: 'this machine', prefix: [], tests: common },
+    { name: 'a machine with systemd', prefix: [], tests: ['test/vm/engines'] },
+    ...others,
+  ];
 }
 
 /** @param {import('../tools/engines-root.mjs').EnginesRelease} release */
@@ -94,7 +98,7 @@ function prefixOf(release) {
 /** @type {(place: Place, file: string) => Promise<boolean>} */
 async function runTests({ prefix, tests, env = {}, only = [] }, file) {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const projects = ['--project', 'integration', '--project', 'engines'];
+  const projects = ['integration', 'engines', 'vm'].flatMap((name) => ['--project', name]);
   const words = [...prefix, 'node', vitest, 'run', ...projects, ...tests, ...only];
   const [command = '', ...args] = words;
   const child = spawn(command, args, {
