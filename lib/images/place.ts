@@ -18,6 +18,11 @@ export interface DirectoryPath {
   existing: string;
 }
 
+/** What the machine lacks is not a path's fault, and is thrown as it is. */
+function throwShortage(error: unknown): void {
+  if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(errnoOf(error) ?? '')) throw error;
+}
+
 /**
  * Finds where the path of a directory leads, and refuses one that another user could have chosen or
  * could change: root would write where that user likes, or restore what that user has written.
@@ -33,6 +38,7 @@ export async function resolveDirectory(option: string, path: string): Promise<Di
   };
   const report = await inspectOwnership(absolute, { mayBeMissing: true }).catch(
     (error: NodeJS.ErrnoException) => {
+      throwShortage(error);
       const isNoDirectory = error.code === 'ENOTDIR';
       return refuse(isNoDirectory ? 'it leads through a file' : (error.code ?? error.message));
     },
@@ -73,9 +79,7 @@ export async function checkParentPath(imagePath: string, parentPath: string): Pr
   if (isAbsolute(parentPath)) {
     throw invalidArgValue('parentPath', expected, parentPath, 'it must be relative');
   }
-  const report = await inspectOwnership(join(resolve(imagePath), parentPath)).catch(
-    () => undefined,
-  );
+  const report = await inspectOwnership(join(resolve(imagePath), parentPath)).catch(throwShortage);
   if (report === undefined) {
     throw invalidArgValue('parentPath', expected, parentPath, 'there is no such directory');
   }
