@@ -17,6 +17,7 @@ export type StagedOutcome = Omit<NativeOutcome, 'stage'> & { stage: Stage };
 const nothing: Omit<NativeOutcome, 'stage'> = {
   success: false,
   isComplete: false,
+  isInPlace: false,
   cancelled: false,
   killed: false,
   left: false,

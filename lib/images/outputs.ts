@@ -1,6 +1,5 @@
 import { fstatSync, readlinkSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
 import { option as named, sentence } from '../base/sentence.js';
@@ -50,7 +49,8 @@ export class Outputs {
 
   /** Absolute path of CRIU's log, once the images have taken their place. */
   get logFile(): string {
-    return join(this.logDirectory.path, this.#logs[0] ?? '');
+    const { path } = this.logDirectory;
+    return `${path === '/' ? '' : path}/${this.#logs[0] ?? ''}`;
   }
 
   /** A path of CRIU's log that is good as long as the directories are open. */

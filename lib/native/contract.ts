@@ -9,6 +9,8 @@ export interface FreshDirectory {
   path: string;
   /** Written into it, 0600: [name, content]. */
   files: readonly (readonly [string, string])[];
+  /** The same for what is written while CRIU works; one that cannot be written is left out. */
+  notes: readonly (readonly [string, string])[];
 }
 
 /** A cgroup that is known to have the tasks in it, and nobody else. */
@@ -79,6 +81,8 @@ export interface NativeOutcome {
   success: boolean;
   /** The images have their inventory, which CRIU writes last. Only of a dump that has succeeded. */
   isComplete: boolean;
+  /** The directory that was made for the images has still the path that it was to have. */
+  isInPlace: boolean;
   cancelled: boolean;
   /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
   imagesFd?: number;

@@ -48,8 +48,9 @@ async function writeIntoNew(job: DumpJob, scope: Scope): Promise<WrittenDump | u
   const { request } = job;
   // A file system that does not answer would hold up the native thread, beyond any time limit.
   if (!needsOnlyNew(job) || request.deadline.isBounded) return undefined;
-  const { imageFiles: files = [] } = request;
-  const directory: FreshDirectory = { path: request.options.imagePath, files };
+  const { imageFiles: files = [], versionFile } = request;
+  const notes = versionFile === undefined ? [] : [versionFile];
+  const directory: FreshDirectory = { path: request.options.imagePath, files, notes };
   const outcome = await askCriu(job, directory);
   if (outcome.imagesFd === undefined) return undefined;
   const images = scope.use(adoptFresh(directory, outcome.imagesFd));
@@ -63,6 +64,7 @@ async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump>
   const { images } = outputs;
   try {
     if (tracking) await images.write(...tracking.imageFile);
+    if (request.versionFile) await images.write(...request.versionFile);
     for (const file of request.imageFiles ?? []) await images.write(...file);
     await tracking?.begin();
     const outcome = await askCriu(job, outputs);
@@ -84,7 +86,7 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
   const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
   // Without a time limit the native thread has already tried to make it.
   if (needsOnlyNew(job) && deadline.isBounded) {
-    const made = openFresh({ path: imagePath, files: [] });
+    const made = openFresh({ path: imagePath, files: [], notes: [] });
     const images = await bound(made, (late) => late && removeAndClose(late));
     if (images) return new Outputs(scope.use(images), undefined, [logFile]);
   }

@@ -99,9 +99,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const ready = await deadline.bound('criu', criu.ready());
   const configFile = asked.options.configFile ?? asked.fields?.config_file;
   const configured = configFile === undefined ? asked : await withConfigFile(asked, configFile);
-  const version = versionFile(versionText(ready.version));
-  const imageFiles = [version, ...(configured.imageFiles ?? [])];
-  const dumped = { ...configured, imageFiles };
+  const dumped = { ...configured, versionFile: versionFile(versionText(ready.version)) };
   const request = dumped.options.journal ? await withJournal(dumped) : dumped;
   const { options } = request;
   await runChecks(checksBeforeTurn, request, ready);
@@ -122,7 +120,11 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
       logFile: logFileOf(request, outputs),
       stats,
       timings: timingsOf(outcome, queuedMs, stats),
-      warnings: [...notes, ...warningsOf(outcome), ...(await movedWarning(outputs))],
+      warnings: [
+        ...notes,
+        ...warningsOf(outcome),
+        ...(outcome.isInPlace ? [] : await movedWarning(outputs)),
+      ],
       durationMs: performance.now() - start,
     };
   });

@@ -47,6 +47,8 @@ export interface DumpRequest extends OperationRequest {
   whileStill?: (images: string, event: HookEvent) => Promise<void>;
   /** Written 0600 into the images directory before the dump: [name, content]. */
   imageFiles?: readonly (readonly [string, string])[];
+  /** Says beside the images which CRIU makes them: [name, content]. It is filled in by the core. */
+  versionFile?: readonly [string, string];
   /** The container that is saved; undefined for a process. */
   target?: SavedContainer;
   /** Its main process is saved. */

@@ -172,7 +172,8 @@ Request ReadRequest(const Napi::Object& object) {
 
 FreshDirectory ReadFreshDirectory(const Napi::Object& object) {
   return {.path = Read<std::string>(object, "path"),
-          .files = ReadPairs(Read<Napi::Array>(object, "files"), "files")};
+          .files = ReadPairs(Read<Napi::Array>(object, "files"), "files"),
+          .notes = ReadPairs(Read<Napi::Array>(object, "notes"), "notes")};
 }
 
 ServeRequest ReadServeRequest(const Napi::Object& object) {

@@ -96,6 +96,7 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   Tell(object, "success", outcome.success);
   if (outcome.images) object["imagesFd"] = outcome.images->get();
   Tell(object, "isComplete", outcome.is_complete);
+  Tell(object, "isInPlace", outcome.is_in_place);
   Tell(object, "cancelled", outcome.cancelled);
   Tell(object, "killed", outcome.killed);
   Tell(object, "left", outcome.left);

@@ -115,4 +115,8 @@ UniqueFd MakeFreshDirectory(const FreshDirectory& directory) {
   return {};
 }
 
+void WriteNotes(const FreshDirectory& directory, int made) noexcept {
+  for (const auto& [name, content] : directory.notes) WriteFile(made, name, content);
+}
+
 }  // namespace criu_node

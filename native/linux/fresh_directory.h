@@ -12,6 +12,7 @@ namespace criu_node {
 struct FreshDirectory {
   std::string path;                                          // absolute
   std::vector<std::pair<std::string, std::string>> files{};  // name and content, mode 0600
+  std::vector<std::pair<std::string, std::string>> notes{};  // the same; see WriteNotes()
 };
 
 // Makes the directory, opens it and takes its lock, which the descriptor keeps. Invalid when that
@@ -19,5 +20,9 @@ struct FreshDirectory {
 // there is a symbolic link or a directory of another user on the way, another operation has found
 // it before it was locked, or a file cannot be written. Then nothing of ours is left in it.
 UniqueFd MakeFreshDirectory(const FreshDirectory& directory);
+
+// Writes the notes into a directory that was made, when nobody waits for that. One that cannot be
+// written is left out.
+void WriteNotes(const FreshDirectory& directory, int made) noexcept;
 
 }  // namespace criu_node

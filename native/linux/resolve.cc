@@ -15,13 +15,6 @@ namespace criu_node {
 
 namespace {
 
-std::string PathOf(const UniqueFd& fd) {
-  std::array<char, PATH_MAX> path{};
-  const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
-  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
-  return length > 0 ? std::string(path.data(), static_cast<size_t>(length)) : std::string();
-}
-
 UniqueFd OpenInRoot(const UniqueFd& root, const std::string& path, uint64_t flags) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC | flags;
@@ -39,7 +32,7 @@ std::optional<std::string> Resolve(const UniqueFd& root, const std::string& root
   for (;;) {
     const UniqueFd found = OpenInRoot(root, path.empty() ? "/" : path, 0);
     if (found.valid()) {
-      const std::string there = PathOf(found);
+      const std::string there = PathOf(found.get());
       if (there != root_path && !there.starts_with(root_path + '/')) return std::nullopt;
       const std::string inside = there.substr(root_path.size()) + missing;
       return inside.empty() ? "/" : inside;
@@ -59,11 +52,18 @@ std::optional<std::string> Resolve(const UniqueFd& root, const std::string& root
 
 }  // namespace
 
+std::string PathOf(int fd) {
+  std::array<char, PATH_MAX> path;  // NOLINT(cppcoreguidelines-pro-type-member-init): it is filled
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
+  return length > 0 ? std::string(path.data(), static_cast<size_t>(length)) : std::string();
+}
+
 std::vector<std::optional<std::string>> ResolveInRoot(const std::string& root,
                                                       const std::vector<std::string>& paths) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
   const UniqueFd directory(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const std::string root_path = PathOf(directory);
+  const std::string root_path = PathOf(directory.get());
   std::vector<std::optional<std::string>> resolved;
   resolved.reserve(paths.size());
   for (const auto& path : paths) {

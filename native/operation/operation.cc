@@ -15,6 +15,7 @@
 #include "linux/child_watch.h"
 #include "linux/listener.h"
 #include "linux/memory_file.h"
+#include "linux/resolve.h"
 #include "linux/spawn.h"
 #include "operation/page_server.h"
 #include "rollback/guard.h"
@@ -241,7 +242,9 @@ void Operation::Conclude(Channel* channel, Worker* worker,
 // Sends the request and deals with what CRIU says until its last word.
 void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* worker) noexcept {
   const auto notify = [this, worker](const Notification& notification) {
-    return notifications_.Handle(notification, *worker);
+    Verdict verdict = notifications_.Handle(notification, *worker);
+    WriteNotesOnce();
+    return verdict;
   };
   try {
     outcome_.timeline.sent = Now();
@@ -253,15 +256,24 @@ void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* w
   outcome_.timeline.replied = Now();
 }
 
+// Nobody waits for these, while CRIU works.
+void Operation::WriteNotesOnce() noexcept {
+  if (!request_.images || !outcome_.images) return;
+  WriteNotes(*request_.images, outcome_.images->get());
+  request_.images->notes.clear();
+}
+
 // Reads what CRIU left in its directories, while we are on a thread that may wait for a file
 // system.
 void Operation::ReadResults() {
+  WriteNotesOnce();
   const int images = static_cast<int>(request_.Number("images_dir_fd", -1));
   const int work = static_cast<int>(request_.Number("work_dir_fd", -1));
   outcome_.is_complete = request_.IsDump() && HasInventory(images);
   const char* stats = request_.verb == Verb::kRestore ? "stats-restore" : "stats-dump";
   outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
   if (outcome_.froze) ThawCgroupImage(images);
+  outcome_.is_in_place = request_.images && PathOf(images) == request_.images->path;
 }
 
 // Hands CRIU its configuration as a file that only criu gets to see: no path to clean up, none to

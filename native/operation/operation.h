@@ -80,6 +80,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Interrupt(const Worker& worker) noexcept;
   void InterruptDump(const Worker& worker) noexcept;
   void ReadResults();
+  void WriteNotesOnce() noexcept;
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
   [[nodiscard]] double Now() const;
 

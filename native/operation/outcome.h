@@ -41,6 +41,7 @@ struct Outcome {
   bool left = false;               // criu did not even end by that
   bool froze = false;              // CRIU was handed a cgroup that we had frozen
   bool is_complete = false;        // the images have their inventory, which CRIU writes last
+  bool is_in_place = false;        // the directory that was made has still the path it was to have
   Reply reply;
   ExitStatus exit;
   std::shared_ptr<UniqueFd> images;  // that was to be made; null when it could not be
