@@ -72,7 +72,7 @@ export function knownConfig(path: string, turn: ConfigTurn): CheckedConfig | und
 }
 
 function keyOf(path: string, turn: ConfigTurn): string {
-  return `${turn} ${resolve(path)}`;
+  return `${turn} ${isAbsolute(path) ? path : resolve(path)}`;
 }
 
 /** What was found, for as long as nothing changes: each dump asks for the same files. */

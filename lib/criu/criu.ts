@@ -8,7 +8,13 @@ import { requireTrustedAddon } from '../linux/trusted.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { nativeFailureOf } from '../native/failure.js';
-import { criuEnvironment, type EnvironmentSettings, keepOwnConfig } from './environment.js';
+import {
+  criuEnvironment,
+  type EnvironmentSettings,
+  keepOwnConfig,
+  knownEnvironment,
+  knownOwnConfig,
+} from './environment.js';
 import { type CriuSettings, type Installation, locate } from './locate.js';
 import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
 import { requestFailure } from './request-failure.js';
@@ -19,8 +25,8 @@ interface Search {
   /** What of the environment it depended on. */
   environment: string;
   installation: Promise<Installation>;
-  /** The path of the program or the service's socket, once it is found. */
-  program?: string;
+  /** The same once it is known. */
+  found?: Installation;
 }
 
 /** A CRIU that can be used. */
@@ -48,6 +54,8 @@ export class Criu {
   #config: string | undefined;
   /** The library that was loaded last. None is ever unloaded. */
   #loaded: string | undefined;
+  /** Calls of `ready` that have not settled. */
+  #pending = 0;
   /** Settles when all calls of `ready` so far have. */
   #readied: Promise<void> = Promise.resolve();
   readonly #workers: number;
@@ -137,14 +145,36 @@ export class Criu {
    * @internal
    */
   async ready(settings: { prepares?: boolean } = {}): Promise<ReadyCriu> {
+    const known = this.#pending === 0 ? this.#known(settings) : undefined;
+    if (known !== undefined) return known;
     const before = this.#readied;
     const ready = this.#makeReady(settings);
     // Calls that come together go on in the order in which they came. What they have found is let
     // go of, or each would keep that of all before it.
     const readied = Promise.allSettled([before, ready]).then(() => undefined);
     this.#readied = readied;
+    this.#pending += 1;
     await readied;
+    this.#pending -= 1;
     return ready;
+  }
+
+  /**
+   * What {@link ready} has found before, if all that decides on it is as it was. Most calls come to no
+   * more than this, which is a large part of what a small dump costs.
+   */
+  #known({ prepares = true }: { prepares?: boolean }): ReadyCriu | undefined {
+    const { environment, found: installation } = this.#search ?? {};
+    if (installation === undefined || environment !== searched()) return undefined;
+    const { library, service } = installation;
+    const isSimple = service === undefined && !process.env['LIBCRIU_ADDON'];
+    const isDone = library === this.#loaded && (this.#isPrepared || !prepares);
+    const version = isSimple && isDone ? CriuProgram.find(installation)?.knownVersion : undefined;
+    if (version === undefined) return undefined;
+    const config = knownOwnConfig();
+    if (config === undefined || knownEnvironment(config) === undefined) return undefined;
+    this.#config = config.config;
+    return { installation, version };
   }
 
   async #makeReady({ prepares = true }: { prepares?: boolean }): Promise<ReadyCriu> {
@@ -231,15 +261,16 @@ export class Criu {
    * share one search, so that none overtakes another.
    */
   #locate(): Promise<Installation> {
-    const environment = `${process.env['LIBCRIU_PREFIX']}:${process.env['PATH']}`;
+    const environment = searched();
     const before = this.#search;
-    const isThere = before?.program === undefined || existsSync(before.program);
+    const found = before?.found;
+    const isThere = found === undefined || existsSync(found.service ?? found.binary);
     if (before?.environment === environment && isThere) return before.installation;
     const search: Search = { environment, installation: locate(this.#settings) };
     this.#search = search;
     search.installation.then(
-      ({ service, binary }) => {
-        search.program = service ?? binary;
+      (found) => {
+        search.found = found;
       },
       () => {
         if (this.#search === search) this.#search = undefined;
@@ -247,6 +278,11 @@ export class Criu {
     );
     return search.installation;
   }
+}
+
+/** What of our environment decides on where program and library are looked for. */
+function searched(): string {
+  return `${process.env['LIBCRIU_PREFIX']}:${process.env['PATH']}`;
 }
 
 const sharedQueue = new Queue(availableParallelism());

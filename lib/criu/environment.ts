@@ -22,15 +22,13 @@ export interface EnvironmentSettings {
  *
  * @throws CriuError `ERR_UNTRUSTED_PATH` for plugins of another user.
  */
-export async function criuEnvironment({
-  tar,
-  conntrack,
-  config,
-}: EnvironmentSettings = {}): Promise<readonly string[]> {
-  const { CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH } = process.env;
-  const key = [tar, conntrack, config, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
-  const known = environments.get(key);
-  if (known?.missing.every(isUnchangedNow)) return known.environment;
+export async function criuEnvironment(
+  settings: EnvironmentSettings = {},
+): Promise<readonly string[]> {
+  const known = knownEnvironment(settings);
+  if (known !== undefined) return known;
+  const { CRIU_LIBS_DIR, HOME } = process.env;
+  const { tar, conntrack, config } = settings;
   const path = await trustedPath();
   if (CRIU_LIBS_DIR && !(await isTrusted(CRIU_LIBS_DIR))) {
     await requireTrusted('the directory of CRIU_LIBS_DIR', CRIU_LIBS_DIR);
@@ -50,8 +48,22 @@ export async function criuEnvironment({
   );
   const others = directories.filter((directory) => !trusted.has(directory));
   const states = others.flatMap((directory) => missing.get(directory) ?? []);
-  if (states.length === others.length) environments.set(key, { environment, missing: states });
+  if (states.length === others.length) {
+    environments.set(keyOf(settings), { environment, missing: states });
+  }
   return environment;
+}
+
+/** The same when it is known that nothing has changed, without waiting for anything; else undefined. */
+export function knownEnvironment(settings: EnvironmentSettings): readonly string[] | undefined {
+  const known = environments.get(keyOf(settings));
+  return known?.missing.every(isUnchangedNow) ? known.environment : undefined;
+}
+
+/** All that decides on the environment, but for what is in directories. */
+function keyOf({ tar, conntrack, config }: EnvironmentSettings): string {
+  const { CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH } = process.env;
+  return [tar, conntrack, config, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
 }
 
 /**
@@ -101,14 +113,7 @@ export function ownConfigFiles(): readonly string[] {
  * @throws CriuError as {@link checkConfigFile} does.
  */
 export async function readOwnConfig(): Promise<string> {
-  const files = ownConfigFiles();
-  const known = files.map((file) => knownConfig(file, 'before'));
-  if (known.every(isKnown)) return textOf(known);
-  return textOf(await Promise.all(files.map((file) => checkConfigFile(file, 'before'))));
-}
-
-function isKnown(config: CheckedConfig | undefined): config is CheckedConfig {
-  return config !== undefined;
+  return textOf(await Promise.all(ownConfigFiles().map((file) => checkConfigFile(file, 'before'))));
 }
 
 function textOf(files: readonly CheckedConfig[]): string {
@@ -126,7 +131,25 @@ const keptConfigs = new Map<string, number>();
  * @throws CriuError as {@link checkConfigFile} does.
  */
 export async function keepOwnConfig(): Promise<string | undefined> {
-  const text = await readOwnConfig();
+  return keep(await readOwnConfig());
+}
+
+/**
+ * The same when all of the files are known to be as they were, without waiting for anything.
+ *
+ * @returns what {@link keepOwnConfig} gives, as `config`; undefined when that has to be asked.
+ */
+export function knownOwnConfig(): Pick<EnvironmentSettings, 'config'> | undefined {
+  const files: CheckedConfig[] = [];
+  for (const file of ownConfigFiles()) {
+    const known = knownConfig(file, 'before');
+    if (known === undefined) return undefined;
+    files.push(known);
+  }
+  return { config: keep(textOf(files)) };
+}
+
+function keep(text: string): string | undefined {
   if (text.trim() === '') return undefined;
   let fd = keptConfigs.get(text);
   if (fd === undefined) {

@@ -58,6 +58,7 @@ export class CriuProgram {
   readonly #installation: Installation;
   readonly #version: Fact<CriuVersion> = new Fact();
   readonly #usable: Fact<CriuVersion> = new Fact();
+  #knownVersion: CriuVersion | undefined;
   readonly #features: Fact<CriuFeatures> = new Fact();
   readonly #nftables: Fact<boolean> = new Fact();
   readonly #kernelData: Fact<void> = new Fact();
@@ -68,9 +69,17 @@ export class CriuProgram {
 
   /** @throws CriuError `ERR_CRIU_NOT_FOUND` when there is no such file. */
   static of(installation: Installation): CriuProgram {
+    const program = CriuProgram.find(installation);
+    if (program) return program;
+    const path = installation.service ?? installation.binary;
+    throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu at ${path}`);
+  }
+
+  /** @returns undefined when there is no such file. */
+  static find(installation: Installation): CriuProgram | undefined {
     const path = installation.service ?? installation.binary;
     const file = statSync(path, { throwIfNoEntry: false });
-    if (!file) throw new CriuError('ERR_CRIU_NOT_FOUND', `No criu at ${path}`);
+    if (!file) return undefined;
     const key = `${path} ${file.dev} ${file.ino} ${file.mtimeMs} ${file.size}`;
     let program = CriuProgram.#programs.get(key);
     if (!program) {
@@ -106,8 +115,14 @@ export class CriuProgram {
     return this.#usable.get(async () => {
       const version = await this.version(ask);
       refuseTooOld(version, this.#installation.binary);
+      this.#knownVersion = version;
       return version;
     });
+  }
+
+  /** The same once it is known. */
+  get knownVersion(): CriuVersion | undefined {
+    return this.#knownVersion;
   }
 
   /** Whether it can lock the network by nftables: it is built with it and the kernel has it. */

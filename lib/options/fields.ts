@@ -20,9 +20,11 @@ export const networkLocks: Readonly<Record<'iptables' | 'nftables' | 'skip', num
   skip: criuNumber('networkLock', 'skip'),
 };
 
-/** The options that are a field each. */
-const rowsOfFields = optionTable.filter(
-  (row): row is OptionRow & { field: string } => row.field !== undefined,
+/** The options that are a field each, by their names. Where a name has two rows they are the same field. */
+const rowsOfFields: ReadonlyMap<string, OptionRow & { field: string }> = new Map(
+  optionTable.flatMap((row) =>
+    row.field === undefined ? [] : [[row.name, { ...row, field: row.field }]],
+  ),
 );
 
 /** The fields of CRIU's request that validated options are. */
@@ -36,9 +38,10 @@ export function toFields(
 ): CriuFields {
   const given = options as Readonly<Record<string, unknown>>;
   const fields: Record<string, unknown> = {};
-  for (const row of rowsOfFields) {
-    const value = given[row.name];
-    if (value === undefined) continue;
+  for (const name of Object.keys(given)) {
+    const row = rowsOfFields.get(name);
+    const value = given[name];
+    if (row === undefined || value === undefined) continue;
     // An empty list is the same as none.
     if (Array.isArray(value) && value.length === 0) continue;
     fields[row.field] = toField(row, value);
