@@ -137,13 +137,16 @@ export class Deadline {
    *
    * @throws what the step throws, or that the operation was given up at this stage.
    */
-  async bound<T>(
+  bound<T>(stage: Stage, step: Promise<T>, undo?: (value: T) => unknown): Promise<T> {
+    this.#stage = stage;
+    return this.isBounded ? this.#untilGivenUp(stage, step, undo) : step;
+  }
+
+  async #untilGivenUp<T>(
     stage: Stage,
     step: Promise<T>,
     undo: (value: T) => unknown = () => {},
   ): Promise<T> {
-    this.#stage = stage;
-    if (!this.isBounded) return step;
     let gaveUp = false;
     let giveUp = (): void => {};
     const givenUp = new Promise<never>((_resolve, reject) => {
