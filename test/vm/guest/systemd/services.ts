@@ -4,32 +4,15 @@ import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dump, explain, restore } from '../../../helpers/api.js';
 import type { Scope } from '../../../helpers/cleanup.js';
-import { page } from '../../../helpers/markdown.js';
 import { distCli } from '../../../helpers/paths.js';
 import { rejection } from '../../../helpers/rejection.js';
 import { run, runOk, until } from '../../../helpers/system/exec.js';
 import { isAlive } from '../../../helpers/system/process.js';
-import {
-  cgroupOf,
-  counter,
-  lastNumber,
-  limitsOf,
-  makeService,
-  Service,
-  systemctl,
-  writeUnitFile,
-} from '../service.js';
+import { cgroupOf, lastNumber, limitsOf, makeService, Service, systemctl } from '../service.js';
 import type { Suite } from '../suite-module.js';
+import { web, writeDocumentedUnits } from '../web-service.js';
 
 export const title = 'services of systemd';
-
-/** Writes the unit files of docs/systemd.md to where their first lines say. */
-async function writeDocumentedUnits(scope: Scope): Promise<void> {
-  for (const { language, text } of page('docs/systemd.md').blocks) {
-    const [, path] = /^# (\/etc\/systemd\/\S+)\n/.exec(text) ?? [];
-    if (language === 'ini' && path !== undefined) await writeUnitFile(scope, path, text);
-  }
-}
 
 /** The directory for images that the documentation has. */
 async function documentedImages(scope: Scope): Promise<string> {
@@ -44,9 +27,6 @@ async function installCommand(scope: Scope): Promise<void> {
   await symlink(distCli, path);
   scope.defer(() => rm(path));
 }
-
-const web = (...more: string[]): string =>
-  `[Service]\nExecStart=${counter}\n${more.map((line) => `${line}\n`).join('')}`;
 
 const limited = ['MemoryMax=48M', 'TasksMax=9', 'CPUQuota=50%'] as const;
 const limits = { 'cpu.max': '50000 100000', 'memory.max': '50331648', 'pids.max': '9' };
@@ -109,40 +89,11 @@ export const suite: Suite = {
     assert.ok(!existsSync('/run/systemd/system/web.service.d'));
     assert.equal(await service.property('Type'), 'simple');
 
-    // And as often as it is wanted.
-    const second = join(await scope.directory(), 'images');
-    await dump({ unit: 'web.service' }, { imagePath: second });
-    await service.ends();
-    await restore(second, { unit: 'web.service' });
-    await service.countsBeyond(after);
-
     await service.stop();
     await until('it has ended', () => !isAlive(pid));
     await service.start();
     assert.ok((await service.mainPid()) !== pid);
     assert.ok(!existsSync('/run/libcriu/units/web.service.pid'));
-  },
-
-  'systemd sees that a restored service has ended, and starts it anew if it is to': async (
-    scope,
-  ) => {
-    const service = await makeService(scope, 'web.service', web('Restart=always', 'RestartSec=0'));
-    await writeDocumentedUnits(scope);
-    await service.start();
-    const pid = await service.mainPid();
-    await service.countsBeyond(2);
-    const imagePath = join(await scope.directory(), 'images');
-    await dump({ unit: 'web' }, { imagePath });
-    await service.ends();
-    assert.equal(await service.property('ActiveState'), 'inactive');
-    await restore(imagePath, { unit: 'web' });
-    process.kill(pid, 'SIGTERM');
-    const next = await until('there is another one', async () => {
-      const other = await service.mainPid();
-      return other !== 0 && other !== pid && other;
-    });
-    assert.ok(isAlive(next));
-    assert.equal(await service.property('NRestarts'), '1');
   },
 
   'a service that systemd starts anew after its dump is warned of': async (scope) => {
@@ -159,55 +110,6 @@ export const suite: Suite = {
     const error = await rejection(restore(imagePath, { unit: 'web' }));
     assert.equal(error.code, 'ERR_PROCESS_EXISTS');
     assert.ok(await service.isActive());
-  },
-
-  'a service that cannot be restored says why, and is as it was': async (scope) => {
-    const service = await makeService(scope, 'web.service', web('Restart=always'));
-    await writeDocumentedUnits(scope);
-    await service.start();
-    await service.countsBeyond(2);
-    const imagePath = join(await scope.directory(), 'images');
-    await dump({ unit: 'web' }, { imagePath });
-    await service.ends();
-    await rm(join(imagePath, 'files.img'));
-    const error = await rejection(restore(imagePath, { unit: 'web' }));
-    assert.equal(error.code, 'ERR_RUNTIME_FAILED');
-    assert.match(error.message, /^systemd could not restore web\.service: CRIU /);
-    assert.equal(
-      await service.property('DropInPaths'),
-      '/etc/systemd/system/web.service.d/checkpoint.conf',
-    );
-    await service.start();
-    await service.countsBeyond(2);
-  },
-
-  'what is in the cgroup of a service but not below its main process is told': async (scope) => {
-    const daemon = "/bin/busybox sh -c '(setsid sleep 1000 &); exec /bin/busybox sleep 999'";
-    const unit = `[Service]\nExecStart=${daemon}\n`;
-    const service = await makeService(scope, 'web.service', unit);
-    await service.start();
-    const pid = await service.mainPid();
-    await until('its daemon is there', async () => {
-      const { stdout } = await run('pgrep', ['-f', 'sleep 1000']);
-      return stdout !== '';
-    });
-    const imagePath = join(await scope.directory(), 'images');
-    const result = await dump({ unit: 'web' }, { imagePath });
-    assert.equal(result.pid, pid);
-    assert.match(result.warnings.join('\n'), /is of web\.service but not below its main process/);
-  },
-
-  'a service that does not run is told, with what may be meant': async (scope) => {
-    const service = await makeService(scope, 'web-server.service', web());
-    await service.start();
-    const imagePath = join(await scope.directory(), 'images');
-    const error = await rejection(dump({ unit: 'web-sever' }, { imagePath }));
-    assert.equal(error.code, 'ERR_PROCESS_NOT_FOUND');
-    assert.match(
-      error.message,
-      /web-sever\.service does not run; did you mean web-server\.service/,
-    );
-    assert.ok(!existsSync(imagePath));
   },
 
   'the commands and the template of docs/systemd.md restore a service': async (scope) => {
