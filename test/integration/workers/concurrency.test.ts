@@ -19,6 +19,8 @@ let number = 0;
 
 async function dumpOne(criu: Criu, pid: number, options: DumpOptions = {}): Promise<DumpResult> {
   number += 1;
+  // One that nobody has any more is garbage, and what it has kept ready ends with it.
+  scope.defer(() => criu.close());
   const imagePath = join(await scope.directory(), `images-${number}`);
   return await dump(pid, { criu, leaveRunning: true, imagePath, ...options });
 }

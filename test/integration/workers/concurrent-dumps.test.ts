@@ -36,6 +36,7 @@ test('8 dumps of 8 processes at one moment succeed and a 1 ms timer slips by no 
   const workloads = await start(8);
   const directory = await scope.directory();
   const criu = new Criu();
+  scope.defer(() => criu.close());
   const images = (round: string, pid: number): string => join(directory, `${round}-${pid}`);
   const dumpAll = (round: string): Promise<DumpResult[]> =>
     Promise.all(
@@ -72,6 +73,7 @@ test('of concurrent dumps the failing ones fail with their own error', async () 
   const gone = await startWorkload(scope, ['idle']);
   await gone.kill();
   const criu = new Criu();
+  scope.defer(() => criu.close());
   const expected: [pid: number, pattern: RegExp | undefined][] = [
     ...good.map(({ pid }): [number, undefined] => [pid, undefined]),
     [locking.pid, /file.locks/],
@@ -104,6 +106,7 @@ test('32 dumps in flight leave no descriptor and no process', async () => {
   const workloads = await start(4);
   const directory = await scope.directory();
   const criu = new Criu();
+  scope.defer(() => criu.close());
   await dump(workloads[0]?.pid ?? 0, {
     criu,
     leaveRunning: true,
