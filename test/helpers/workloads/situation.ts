@@ -32,7 +32,10 @@ export async function startSituation(
   });
   const gone = new Promise((settle) => child.once('exit', settle));
   scope.defer(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    // Its children outlive it otherwise.
+    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+      process.kill(-child.pid, 'SIGKILL');
+    }
     await gone;
   });
   const report = await until(`${program} ${args.join(' ')} is ready`, async () => {
