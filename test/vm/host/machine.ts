@@ -18,8 +18,8 @@ export type Kernel = NonNullable<ReturnType<typeof findKernel>>;
 
 /** What makes a machine what it is. */
 export interface MachineParts {
-  /** Under which coverage keeps what it has run. */
-  name: string;
+  /** Under which coverage keeps what it has run; without one that is not asked for. */
+  name?: string;
   /** A file. */
   initramfs: string;
   /** More arguments of qemu. */
@@ -34,14 +34,14 @@ export type MakeParts = (directory: string, kernel: Kernel) => Promise<MachinePa
 /** A virtual machine, which runs all of its tests once and is gone. */
 export class Machine {
   readonly #qemu: ChildProcess;
-  readonly #name: string;
+  readonly #name: string | undefined;
   readonly #directory: string;
   readonly #reports = new Map<string, TestReport>();
   readonly #waiting = new Map<string, (report: TestReport | undefined) => void>();
   readonly #ended: Promise<void>;
   #end = '';
 
-  private constructor(qemu: ChildProcess, name: string, directory: string) {
+  private constructor(qemu: ChildProcess, name: string | undefined, directory: string) {
     this.#qemu = qemu;
     this.#name = name;
     this.#directory = directory;
@@ -124,10 +124,10 @@ export class Machine {
 
   /** Switches it off and removes what it was made of. */
   async close(): Promise<void> {
-    if (coverage === undefined) this.#qemu.kill('SIGKILL');
+    const place = coverage && this.#name && join(coverage, this.#name);
+    if (!place) this.#qemu.kill('SIGKILL');
     await this.#ended;
-    if (coverage !== undefined) {
-      const place = join(coverage, this.#name);
+    if (place) {
       await mkdir(place, { recursive: true });
       await runOk('tar', ['-xzf', join(this.#directory, 'coverage'), '-C', place]);
     }

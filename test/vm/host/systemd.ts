@@ -24,11 +24,9 @@ export function systemdMachine(flavour: Flavour, suites: string): MakeParts {
     }
     const environment = {
       LIBCRIU_VM_SUITES: suites,
-      ...(process.env['LIBCRIU_COVERAGE'] === undefined ? {} : { NODE_V8_COVERAGE: '/coverage' }),
       ...(existsSync(prefix) ? { LIBCRIU_PREFIX: inGuest(prefix) } : {}),
     };
     return {
-      name: `guest-${suites}`,
       initramfs: made.initramfs,
       args: [
         // A nanosecond for each instruction, so that no limit in there is over sooner on a busy machine.
