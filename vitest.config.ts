@@ -60,8 +60,7 @@ export default defineConfig({
       project('lifecycle', 3, 120 * second, false, true),
       project('integration', 4, 120 * second, false, true),
       project('package', 5, 300 * second, false, true),
-      // Each machine has one processor.
-      project('vm', 6, 3600 * second, true, false),
+      project('vm', 6, 3600 * second, false, false),
       ...(runsEngines ? [project('engines', 7, 120 * second, false, true)] : []),
     ],
   },
