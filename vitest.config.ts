@@ -36,6 +36,7 @@ function project(
       sequence: { groupOrder },
       ...(coverage === undefined ? {} : { env: { NODE_V8_COVERAGE: coverage } }),
       setupFiles: [
+        ...(needsRoot ? ['test/pool/orphans.ts'] : []),
         ...(tellsAtExit ? ['test/pool/exit.ts'] : []),
         ...(process.env['LIBCRIU_TEST_NODE'] === undefined ? [] : ['test/pool/sanitized.ts']),
       ],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { run, sleep, until } from './exec.js';
 import { linkTarget } from './link.js';
-import { allProcesses, type ProcessState } from './process.js';
+import { allProcesses, commandLine, type ProcessState } from './process.js';
 
 /** What this process and the machine hold at one moment. */
 export interface Holdings {
@@ -70,18 +70,35 @@ function isDescendant(state: ProcessState, all: ReadonlyMap<number, ProcessState
   return false;
 }
 
+const isDead = ({ state }: ProcessState): boolean => state === 'Z' || state === 'X';
+
 /**
- * Of the processes those that could be ours: our descendants, and the programs that we and CRIU
- * start where they have lost their parent. A dead orphan waits for init, not for us.
+ * Whether it is a program that we or CRIU start, and has lost its parent. A dead one waits for init,
+ * not for us.
  */
+const isOrphan = (state: ProcessState): boolean =>
+  state.parent === 1 && !isDead(state) && ours.test(state.name);
+
+/** The orphans of the machine, a line each. */
+export function orphans(): Map<number, string> {
+  return new Map(
+    allProcesses()
+      .filter(isOrphan)
+      .map(({ pid, name, state }) => [
+        pid,
+        `${name} (${pid}, ${state}): ${commandLine(pid).replaceAll('\0', ' ')}`,
+      ]),
+  );
+}
+
+/** Of the processes those that could be ours: our descendants and the orphans. */
 function processes(ignored: ReadonlySet<number>): Map<string, number> {
   const all = new Map(allProcesses().map((state) => [state.pid, state]));
   const names: string[] = [];
   for (const state of all.values()) {
     if (ignored.has(state.pid)) continue;
-    const dead = state.state === 'Z' || state.state === 'X';
-    const orphan = state.parent === 1 && !dead && ours.test(state.name);
-    if (orphan || isDescendant(state, all)) names.push(`${state.name}${dead ? ' (zombie)' : ''}`);
+    if (isDescendant(state, all)) names.push(`${state.name}${isDead(state) ? ' (zombie)' : ''}`);
+    else if (isOrphan(state)) names.push(`${state.name} (orphan)`);
   }
   return count(names);
 }
