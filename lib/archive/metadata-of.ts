@@ -147,7 +147,7 @@ export function specIn(bundle: string): string {
  * @throws CriuError `ERR_CONTAINER_CORRUPT` when there is none, `ERR_UNTRUSTED_PATH`.
  */
 export async function readSpec(file: string): Promise<string> {
-  const text = await readStateFile(file, { what: "the container's specification" });
+  const text = await readStateFile(file, "the container's specification");
   if (text !== undefined) return text;
   throw new CriuError(
     'ERR_CONTAINER_CORRUPT',

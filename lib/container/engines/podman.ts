@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import type { ContainerState } from '../state/container.js';
-import { JsonValue, readStateFile } from '../state/json-value.js';
+import { JsonValue, readStateBytes, readStateFile } from '../state/json-value.js';
 import { BoltBucket } from './bolt.js';
 import type { AfterKill, EngineFacts } from './engine.js';
 import { rowsIn } from './sqlite.js';
@@ -36,7 +36,7 @@ function imageIn(entry: JsonValue): string | undefined {
 /** Killed by CRIU a container has failed: every policy but `no` starts it anew. */
 export async function podmanAfterKill(state: ContainerState): Promise<AfterKill | undefined> {
   if (state.annotations.get('io.podman.annotations.autoremove') === 'TRUE') return 'removes';
-  for (const { value } of await configsOf(state)) {
+  for await (const { value } of configsOf(state)) {
     const policy = value['restart_policy'];
     if (typeof policy === 'string') return policy === 'no' ? undefined : 'restarts';
   }
@@ -54,7 +54,10 @@ export async function podmanConfig(
   state: ContainerState,
   name: string,
 ): Promise<string | undefined> {
-  return (await configsOf(state)).find(({ value }) => value['name'] === name)?.text;
+  for await (const { text, value } of configsOf(state)) {
+    if (value['name'] === name) return text;
+  }
+  return undefined;
 }
 
 /** A configuration of a container: an object as podman's database has it, in which numbers may be large. */
@@ -63,25 +66,30 @@ interface PodmanConfig {
   value: Readonly<Record<string, unknown>>;
 }
 
-/** Those of a container. Older versions of podman keep them in a bolt database, newer ones in SQLite. */
-async function configsOf(state: ContainerState): Promise<PodmanConfig[]> {
+/**
+ * Those of a container. Older versions of podman keep them in a bolt database, newer ones in SQLite. A
+ * database can be large, and is read when those before it did not have what is looked for.
+ */
+async function* configsOf(state: ContainerState): AsyncGenerator<PodmanConfig> {
   const storage = dirname(containersDirectory(state));
   const libpod = join(storage, 'libpod');
-  const bolt = await readDatabase(join(libpod, 'bolt_state.db'));
-  const rows = [
+  const readers = [
+    () => configsInBolt(join(libpod, 'bolt_state.db'), state.id),
+    () => configsInSqlite(join(libpod, 'db.sql')),
     // It lies in the storage itself where podman was told the storage.
-    ...(await readSqlite(join(libpod, 'db.sql'))),
-    ...(await readSqlite(join(storage, 'db.sql'))),
+    () => configsInSqlite(join(storage, 'db.sql')),
   ];
-  const found = [...configsInBolt(bolt, state.id), ...rows.flatMap(configsIn)];
-  return found.filter(({ value }) => value['id'] === state.id);
+  for (const read of readers) {
+    for (const config of await read()) if (config.value['id'] === state.id) yield config;
+  }
 }
 
 /** Those of a container in a bolt database, where its networks lie beside its configuration. */
-function configsInBolt(database: string, id: string): PodmanConfig[] {
+async function configsInBolt(file: string, id: string): Promise<PodmanConfig[]> {
+  const database = await readDatabase(file);
   try {
-    const container = BoltBucket.open(Buffer.from(database, 'latin1')).bucket('ctr')?.bucket(id);
-    const config = parsed(container?.bytes('config')?.toString('latin1') ?? '');
+    const container = BoltBucket.open(database).bucket('ctr')?.bucket(id);
+    const config = parsed(container?.bytes('config')?.toString('utf8') ?? '');
     const networks = container?.bucket('networks')?.all() ?? [];
     if (config === undefined || networks.length === 0) return config ? [config] : [];
     const members = networks.map(([name, options]) => `${JSON.stringify(name)}:${options}`);
@@ -93,19 +101,19 @@ function configsInBolt(database: string, id: string): PodmanConfig[] {
   }
 }
 
-/** The content of a database, a byte as a character; empty where there is none. */
-async function readDatabase(file: string): Promise<string> {
-  return (await readStateFile(file, { what: "podman's database", encoding: 'latin1' })) ?? '';
-}
-
-async function readSqlite(file: string): Promise<string[]> {
+async function configsInSqlite(file: string): Promise<PodmanConfig[]> {
   const [database, log] = await Promise.all([readDatabase(file), readDatabase(`${file}-wal`)]);
-  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
-  return Array.from(rowsIn(bytes(database), bytes(log)), (row) => row.toString('latin1'));
+  return Array.from(rowsIn(database, log)).flatMap(configsIn);
 }
 
-/** The configurations in a text, which begin with the specification in all versions of podman. */
-function configsIn(text: string): PodmanConfig[] {
+/** The content of a database; empty where there is none. */
+async function readDatabase(file: string): Promise<Buffer> {
+  return (await readStateBytes(file, "podman's database")) ?? Buffer.alloc(0);
+}
+
+/** The configurations among other bytes, which begin with the specification in all versions of podman. */
+function configsIn(bytes: Buffer): PodmanConfig[] {
+  const text = bytes.toString('utf8');
   return Array.from(text.matchAll(/\{"spec":/g)).flatMap(({ index }) => {
     const found = configAt(text, index);
     return found === undefined ? [] : [found];
@@ -126,8 +134,7 @@ function configAt(text: string, start: number): PodmanConfig | undefined {
   return undefined;
 }
 
-function parsed(bytes: string): PodmanConfig | undefined {
-  const text = Buffer.from(bytes, 'latin1').toString('utf8');
+function parsed(text: string): PodmanConfig | undefined {
   try {
     return { text, value: JSON.parse(text) as PodmanConfig['value'] };
   } catch {

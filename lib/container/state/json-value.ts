@@ -105,27 +105,33 @@ export class JsonValue {
   }
 }
 
-/** What a file is, for the sentence that refuses it, and how its bytes are read. */
-interface StateFileSettings {
-  what?: string;
-  encoding?: 'utf8' | 'latin1';
+/**
+ * Reads a state file as text, `undefined` when there is none.
+ *
+ * @param what - What the file is, for the sentence that refuses it.
+ * @throws CriuError as {@link readStateBytes} does.
+ */
+export async function readStateFile(
+  file: string,
+  what = 'the state file',
+): Promise<string | undefined> {
+  return (await readStateBytes(file, what))?.toString('utf8');
 }
 
 /**
  * Reads a state file, `undefined` when there is none. A link or a pipe in its place is refused: the
  * first leads elsewhere, the second would never end. What is read is what was looked at.
  *
- * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it.
+ * @param what - What the file is, for the sentence that refuses it.
+ * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it,
+ * `ERR_CONTAINER_CORRUPT` when it is not a regular file, `ERR_CRIU_PERMISSION`.
  */
-export async function readStateFile(
-  file: string,
-  { what = 'the state file', encoding = 'utf8' }: StateFileSettings = {},
-): Promise<string | undefined> {
+export async function readStateBytes(file: string, what: string): Promise<Buffer | undefined> {
   try {
     if (!(await lstat(file)).isFile()) throw notAFile(file);
     const report = await openTrusted(what, file);
     try {
-      return await readFile(`/proc/self/fd/${report.fd}`, encoding);
+      return await readFile(`/proc/self/fd/${report.fd}`);
     } finally {
       report.close();
     }

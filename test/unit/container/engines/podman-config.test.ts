@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -38,15 +38,24 @@ const recorded = (place: string): Buffer =>
     readFileSync(join(fixtures, place === 'db.sql' ? 'several.sql.gz' : 'bolt_state.db.gz')),
   );
 
+/** A storage of podman's with a database in it. */
+async function storageWith(place: string, file: Buffer): Promise<string> {
+  const storage = await scope.directory();
+  mkdirSync(join(storage, 'libpod'));
+  writeFileSync(join(storage, place), file);
+  return storage;
+}
+
 async function readFrom(
   place: string,
   file: Buffer,
   id: string,
-  name = 'web4',
+  name?: string,
 ): Promise<string | undefined> {
-  const storage = await scope.directory();
-  mkdirSync(join(storage, 'libpod'));
-  writeFileSync(join(storage, place), file);
+  return await readIn(await storageWith(place, file), id, name);
+}
+
+async function readIn(storage: string, id: string, name = 'web4'): Promise<string | undefined> {
   const bundle = join(storage, 'vfs-containers', id, 'userdata');
   return await podmanConfig({ id, bundle } as ContainerState, name);
 }
@@ -62,6 +71,18 @@ describe.each(databases)('the configuration in the database of $version', ({ pla
     expect(config).toMatchObject({ id: net, name: 'net' });
     expect(Object.keys(config.newNetworks ?? {})).toEqual(['podman']);
     expect(config.newPortMappings).toMatchObject([{ host_port: 8080, container_port: 80 }]);
+  });
+
+  test('has texts beyond ASCII as podman wrote them', async () => {
+    const file = recorded(place);
+    const start = '"long":"';
+    // Wherever the database has a copy of it.
+    for (let at = file.indexOf(start); at >= 0; at = file.indexOf(start, at + 1)) {
+      file.write('\u20ac', at + start.length);
+    }
+    const config = JSON.parse((await readFrom(place, file, web)) ?? '') as Config;
+    expect(config.labels?.long).toMatch(/^\u20acx+$/);
+    expect(Buffer.byteLength(config.labels?.long ?? '')).toBe(3000);
   });
 
   test('is none for a container that is not there', async () => {
@@ -88,5 +109,27 @@ describe.each(databases)('the configuration in the database of $version', ({ pla
       const config = await readFrom(place, broken, web);
       if (config !== undefined) expect((JSON.parse(config) as Config).id).toBe(web);
     }
+  });
+});
+
+describe('with several databases', () => {
+  const [bolt, sqlite] = databases;
+
+  test('the next one is read when the first has not the container', async () => {
+    const storage = await storageWith(bolt.place, recorded(bolt.place));
+    writeFileSync(join(storage, sqlite.place), recorded(sqlite.place));
+    const config = JSON.parse((await readIn(storage, sqlite.web)) ?? '') as Config;
+    expect(config).toMatchObject({ id: sqlite.web, name: 'web4' });
+  });
+
+  test('those behind the one that has the container are left alone', async () => {
+    const storage = await storageWith(bolt.place, recorded(bolt.place));
+    // Whoever reads it is refused.
+    symlinkSync('nowhere', join(storage, 'libpod/db.sql'));
+    const config = JSON.parse((await readIn(storage, bolt.web)) ?? '') as Config;
+    expect(config).toMatchObject({ id: bolt.web, name: 'web4' });
+    await expect(readIn(storage, sqlite.web)).rejects.toMatchObject({
+      code: 'ERR_CONTAINER_CORRUPT',
+    });
   });
 });
