@@ -3,6 +3,7 @@ import { access, chmod, lstat, mkdir, rmdir } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { CriuError, errnoOf, invalidArgValue } from '../base/errors.js';
 import { option as named, sentence } from '../base/sentence.js';
+import { isShortage } from '../base/shortage.js';
 import { ownMounts } from '../linux/mountinfo.js';
 import { inspectOwnership } from '../linux/ownership.js';
 import { exists } from '../linux/paths.js';
@@ -20,7 +21,7 @@ export interface DirectoryPath {
 
 /** What the machine lacks is not a path's fault, and is thrown as it is. */
 function throwShortage(error: unknown): void {
-  if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(errnoOf(error) ?? '')) throw error;
+  if (isShortage(errnoOf(error))) throw error;
 }
 
 /**

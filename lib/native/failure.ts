@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import { CriuError, type ErrorCode } from '../base/errors.js';
+import { isShortage } from '../base/shortage.js';
 import type { Stage } from '../base/stage.js';
 
 /** What failed on our side of the socket to criu, as the addon tells it. */
@@ -12,13 +13,11 @@ export interface NativeFailure {
   message: string;
 }
 
-const { EACCES, EAGAIN, EMFILE, ENFILE, ENOENT, ENOMEM, EPERM } = constants.errno;
-/** What a system call says when there are no threads, descriptors or memory left. */
-const shortages: readonly number[] = [EAGAIN, EMFILE, ENFILE, ENOMEM];
+const { EACCES, ENOENT, EPERM } = constants.errno;
 
 /** The code of a failure on our side, at whichever step it was. */
 export function failureCode({ stage, errno }: Pick<NativeFailure, 'stage' | 'errno'>): ErrorCode {
-  if (shortages.includes(errno)) return 'ERR_SYSTEM_ERROR';
+  if (isShortage(errno)) return 'ERR_SYSTEM_ERROR';
   if (stage === 'listen') return 'ERR_CRIU_ADDRESS';
   if (stage === 'library') return 'ERR_CRIU_LIBRARY_NOT_FOUND';
   if (stage === 'images' || stage === 'keep') return 'ERR_CRIU_IMAGES_DIR';
