@@ -141,7 +141,7 @@ async function write(checked: Checked, deadline: Deadline, scope: Scope): Promis
   const { to, existing } = checked;
   const file = typeof to === 'string' ? to : undefined;
   const compression = compressionOf(file, checked);
-  const opened = openImages('imagePath', checked.imagePath, false);
+  const opened = openImages('imagePath', checked.imagePath, undefined);
   const images = scope.use(await deadline.bound('directory', opened, (late) => late.close()));
   if (existsSync(images.file('parent'))) {
     const reason = 'they need those of their parent, which no archive has';

@@ -13,7 +13,7 @@ import { excerpt, readExcerpt } from '../criu/log.js';
 import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
-import { openImages } from '../images/directory.js';
+import { checkSources } from '../images/outputs.js';
 import { noteOnVersions } from '../images/version.js';
 import { realHost } from '../linux/host.js';
 import { requireTrusted } from '../linux/trusted.js';
@@ -22,6 +22,7 @@ import type { OptionRow } from '../options/schema.js';
 import type { RestoreContainerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { checkPidFile } from '../process/pid-file.js';
 import { defaultStateRoots } from './engines/state-roots.js';
 import { findContainer } from './find.js';
 import { findRuntime } from './runtime.js';
@@ -115,8 +116,12 @@ async function restoreFrom(
   // It names programs that the runtime runs in our name.
   await deadline.bound('container', requireTrusted("the bundle's configuration", config));
   await deadline.bound('runtime', findRuntime(checked.runtime));
-  const images = openImages('imagePath', imagePath, checked.workPath === undefined);
-  (await deadline.bound('directory', images, (directory) => directory.close())).close();
+  const log = { images: false, logs: [logName], namesLog: false };
+  const sources = { imagePath, workPath: checked.workPath, log };
+  await checkSources(sources, (step, undo) => deadline.bound('directory', step, undo));
+  if (checked.pidFile !== undefined) {
+    await deadline.bound('directory', checkPidFile(checked.pidFile));
+  }
   const { installation } = await deadline.bound('criu', criu.ready());
   await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);

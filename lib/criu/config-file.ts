@@ -3,7 +3,9 @@ import { isAbsolute, resolve } from 'node:path';
 import { CriuError, errnoOf } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { type Sentence, sentence } from '../base/sentence.js';
+import { isShortage } from '../base/shortage.js';
 import { isWrittenName } from '../images/names.js';
+import { kindOf } from '../linux/file-kind.js';
 import { type FileState, isUnchanged, isUnchangedNow, stateOf } from '../linux/file-state.js';
 import { inspectOwnership } from '../linux/ownership.js';
 import { shownPath } from '../linux/paths.js';
@@ -93,7 +95,12 @@ async function readAndCheck(
       namesOthers = true;
       await requireTrusted(`the ${known.name}`, value);
     }
-    if (known?.name === 'log-file' && turn === 'after') checked.logFile = value;
+    if (known?.name !== 'log-file' || turn !== 'after') continue;
+    checked.logFile = value;
+    if (!isAbsolute(value)) continue;
+    namesOthers = true;
+    const fault = await reasonAgainstOuterLog(value);
+    if (fault !== undefined) throw refusal(path, setting, fault);
   }
   return { checked, namesOthers };
 }
@@ -193,6 +200,28 @@ function reasonAgainstLog(value: string): string | undefined {
   if (isAbsolute(value)) return undefined;
   if (value === '' || value.includes('/')) return 'is neither a file name nor an absolute path';
   return isWrittenName(value) ? `names ${value}, which is an image` : undefined;
+}
+
+/**
+ * Why CRIU cannot write its log outside of the directories: it would wait at a FIFO, and fail for a
+ * directory when the tasks are frozen.
+ *
+ * @throws CriuError `ERR_UNTRUSTED_PATH` where another user could put something in its place.
+ */
+async function reasonAgainstOuterLog(path: string): Promise<string | undefined> {
+  const report = await inspectOwnership(path, { mayBeMissing: true }).catch((error: unknown) => {
+    const code = errnoOf(error);
+    if (code === undefined || isShortage(code)) throw error;
+    return code;
+  });
+  if (typeof report === 'string')
+    return `names ${shownPath(path)}, which leads nowhere (${report})`;
+  refuseDistrusted("CRIU's log", path, report);
+  const { stats, missing } = report;
+  report.close();
+  if (missing.length > 1) return `names ${shownPath(path)}, whose directory is not there`;
+  if (missing.length === 1 || stats.isFile()) return undefined;
+  return `names ${shownPath(path)}, which is ${kindOf(stats)} and no regular file`;
 }
 
 function refusal(path: string, { word, line }: ConfigSetting, refused: Sentence): CriuError {

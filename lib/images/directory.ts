@@ -17,6 +17,7 @@ import {
   resolveDirectory,
 } from './place.js';
 import { refuseToLose, type SavedContainer } from './saved-container.js';
+import { requireRegularFiles, type Writing } from './writing.js';
 
 /** What becomes of a directory that already holds something. */
 export type ExistingImages = 'refuse' | 'replace' | 'reuse';
@@ -61,6 +62,12 @@ export interface OutputDirectory {
 export interface CheckedDirectory {
   /** Opens it, making it (mode 0700) and its parents if need be. */
   open(): Promise<OutputDirectory>;
+  /**
+   * Makes sure that CRIU can write its files into it.
+   *
+   * @throws CriuError `ERR_CRIU_IMAGES_DIR`
+   */
+  requireRegularFiles(writing: Writing): void;
   /** Gives it back, when it is not to be opened after all. */
   close(): void;
   /** Whether an option names the same directory. */
@@ -98,24 +105,32 @@ export async function checkDirectory(
   const place = await resolveDirectory(option, path);
   const leadsTo = ({ real }: DirectoryPath): boolean => real === place.real;
   if (!place.isThere) {
-    return { open: () => openMissing(option, place, settings), close: () => {}, leadsTo };
+    const open = (): Promise<OutputDirectory> => openMissing(option, place, settings);
+    return { open, requireRegularFiles: () => {}, close: () => {}, leadsTo };
   }
   const fd = await openLocked(option, place, settings.lock);
   return await closedOnFailure(fd, async () => {
     await checkWritable(option, path, fd);
     const before = await checkedContent(option, path, fd, settings);
-    const open =
-      settings.existing === 'replace' && before.size > 0
-        ? await replacing(option, path, place, fd, before, settings)
-        : async () => inPlace(place, fd, before, undefined);
-    return { open, close: () => closeSync(fd), leadsTo };
+    const close = (): void => closeSync(fd);
+    if (settings.existing === 'replace' && isFull(before, settings.logs)) {
+      await checkReplaceable(option, path, place);
+      const open = () => closedOnFailure(fd, () => openReplacement(option, place, fd));
+      return { open, requireRegularFiles: () => {}, close, leadsTo };
+    }
+    return {
+      open: async () => inPlace(place, fd, before, undefined),
+      requireRegularFiles: (writing: Writing) => requireRegularFiles(option, path, before, writing),
+      close,
+      leadsTo,
+    };
   });
 }
 
 /**
  * Opens a directory of complete images to read them. Others may read them at the same time.
  *
- * @param isWritten - Whether CRIU writes its log into it.
+ * @param writing - What CRIU writes into it; undefined for nothing.
  * @throws RangeError `ERR_INVALID_ARG_VALUE` for a file.
  * @throws CriuError `ERR_CRIU_IMAGES_DIR` when it is missing, holds no images, cannot be written or is
  * being written; `ERR_UNTRUSTED_PATH` when another user could have had a hand in it.
@@ -123,7 +138,7 @@ export async function checkDirectory(
 export async function openImages(
   option: string,
   path: string,
-  isWritten: boolean,
+  writing: Writing | undefined,
   lock?: LockSettings,
 ): Promise<OutputDirectory> {
   const place = await resolveDirectory(option, path);
@@ -144,7 +159,10 @@ export async function openImages(
           inventory.img`,
       );
     }
-    if (isWritten) await checkWritable(option, path, fd);
+    if (writing !== undefined) {
+      await checkWritable(option, path, fd);
+      requireRegularFiles(option, path, before, writing);
+    }
     return inPlace(place, fd, before, undefined);
   });
 }
@@ -158,13 +176,17 @@ async function checkedContent(
 ): Promise<Listing> {
   const before = await listing(pathOf(fd));
   if (existing === 'reuse') await refuseToLose(option, path, pathOf(fd), target);
-  const isFull = [...before.keys()].some((name) => !logs.includes(name));
-  if (!isFull || existing === 'replace' || existing === 'reuse') return before;
+  if (!isFull(before, logs) || existing === 'replace' || existing === 'reuse') return before;
   const choice = existing === undefined ? '' : sentence`, or ${named('existing', 'replace')}`;
   throw new CriuError(
     'ERR_CRIU_IMAGES_DIR',
     sentence`The directory of ${named(option)} ${path} is not empty; give a fresh one${choice}`,
   );
+}
+
+/** Whether a directory holds more than logs. */
+function isFull(content: Listing, logs: readonly string[]): boolean {
+  return [...content.keys()].some((name) => !logs.includes(name));
 }
 
 async function checkWritable(option: string, path: string, fd: number): Promise<void> {
@@ -245,24 +267,9 @@ function inPlace(
 }
 
 /**
- * Prepares to write beside the directory that is to be replaced, so that the old images stay whole
- * until the new ones are. The old directory stays locked until then.
+ * Makes a directory beside the one that is to be replaced, so that the old images stay whole until the
+ * new ones are. The old directory stays locked until then.
  */
-async function replacing(
-  option: string,
-  path: string,
-  place: DirectoryPath,
-  oldFd: number,
-  before: Listing,
-  { logs }: DirectorySettings,
-): Promise<() => Promise<OutputDirectory>> {
-  if ([...before.keys()].every((name) => logs.includes(name))) {
-    return async () => inPlace(place, oldFd, before, undefined);
-  }
-  await checkReplaceable(option, path, place);
-  return async () => await closedOnFailure(oldFd, () => openReplacement(option, place, oldFd));
-}
-
 async function openReplacement(
   option: string,
   { absolute, real: target }: DirectoryPath,

@@ -1,15 +1,25 @@
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { type FileKind, kindOf } from '../linux/file-kind.js';
 
-/** The names in a directory, each with what changes when the file is written again. */
-export type Listing = Map<string, string>;
+/** What a name in a directory stands for. */
+interface Entry {
+  /** What changes when the file is written again. */
+  state: string;
+  kind: FileKind;
+}
+
+/** The names in a directory. */
+export type Listing = Map<string, Entry>;
 
 /** Lists a directory as it is now. */
 export async function listing(path: string): Promise<Listing> {
   const entries: Listing = new Map();
   for (const name of await readdir(path)) {
     const entry = await lstat(join(path, name), { bigint: true }).catch(() => undefined);
-    if (entry) entries.set(name, `${entry.ino} ${entry.mtimeNs} ${entry.size}`);
+    if (entry === undefined) continue;
+    const state = `${entry.ino} ${entry.mtimeNs} ${entry.size}`;
+    entries.set(name, { state, kind: kindOf(entry) });
   }
   return entries;
 }
@@ -20,8 +30,8 @@ export async function removeAdded(
   before: Listing,
   isToGo: (name: string) => boolean,
 ): Promise<void> {
-  for (const [name, state] of await listing(path)) {
-    if (!isToGo(name) || before.get(name) === state) continue;
+  for (const [name, { state }] of await listing(path)) {
+    if (!isToGo(name) || before.get(name)?.state === state) continue;
     await rm(join(path, name), { recursive: true, force: true });
   }
 }

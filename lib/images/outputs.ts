@@ -10,9 +10,11 @@ import {
   checkDirectory,
   type ExistingImages,
   type OutputDirectory,
+  openImages,
 } from './directory.js';
 import { resolveDirectory } from './place.js';
 import type { SavedContainer } from './saved-container.js';
+import { logOnly, type Writing } from './writing.js';
 
 /**
  * What becomes of what an operation has written.
@@ -113,25 +115,41 @@ export type Bound = <T>(step: Promise<T>, undo?: (late: T) => unknown) => Promis
  * @throws RangeError, CriuError as {@link checkDirectory} does.
  */
 export async function openOutputs(scope: Scope, settings: OutputSettings): Promise<Outputs> {
-  const { imagePath, existing, logs, lock, target, bound = (step) => step } = settings;
-  const close = (checked: CheckedDirectory): void => checked.close();
-  const look = checkDirectory('imagePath', imagePath, { existing, logs, lock, target });
-  const checkedImages = await bound(look, close);
-  const checkedWork = await checkWork(checkedImages, settings, bound).catch((error: unknown) => {
-    checkedImages.close();
-    throw error;
-  });
-  const images = await bound(checkedImages.open(), removeAndClose).catch((error: unknown) => {
-    checkedWork?.close();
+  const { logs, bound = (step) => step } = settings;
+  const checked = await checkOutputs(settings, bound);
+  const images = await bound(checked.images.open(), removeAndClose).catch((error: unknown) => {
+    checked.work?.close();
     throw error;
   });
   scope.use(images);
-  if (checkedWork === undefined) return new Outputs(images, undefined, logs);
+  if (checked.work === undefined) return new Outputs(images, undefined, logs);
   try {
-    const work = scope.use(await bound(checkedWork.open(), removeAndClose));
+    const work = scope.use(await bound(checked.work.open(), removeAndClose));
     return new Outputs(images, work, logs);
   } catch (error) {
     await new Outputs(images, undefined, logs).settle('nothing');
+    throw error;
+  }
+}
+
+/** Looks at the directories. There is none for the log when that goes into the one of the images. */
+async function checkOutputs(
+  settings: OutputSettings,
+  bound: Bound,
+): Promise<{ images: CheckedDirectory; work: CheckedDirectory | undefined }> {
+  const { imagePath, existing, logs, lock, target } = settings;
+  const look = checkDirectory('imagePath', imagePath, { existing, logs, lock, target });
+  const images = await bound(look, (late) => late.close());
+  let work: CheckedDirectory | undefined;
+  try {
+    work = await checkWork(images, settings, bound);
+    const imagesLogs = work === undefined ? logs : [];
+    images.requireRegularFiles({ images: true, logs: imagesLogs, namesLog: true });
+    work?.requireRegularFiles(logOnly(...logs));
+    return { images, work };
+  } catch (error) {
+    images.close();
+    work?.close();
     throw error;
   }
 }
@@ -149,22 +167,75 @@ async function checkWork(
   return await bound(look, (checked) => checked.close());
 }
 
+/** Where a restore, or what serves it, writes its log. */
+interface LogPlace {
+  /** The option that names the directory, for errors. */
+  option: 'imagePath' | 'workPath';
+  path: string;
+  logFile: string;
+  lock: LockSettings;
+  bound?: Bound;
+}
+
 /**
  * Opens the directory that a restore, or what serves it, writes its log to. Several of them may use
  * it at the same time, but for the same log.
  */
 export async function openLogDirectory(
   scope: Scope,
-  path: string,
-  logFile: string,
-  lock: LockSettings,
-  bound: Bound = (step) => step,
+  { option, path, logFile, lock, bound = (step) => step }: LogPlace,
 ): Promise<OutputDirectory> {
-  const settings = { existing: 'reuse', logs: [logFile], lock: { ...lock, shared: true } } as const;
-  const checked = await bound(checkDirectory('workPath', path, settings), (late) => late.close());
+  const checked = await checkLogDirectory(option, path, logOnly(logFile), lock, bound);
   const work = scope.use(await bound(checked.open(), removeAndClose));
-  await lockLog(scope, 'workPath', work, logFile, lock);
+  await lockLog(scope, option, work, logFile, lock);
   return work;
+}
+
+async function checkLogDirectory(
+  option: string,
+  path: string,
+  log: Writing,
+  lock: LockSettings | undefined,
+  bound: Bound,
+): Promise<CheckedDirectory> {
+  const settings = { existing: 'reuse', logs: log.logs, lock: { ...lock, shared: true } } as const;
+  const checked = await bound(checkDirectory(option, path, settings), (late) => late.close());
+  try {
+    checked.requireRegularFiles(log);
+    return checked;
+  } catch (error) {
+    checked.close();
+    throw error;
+  }
+}
+
+/** The directories of a restore that another program carries out. */
+interface Sources {
+  imagePath: string;
+  /** The directory of CRIU's log; undefined for that of the images. */
+  workPath: string | undefined;
+  log: Writing;
+  lock?: LockSettings;
+}
+
+/**
+ * Looks at the directories of a restore that another program is to carry out, and leaves them to it.
+ *
+ * @throws RangeError, CriuError as {@link openImages} and {@link checkDirectory} do.
+ */
+export async function checkSources(
+  { imagePath, workPath, log, lock }: Sources,
+  bound: Bound,
+): Promise<void> {
+  const isApart = workPath !== undefined && !(await bound(leadToSame(imagePath, workPath)));
+  const opened = openImages('imagePath', imagePath, isApart ? undefined : log, lock);
+  (await bound(opened, (late) => late.close())).close();
+  if (isApart) (await checkLogDirectory('workPath', workPath, log, lock, bound)).close();
+}
+
+async function leadToSame(imagePath: string, workPath: string): Promise<boolean> {
+  const images = await resolveDirectory('imagePath', imagePath);
+  return images.real === (await resolveDirectory('workPath', workPath)).real;
 }
 
 /**

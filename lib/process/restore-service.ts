@@ -1,5 +1,6 @@
 import type { Deadline } from '../base/deadline.js';
-import { openImages } from '../images/directory.js';
+import { checkSources } from '../images/outputs.js';
+import { logOnly } from '../images/writing.js';
 import { optionsOf } from '../options/calls.js';
 import type { CgroupRoot } from '../options/cgroup-root.js';
 import type { OptionRow } from '../options/schema.js';
@@ -27,8 +28,9 @@ export async function restoreService(request: ServiceRequest): Promise<number> {
   const { imagePath, unit, options, deadline } = request;
   const name = checkServiceName('unit', unit);
   const lock = lockOf(request);
-  const images = openImages('imagePath', imagePath, options.workPath === undefined, lock);
-  (await deadline.bound('directory', images, (directory) => directory.close())).close();
+  const { workPath, logFile } = options;
+  const sources = { imagePath, workPath, log: logOnly(logFile), lock };
+  await checkSources(sources, (step, undo) => deadline.bound('directory', step, undo));
   // The process is to be where systemd starts it.
   const settings = { manageCgroupsMode: 'ignore', ...options };
   const args = [...argumentsOf(settings), imagePath];

@@ -17,6 +17,7 @@ import { pidsAmongOurs } from '../images/pstree.js';
 import { noteOnContainer } from '../images/saved-container.js';
 import { decodeRestoreStats, type RestoreStats, readableStats } from '../images/stats.js';
 import { noteOnVersions } from '../images/version.js';
+import { logOnly } from '../images/writing.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
 import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
@@ -201,13 +202,20 @@ async function openDirectories(request: RestoreRequest, scope: Scope): Promise<O
   const lock = lockOf(request);
   const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
   const getsLog = workPath === undefined;
-  const opened = openImages('imagePath', imagePath, getsLog, lock);
+  const log = getsLog ? logOnly(logFile) : undefined;
+  const opened = openImages('imagePath', imagePath, log, lock);
   const images = scope.use(await bound(opened, (late) => late.close()));
   if (getsLog) {
     await lockLog(scope, 'imagePath', images, logFile, lock);
     return new Outputs(images, undefined, [logFile]);
   }
-  const work = await openLogDirectory(scope, workPath, logFile, lock, bound);
+  const work = await openLogDirectory(scope, {
+    option: 'workPath',
+    path: workPath,
+    logFile,
+    lock,
+    bound,
+  });
   return new Outputs(images, work, [logFile]);
 }
 

@@ -83,18 +83,16 @@ async function startService(
   program: ServingProgram,
   since: number,
 ): Promise<LazyPagesHandle> {
-  const {
-    imagePath,
-    workPath = imagePath,
-    logFile: logName,
-    address,
-    port,
-    wait,
-    signal,
-  } = options;
+  const { imagePath, workPath, logFile: logName, address, port, wait, signal } = options;
   const lock = { wait, signal };
-  const images = scope.use(await openImages('imagePath', imagePath, false, lock));
-  const work = await openLogDirectory(scope, workPath, logName, lock);
+  const images = scope.use(await openImages('imagePath', imagePath, undefined, lock));
+  const work = await openLogDirectory(scope, {
+    ...(workPath === undefined
+      ? { option: 'imagePath', path: imagePath }
+      : { option: 'workPath', path: workPath }),
+    logFile: logName,
+    lock,
+  });
   const logFile = join(work.path, logName);
   const socket = work.file('lazy-pages.socket');
   // What an earlier run has left would be taken for this one's.

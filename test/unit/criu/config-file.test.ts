@@ -131,6 +131,53 @@ describe('checkConfigFile refuses in a file that overrides the request', () => {
   });
 });
 
+describe('checkConfigFile refuses a log outside of the directories', () => {
+  const outerLog = (...path: string[]): string => join(file, '..', ...path);
+  const failure = async (log: string): Promise<Error> => {
+    write(`log-file ${log}`);
+    return await failureOf(checkConfigFile(file, 'after'));
+  };
+
+  test('that could not be opened', async () => {
+    mkdirSync(outerLog('directory'));
+    writeFileSync(outerLog('file'), '');
+    for (const [log, why] of [
+      [outerLog('directory'), 'which is a directory and no regular file'],
+      ['/dev/null', 'which is a device and no regular file'],
+      [outerLog('missing', 'criu.log'), 'whose directory is not there'],
+      [outerLog('file', 'criu.log'), 'which leads nowhere (ENOTDIR)'],
+    ] as const) {
+      const error = await failure(log);
+      expect(error).toMatchObject({ code: 'ERR_CRIU_CONFIG' });
+      expect(error.message).toContain(`names ${log}, ${why}: remove it`);
+    }
+  });
+
+  test('where another user could put something in its place', async () => {
+    mkdirSync(outerLog('shared'));
+    chmodSync(outerLog('shared'), 0o777);
+    expect(await failure(outerLog('shared', 'criu.log'))).toMatchObject({
+      code: 'ERR_UNTRUSTED_PATH',
+    });
+    chmodSync(outerLog('shared'), 0o1777);
+    expect(await failure(outerLog('shared', 'criu.log'))).toMatchObject({
+      code: 'ERR_UNTRUSTED_PATH',
+    });
+  });
+
+  test('at each look, and none that can be written', async () => {
+    const log = outerLog('criu.log');
+    write(`log-file ${log}`);
+    await sleep(50);
+    expect(await checkConfigFile(file, 'after')).toMatchObject({ logFile: log });
+    writeFileSync(log, '');
+    expect(await checkConfigFile(file, 'after')).toMatchObject({ logFile: log });
+    rmSync(log);
+    mkdirSync(log);
+    await expect(checkConfigFile(file, 'after')).rejects.toMatchObject({ code: 'ERR_CRIU_CONFIG' });
+  });
+});
+
 describe('checkConfigFile', () => {
   test.each(obeyed)('obeys the line %j', async (line) => {
     for (const turn of ['before', 'after'] as const) {
