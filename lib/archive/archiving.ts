@@ -11,10 +11,12 @@ import {
   type Companion,
   endsContainer,
 } from '../container/checkpoint.js';
+import { engineOf } from '../container/engines/identify.js';
 import type { ContainerState } from '../container/state/container.js';
 import type { HookEvent } from '../criu/hooks.js';
 import { realHost } from '../linux/host.js';
 import type { Compression } from './compression.js';
+import { requireContainerds } from './containerd-image.js';
 import type { Contents } from './contents.js';
 import { writeFailure } from './failure.js';
 import { members } from './members.js';
@@ -101,6 +103,9 @@ export class Archiving implements Companion {
     const file = typeof to === 'string' ? to : undefined;
     const compression = compressionOf(file, settings);
     const metadata = await deadline.bound('container', metadataOf(container, realHost));
+    if (settings.format === 'containerd') {
+      requireContainerds(container.id, { engine: engineOf(container), ...metadata });
+    }
     const target =
       typeof to === 'string'
         ? await openFileTarget('export', to, settings.existing !== 'refuse')

@@ -37,14 +37,24 @@ export async function addCheckpoint(writer: ArchiveWriter, contents: Contents): 
     await addFile(writer, members.statsDump, join(images, members.statsDump));
   }
   await writer.addDirectory(members.checkpoint);
-  for (const name of names.sort()) {
-    if (!isWrittenName(name) || leftOut.has(name) || name.startsWith('tmp-')) continue;
-    await addFile(writer, `${members.checkpoint}/${name}`, join(images, name));
-  }
+  await addImages(writer, images, `${members.checkpoint}/`);
   const volumes = still.filter(({ member }) => member.startsWith(`${members.volumes}/`));
   for (const { member, archive } of still) {
     if (member === volumes[0]?.member) await writer.addDirectory(members.volumes);
     await writer.addFile(member, archive.fd);
+  }
+}
+
+/**
+ * Writes the images, and what a runtime needs beside them.
+ *
+ * @param images - Their directory.
+ * @param prefix - What stands before their names.
+ */
+export async function addImages(writer: ArchiveWriter, images: string, prefix = ''): Promise<void> {
+  for (const name of (await readdir(images)).sort()) {
+    if (!isWrittenName(name) || leftOut.has(name) || name.startsWith('tmp-')) continue;
+    await addFile(writer, `${prefix}${name}`, join(images, name));
   }
 }
 

@@ -2,9 +2,16 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { type Deadline, withDeadline } from '../base/deadline.js';
-import { CriuError, invalidArgType, invalidArgValue, unknownOption } from '../base/errors.js';
+import {
+  ContradictionError,
+  CriuError,
+  invalidArgType,
+  invalidArgValue,
+  unknownOption,
+} from '../base/errors.js';
 import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
+import { engineOf } from '../container/engines/identify.js';
 import { findContainer } from '../container/find.js';
 import { requireRoot } from '../criu/require-root.js';
 import { openImages } from '../images/directory.js';
@@ -13,6 +20,7 @@ import { realHost } from '../linux/host.js';
 import { checkText } from '../options/text.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
+import { requireContainerds } from './containerd-image.js';
 import { type Metadata, makeMetadata, metadataOf, readSpec, specIn } from './metadata-of.js';
 import { openFileTarget, streamTarget } from './target.js';
 import { compressionOf, temporaryDirectory, writeArchive } from './write.js';
@@ -172,11 +180,15 @@ async function write(checked: Checked, deadline: Deadline, scope: Scope): Promis
 
 /** Says of which container the images are: of one that is still there, or of one that has a bundle. */
 async function describe(checked: Checked, images: string): Promise<Metadata> {
-  const { bundle, name, image, imageId } = checked;
+  const { bundle, name, image, imageId, format } = checked;
   const saved = await readSavedContainer(images);
   if (bundle === undefined && saved !== undefined && existsSync(saved.stateDir)) {
     const container = await findContainer(saved.id, { root: dirname(saved.stateDir) });
-    return await metadataOf(container, realHost);
+    const metadata = await metadataOf(container, realHost);
+    if (format === 'containerd') {
+      requireContainerds(container.id, { engine: engineOf(container), ...metadata });
+    }
+    return metadata;
   }
   if (bundle === undefined) {
     const whose = saved === undefined ? 'the container' : `container ${JSON.stringify(saved.id)}`;
@@ -184,6 +196,13 @@ async function describe(checked: Checked, images: string): Promise<Metadata> {
       'ERR_CONTAINER_NOT_FOUND',
       sentence`Cannot tell how ${whose} was made, for it is gone: give ${option('bundle')}, the
         directory of its config.json`,
+    );
+  }
+  if (format === 'containerd' && image === undefined) {
+    throw new ContradictionError(
+      ['format', 'image'],
+      sentence`${option('format', 'containerd')} needs ${option('image')}, of which containerd makes the
+        container again`,
     );
   }
   const id = saved?.id ?? name ?? 'checkpoint';

@@ -38,3 +38,6 @@ export const foreignMembers: readonly string[] = [
   'pre-checkpoint',
   'status',
 ];
+
+/** In the layer of an image it stands before the name of what is removed. */
+export const whiteout = '.wh.';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
+import { type ContainerdFacts, containerdFacts } from '../container/engines/containerd.js';
 import { engineOf, factsOf } from '../container/engines/identify.js';
 import { podmanConfig } from '../container/engines/podman.js';
 import { startedAt } from '../container/list.js';
@@ -22,6 +23,8 @@ export interface Metadata {
   /** The id of that image. */
   imageId: string | undefined;
   runtime: string;
+  /** What containerd has to know of it; undefined for a container that it would not restore. */
+  containerd: ContainerdFacts | undefined;
   warnings: readonly string[];
 }
 
@@ -35,7 +38,9 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
   const { annotations, runtime, stateDir, bundle } = container;
   const engine = engineOf(container);
   const facts = await factsOf(container);
-  const image = facts.image && engine === 'docker' ? qualifiedName(facts.image) : facts.image;
+  const containerd = engine === 'containerd' ? await containerdFacts(container) : undefined;
+  const known = facts.image ?? (containerd?.image || undefined);
+  const image = known && engine === 'docker' ? qualifiedName(known) : known;
   const name = facts.name.replaceAll('/', '_');
   const made = makeMetadata({
     ...facts,
@@ -49,6 +54,8 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
     volumes: volumesOf(container),
     spec: await readSpec(runtime === 'crun' ? join(stateDir, crunConfigFile) : specIn(bundle)),
   });
+  if (engine === 'containerd')
+    return { ...made, containerd: containerd?.image ? containerd : undefined };
   if (engine !== 'podman') return made;
   const config = await podmanConfig(container, name);
   if (config !== undefined) return { ...made, config };
@@ -117,6 +124,7 @@ export function makeMetadata(known: Known): Metadata {
     image,
     imageId,
     runtime,
+    containerd: undefined,
     warnings: [],
   };
 }

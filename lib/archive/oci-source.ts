@@ -1,9 +1,11 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { type Bytes, bytesOf } from './bytes.js';
+import { containerdTypes as containerd, referenceName } from './containerd-image.js';
 import { refuseArchive } from './fault.js';
 import { Told } from './json.js';
 import type { Count } from './limits.js';
 import { members as names } from './members.js';
+import { containerName } from './oci.js';
 import type { Scan } from './scan.js';
 import type { Member, Source } from './source.js';
 import { TarSource } from './tar-source.js';
@@ -11,12 +13,6 @@ import { TarSource } from './tar-source.js';
 const index = /^application\/vnd\.(?:oci\.image\.index|docker\.distribution\.manifest\.list)\./;
 const manifest = /^application\/vnd\.(?:oci\.image|docker\.distribution)\.manifest\./;
 const layer = /^application\/vnd\.(?:oci|docker)\.image\.(?:layer|rootfs)\./;
-
-/** What containerd calls the parts of a checkpoint. */
-const containerd = {
-  images: 'application/vnd.containerd.container.criu.checkpoint.criu.tar',
-  spec: 'application/vnd.containerd.container.checkpoint.config.v1+proto',
-} as const;
 
 /** The name that the changes of the root file system have in a checkpoint of containerd: a layer. */
 export const rootfsLayer = 'rootfs-layer.tar';
@@ -26,7 +22,9 @@ interface ImageCheckpoint {
   source: Source;
   /** Whether containerd has made it, or it is the archive of another engine in a layer. */
   isContainerds: boolean;
-  annotations: Told;
+  /** The image that the container was made of, and its name, where the index tells. */
+  image: string | undefined;
+  name: string | undefined;
 }
 
 /** Something that an index or a manifest points to. */
@@ -34,6 +32,7 @@ interface Descriptor {
   type: string;
   /** Where the layout has it. */
   path: string;
+  /** Those of the index in which it is. */
   annotations: Told;
 }
 
@@ -49,7 +48,8 @@ export function checkpointInImage(layout: Source, found: Scan): ImageCheckpoint 
   const images = parts.find(({ type }) => type === containerd.images);
   if (images !== undefined) {
     const source = new ContainerdSource(layout, images, parts, found);
-    return { source, isContainerds: true, annotations: images.annotations };
+    const tell = (key: string): string | undefined => images.annotations.get(key).text;
+    return { source, isContainerds: true, image: tell(referenceName), name: tell(containerName) };
   }
   const manifests = leaves.filter(({ type }) => manifest.test(type));
   const [only] = manifests;
@@ -57,30 +57,30 @@ export function checkpointInImage(layout: Source, found: Scan): ImageCheckpoint 
     refuseArchive(`it has ${manifests.length} images where one with a checkpoint is expected`);
   }
   const told = documentOf(only, found);
-  const layers = told.get('layers').list.map(descriptorOf);
+  const layers = told.get('layers').list.map((one) => descriptorOf(one, told.get('annotations')));
   const [archive] = layers;
   if (archive === undefined || layers.length > 1) {
     refuseArchive(`it is an image with ${layers.length} layers, where one of a checkpoint has one`);
   }
   const source = new TarSource((count) => contentOf(layout, archive.path, count));
-  return { source, isContainerds: false, annotations: told.get('annotations') };
+  return { source, isContainerds: false, image: undefined, name: undefined };
 }
 
 /** All that an index, and those in it, point to. */
 function leavesOf(document: Told, found: Scan, depth: number): Descriptor[] {
   if (depth === 0) refuseArchive('its indexes are nested too deep');
   return document.get('manifests').list.flatMap((one) => {
-    const descriptor = descriptorOf(one);
+    const descriptor = descriptorOf(one, document.get('annotations'));
     if (!index.test(descriptor.type)) return [descriptor];
     return leavesOf(documentOf(descriptor, found), found, depth - 1);
   });
 }
 
-function descriptorOf(told: Told): Descriptor {
+function descriptorOf(told: Told, annotations: Told): Descriptor {
   const [, hex] = /^sha256:([0-9a-f]{64})$/.exec(told.get('digest').text ?? '') ?? [];
   if (hex === undefined) refuseArchive('a digest in it is not one of SHA-256');
   const path = `blobs/sha256/${hex}`;
-  return { type: told.get('mediaType').text ?? '', path, annotations: told.get('annotations') };
+  return { type: told.get('mediaType').text ?? '', path, annotations };
 }
 
 function documentOf({ path }: Descriptor, found: Scan): Told {

@@ -1,15 +1,20 @@
 import { createHash } from 'node:crypto';
 import { arch, release } from 'node:os';
+import type { ContainerdFacts } from '../container/engines/containerd.js';
 import type { Compression } from './compression.js';
 import type { ArchiveWriter } from './writer.js';
 
-/** A layer that was written: an open file, with the digests that an image names it by. */
-export interface Layer {
+/** A part of an image that was written: an open file, with the digest that an image names it by. */
+export interface Blob {
   readonly fd: number;
   readonly size: number;
   /** SHA-256 of the file, in hexadecimal digits. */
   readonly digest: string;
-  /** The same of what it was before it was compressed. */
+}
+
+/** The layer of an image. */
+export interface Layer extends Blob {
+  /** SHA-256 of what it was before it was compressed. */
   readonly diffId: string;
   readonly compression: Compression;
 }
@@ -22,12 +27,16 @@ export interface ImageFacts {
   /** The image that the container was made of. */
   readonly image?: string | undefined;
   readonly imageId?: string | undefined;
+  /** What containerd has to know of it. */
+  readonly containerd?: ContainerdFacts | undefined;
 }
 
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const configType = 'application/vnd.oci.image.config.v1+json';
-const indexType = 'application/vnd.oci.image.index.v1+json';
-const layerTypes: Readonly<Record<Compression, string>> = {
+export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+export const configType = 'application/vnd.oci.image.config.v1+json';
+/** An annotation that is the name of the container. */
+export const containerName = 'org.criu.checkpoint.container.name';
+export const indexType = 'application/vnd.oci.image.index.v1+json';
+export const layerTypes: Readonly<Record<Compression, string>> = {
   none: 'application/vnd.oci.image.layer.v1.tar',
   gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
@@ -36,8 +45,11 @@ const layerTypes: Readonly<Record<Compression, string>> = {
 /** The names that OCI has for processors. */
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
-/** A part of an image, by its content. */
-interface Blob {
+/** The processor of this machine, as OCI calls it. */
+export const architecture: string = architectures[arch()] ?? arch();
+
+/** What an index or a manifest says of a part of an image. */
+export interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
@@ -52,30 +64,23 @@ export async function addImage(
   layer: Layer,
   facts: ImageFacts,
 ): Promise<void> {
-  await writer.addText('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  await writer.addDirectory('blobs');
-  await writer.addDirectory('blobs/sha256');
+  await beginLayout(writer);
   const created = new Date().toISOString();
-  const config = await addBlob(writer, configType, {
+  const config = await addJson(writer, configType, {
     created,
-    architecture: architectures[arch()] ?? arch(),
+    architecture,
     os: 'linux',
     config: {},
     rootfs: { type: 'layers', diff_ids: [`sha256:${layer.diffId}`] },
     history: [{ created, created_by: 'libcriu' }],
   });
-  const layerBlob: Blob = {
-    mediaType: layerTypes[layer.compression],
-    digest: `sha256:${layer.digest}`,
-    size: layer.size,
-  };
-  await writer.addFile(`blobs/sha256/${layer.digest}`, layer.fd);
+  const described = await addBlob(writer, layerTypes[layer.compression], layer);
   const annotations = annotationsOf(facts);
-  const manifest = await addBlob(writer, manifestType, {
+  const manifest = await addJson(writer, manifestType, {
     schemaVersion: 2,
     mediaType: manifestType,
     config,
-    layers: [layerBlob],
+    layers: [described],
     annotations,
   });
   const named = { 'org.opencontainers.image.ref.name': referenceOf(facts.name) };
@@ -97,19 +102,49 @@ export function referenceOf(name: string): string {
 function annotationsOf({ name, runtime, image, imageId }: ImageFacts): Record<string, string> {
   const podman = 'io.podman.annotations.checkpoint';
   return {
-    'org.criu.checkpoint.container.name': name,
+    [containerName]: name,
     [`${podman}.name`]: name,
     [`${podman}.runtime.name`]: runtime,
-    [`${podman}.host.arch`]: architectures[arch()] ?? arch(),
+    [`${podman}.host.arch`]: architecture,
     [`${podman}.host.kernel`]: release(),
     ...(image === undefined ? {} : { [`${podman}.rootfsImageName`]: image }),
     ...(imageId === undefined ? {} : { [`${podman}.rootfsImageID`]: imageId }),
   };
 }
 
-async function addBlob(writer: ArchiveWriter, mediaType: string, value: object): Promise<Blob> {
-  const text = Buffer.from(JSON.stringify(value));
-  const digest = createHash('sha256').update(text).digest('hex');
-  await writer.addText(`blobs/sha256/${digest}`, text);
-  return { mediaType, digest: `sha256:${digest}`, size: text.length };
+/** Writes what stands at the beginning of a layout. */
+export async function beginLayout(writer: ArchiveWriter): Promise<void> {
+  await writer.addText('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  await writer.addDirectory('blobs');
+  await writer.addDirectory('blobs/sha256');
+}
+
+/** Adds a part that was written before. */
+export async function addBlob(
+  writer: ArchiveWriter,
+  mediaType: string,
+  { fd, size, digest }: Blob,
+): Promise<Descriptor> {
+  await writer.addFile(`blobs/sha256/${digest}`, fd);
+  return { mediaType, digest: `sha256:${digest}`, size };
+}
+
+/** Adds a part that describes others. */
+export async function addJson(
+  writer: ArchiveWriter,
+  mediaType: string,
+  value: object,
+): Promise<Descriptor> {
+  return await addBytes(writer, mediaType, Buffer.from(JSON.stringify(value)));
+}
+
+/** Adds a small part. */
+export async function addBytes(
+  writer: ArchiveWriter,
+  mediaType: string,
+  bytes: Buffer,
+): Promise<Descriptor> {
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  await writer.addText(`blobs/sha256/${digest}`, bytes);
+  return { mediaType, digest: `sha256:${digest}`, size: bytes.length };
 }

@@ -174,7 +174,7 @@ async function openFile(
 interface Recognized {
   source: Source;
   found: Scan;
-  known: Pick<Surroundings, 'format' | 'image'>;
+  known: Pick<Surroundings, 'format' | 'image' | 'name' | 'id'>;
 }
 
 async function recognize(source: Source, found: Scan, count: () => Count): Promise<Recognized> {
@@ -188,9 +188,11 @@ async function recognize(source: Source, found: Scan, count: () => Count): Promi
 }
 
 async function inImage(source: Source, layout: Scan, count: () => Count): Promise<Recognized> {
-  const { source: inner, isContainerds } = checkpointInImage(source, layout);
+  const { source: inner, isContainerds, image, name } = checkpointInImage(source, layout);
   const found = requireImages(await scan(inner, count()));
-  return { source: inner, found, known: { format: isContainerds ? 'containerd' : 'image' } };
+  const format = isContainerds ? 'containerd' : 'image';
+  // To containerd the id of a container is its name.
+  return { source: inner, found, known: { format, image, name, id: name } };
 }
 
 /** Refuses what is no checkpoint, or not that of one container, and says what it is. */

@@ -19,6 +19,7 @@ import type { Bytes } from './bytes.js';
 import { decompressing } from './decompress.js';
 import { refuseMember } from './fault.js';
 import type { Count } from './limits.js';
+import { whiteout } from './members.js';
 import { readTar, type TarMember } from './read-tar.js';
 import {
   changeMode,
@@ -99,7 +100,6 @@ export async function removeFromRoot(root: number, paths: readonly string[]): Pr
   }
 }
 
-const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 
 async function putMember(tree: Tree, member: TarMember, isLayer: boolean): Promise<void> {

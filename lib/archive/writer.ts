@@ -146,8 +146,8 @@ function seenBy(see: (part: Buffer) => unknown): Transform {
   });
 }
 
-/** What a file has now. One that has become shorter is refused, for its length has been written. */
-async function* contentOf(fd: number, size: number): AsyncGenerator<Buffer> {
+/** What an open file has now. One that has become shorter is refused, for its length has been written. */
+export async function* contentOf(fd: number, size: number): AsyncGenerator<Buffer> {
   for (let position = 0; position < size; ) {
     const length = Math.min(chunkSize, size - position);
     const { bytesRead, buffer } = await readFd(fd, Buffer.alloc(length), 0, length, position);

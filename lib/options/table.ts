@@ -905,9 +905,9 @@ export const optionTable: readonly OptionRow[] = [
     type: 'enum',
     calls: ['checkpoint'],
     flag: 'format',
-    values: ['tar', 'oci-archive'],
+    values: ['tar', 'oci-archive', 'containerd'],
     otherwise: 'tar',
-    help: 'form of the archive: tar, or an OCI image for podman, CRI-O and containerd in a tar',
+    help: "form of the archive: tar, an OCI image for podman and CRI-O in a tar, or one for containerd's ctr",
     source: 'podman container checkpoint --create-image',
   },
   {

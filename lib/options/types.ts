@@ -589,12 +589,13 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
    */
   export?: string | Writable | undefined;
   /**
-   * Form of the archive: tar, or an OCI image for podman, CRI-O and containerd in a tar.
+   * Form of the archive: tar, an OCI image for podman and CRI-O in a tar, or one for containerd's
+   * ctr.
    *
    * @defaultValue tar
    * @remarks podman container checkpoint --create-image
    */
-  format?: 'tar' | 'oci-archive' | undefined;
+  format?: 'tar' | 'oci-archive' | 'containerd' | undefined;
   /**
    * How the archive is compressed.
    *

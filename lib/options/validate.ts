@@ -264,6 +264,13 @@ function refuseArchiveWithout(options: Readonly<Record<string, unknown>>): void 
     if (name !== undefined) throw incomplete(name, 'export', 'there is no archive without');
     return;
   }
+  if (options['format'] === 'containerd' && isGiven('compression')) {
+    throw new ContradictionError(
+      ['format', 'compression'],
+      sentence`${option('format', 'containerd')} and ${option('compression')} exclude each other:
+        containerd reads no other`,
+    );
+  }
   const other = ['preDump', 'parentPath', 'lazyPages', 'pageServer'].find(isGiven);
   if (other === undefined) return;
   throw exclusive('export', other, 'the archive has to have all of the memory');

@@ -17,8 +17,8 @@ const ownFlags: readonly Flag[] = [
   { name: 'image-id', placeholder: 'ID', help: 'id of that image, which podman needs' },
   {
     name: 'format',
-    placeholder: 'tar|oci-archive',
-    help: 'form of the archive: tar, or an OCI image in a tar (default: tar)',
+    placeholder: 'tar|oci-archive|containerd',
+    help: "form of the archive: tar, an OCI image in a tar, or one for containerd's ctr (default: tar)",
   },
   {
     name: 'compression',

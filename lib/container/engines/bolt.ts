@@ -1,4 +1,4 @@
-// The databases of bbolt, of which podman 4 has one: https://github.com/etcd-io/bbolt. Numbers are little-endian.
+// The databases of bbolt, of which podman 4 and containerd have one: https://github.com/etcd-io/bbolt. Numbers are little-endian.
 
 const leafFlag = 2;
 const branchFlag = 1;

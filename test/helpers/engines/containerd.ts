@@ -5,12 +5,31 @@ import { join } from 'node:path';
 import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
-import { boxArchive, call, counter, type Engine } from './engine.js';
+import {
+  boxArchive,
+  boxImageArchive,
+  call,
+  counter,
+  type Engine,
+  type EngineRun,
+  image,
+} from './engine.js';
+
+/** The name that containerd gives the image of the tests. */
+export const containerdImage: string = `docker.io/library/${image}`;
 
 /** What only containerd has. */
 export interface Containerd extends Engine {
   /** Runs a command of ctr. */
   call: (...args: string[]) => Promise<string>;
+  /** Starts a program in a container of an image, whose files are an overlay. */
+  startOfImage: (run: EngineRun) => Promise<void>;
+  /** Restores the image of a checkpoint, and makes a container of that name. */
+  restore: (name: string, checkpoint: string) => Promise<void>;
+  /** Runs a command in a container. */
+  exec: (name: string, ...command: string[]) => Promise<string>;
+  /** Removes a container, which may be running. */
+  remove: (name: string) => Promise<void>;
 }
 
 /** A containerd of its own. Its containers are in a namespace that no other test has. */
@@ -53,8 +72,27 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   await until('containerd answers', answers, 60_000);
   // Without an image: a root file system of its own for each container.
   const archive = await boxArchive(scope);
+  const remove = async (name: string): Promise<void> => {
+    await run('ctr', [...global, 'task', 'delete', '--force', name]);
+    await run('ctr', [...global, 'container', 'delete', name]);
+  };
+  let images = 0;
+  const exec = (name: string, ...command: string[]): Promise<string> =>
+    ctr('task', 'exec', '--exec-id', `exec-${process.hrtime.bigint()}`, name, ...command);
   return {
     call: ctr,
+    exec,
+    remove,
+    startOfImage: async ({ name, flags = [], program = counter }) => {
+      images += 1;
+      if (images === 1) await ctr('images', 'import', await boxImageArchive(scope));
+      await ctr('run', '--detach', ...flags, containerdImage, name, ...program);
+      scope.defer(() => remove(name));
+    },
+    restore: async (name, checkpoint) => {
+      scope.defer(() => remove(name));
+      await ctr('containers', 'restore', '--live', '--rw', name, checkpoint);
+    },
     version: async () =>
       `containerd ${(await call('containerd', ['--version'])).split(' ')[2] ?? ''}`,
     start: async ({ name, flags = [] }) => {
@@ -72,13 +110,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
         name,
         ...counter,
       );
-      scope.defer(async () => {
-        await run('ctr', [...global, 'task', 'delete', '--force', name]);
-        await run('ctr', [...global, 'container', 'delete', name]);
-      });
+      scope.defer(() => remove(name));
     },
-    count: async (name) =>
-      Number(await ctr('task', 'exec', '--exec-id', `count-${Date.now()}`, name, 'cat', '/count')),
+    count: async (name) => Number(await exec(name, 'cat', '/count')),
     status: async (name) => {
       const line = (await ctr('task', 'list'))
         .split('\n')

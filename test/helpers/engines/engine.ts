@@ -1,4 +1,5 @@
-import { copyFile, mkdir, symlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
@@ -51,6 +52,24 @@ export async function boxArchive(scope: Scope): Promise<string> {
     await symlink('busybox', join(bin, applet));
   const archive = join(directory, 'box.tar');
   await runOk('tar', ['-C', join(directory, 'rootfs'), '-cf', archive, '.']);
+  return archive;
+}
+
+/** The same as an image, as docker saves one. */
+export async function boxImageArchive(scope: Scope): Promise<string> {
+  const directory = await scope.directory();
+  await copyFile(await boxArchive(scope), join(directory, 'layer.tar'));
+  const layer = await readFile(join(directory, 'layer.tar'));
+  const digest = createHash('sha256').update(layer).digest('hex');
+  const rootfs = { type: 'layers', diff_ids: [`sha256:${digest}`] };
+  const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
+  const config = { architecture, os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs };
+  const manifest = [{ Config: 'config.json', RepoTags: [image], Layers: ['layer.tar'] }];
+  await writeFile(join(directory, 'config.json'), JSON.stringify(config));
+  await writeFile(join(directory, 'manifest.json'), JSON.stringify(manifest));
+  const archive = join(directory, 'image.tar');
+  const names = ['layer.tar', 'config.json', 'manifest.json'];
+  await runOk('tar', ['-C', directory, '-cf', archive, ...names]);
   return archive;
 }
 

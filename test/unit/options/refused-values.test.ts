@@ -139,6 +139,11 @@ describe('validateOptions on contradictions', () => {
       ['preDump', 'lazyPages'],
     ],
     ['checkpoint', { preDumpMode: 'read' }, ["'read'", 'preDump']],
+    [
+      'checkpoint',
+      { export: 'a', format: 'containerd', compression: 'gzip' },
+      ["format: 'containerd'", 'compression'],
+    ],
     ['dump', { parentPath: '../p', trackMem: false }, ['parentPath', 'trackMem']],
     ['dump', { statusFd: 1 }, ['statusFd 1', 'lazyPages']],
     ['dump', { statusFd: 1, lazyPages: false }, ['statusFd 1', 'lazyPages']],

@@ -1,0 +1,72 @@
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { containerdFacts, factsIn } from '../../../../lib/container/engines/containerd.js';
+import type { ContainerState } from '../../../../lib/container/state/container.js';
+import { failureOf } from '../../../helpers/rejection.js';
+import { useScope } from '../../../helpers/scope.js';
+
+const scope = useScope();
+/** Of containerd 1.6, with two containers of an image; one was given another state root. */
+const database = gunzipSync(
+  readFileSync(new URL('../../../fixtures/containerd/meta.db.gz', import.meta.url)),
+);
+const box = { image: 'docker.io/library/libcriu-box:1', runtime: 'io.containerd.runc.v2' };
+
+/** A container of a containerd whose database is the recorded one. */
+async function container(id: string): Promise<{ state: ContainerState; file: string }> {
+  const top = await scope.directory();
+  const bundle = join(top, 'state/io.containerd.runtime.v2.task/ctrlab', id);
+  const directory = join(top, 'root/io.containerd.metadata.v1.bolt');
+  for (const path of [bundle, directory]) mkdirSync(path, { recursive: true });
+  symlinkSync(join(top, 'root/io.containerd.runtime.v2.task/ctrlab', id), join(bundle, 'work'));
+  const file = join(directory, 'meta.db');
+  writeFileSync(file, database);
+  return { state: { id, bundle } as ContainerState, file };
+}
+
+test('the database of containerd tells the image, the snapshotter and the runtime', async () => {
+  const { state } = await container('web');
+  const facts = await containerdFacts(state);
+  expect(facts).toMatchObject({ ...box, snapshotter: 'overlayfs' });
+});
+
+test('and what the runtime was told', () => {
+  const facts = factsIn(database, 'ctrlab', 'other');
+  expect(facts).toMatchObject({ ...box, snapshotter: 'native' });
+  expect(facts?.runtimeOptions?.toString('latin1')).toContain('containerd.runc.v1.Options');
+  expect(facts?.runtimeOptions?.toString('latin1')).toContain('/run/ctrlab-runc');
+});
+
+test('a container that is not in it, or in another namespace, is not known', () => {
+  expect(factsIn(database, 'ctrlab', 'none')).toBeUndefined();
+  expect(factsIn(database, 'default', 'web')).toBeUndefined();
+});
+
+test('a bundle that leads elsewhere, or nowhere, tells nothing', async () => {
+  const { state } = await container('web');
+  expect(await containerdFacts({ ...state, id: 'other' })).toBeUndefined();
+  expect(await containerdFacts({ ...state, bundle: `${state.bundle}-2` })).toBeUndefined();
+});
+
+test('a database that others can write is refused', async () => {
+  const { state, file } = await container('web');
+  chmodSync(file, 0o666);
+  expect(await failureOf(containerdFacts(state))).toMatchObject({ code: 'ERR_UNTRUSTED_PATH' });
+});
+
+test('one that is broken tells nothing, or all', () => {
+  for (let round = 0; round < 200; round += 1) {
+    const broken = Buffer.from(database);
+    const page = (round * 7919) % (database.length / 4096);
+    for (let at = 0; at < 40; at += 1) {
+      broken.writeUInt8((round * 31 + at * 17) % 256, page * 4096 + at);
+    }
+    const facts = factsIn(broken, 'ctrlab', 'web');
+    if (facts?.image) expect(facts).toMatchObject(box);
+  }
+  for (const length of [0, 7, 50, 4096, 5000]) {
+    expect(factsIn(database.subarray(0, length), 'ctrlab', 'web')).toBeUndefined();
+  }
+});
