@@ -2,6 +2,7 @@
 // Fuzzes the readers of bytes that others have written, for longer than `npm test` does.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../tools/paths.mjs';
@@ -35,8 +36,13 @@ async function main() {
       `Expected a number of seconds for --seconds but received ${values.seconds}`,
     );
   }
+  // Each reader has a corpus of its name.
+  const known = readdirSync(join(root, 'test/fuzz/corpus'));
+  for (const name of positionals.filter((name) => !known.includes(name))) {
+    throw new StepError(`There is no reader ${name}; there are ${known.join(', ')}`);
+  }
   await setUp();
-  const names = positionals.length > 0 ? ['-t', `(${positionals.join('|')})$`] : [];
+  const names = positionals.length > 0 ? ['-t', ` (${positionals.join('|')})$`] : [];
   const args = ['run', '--project', 'fuzz', ...names];
   const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...args], {
     cwd: root,

@@ -104,7 +104,9 @@ async function run(
 }
 
 describe('a reader of lib/ takes whatever is written', () => {
-  test.each(readers)('$name', { timeout: (fuzzSeconds + 120) * 1000 }, async (reader) => {
+  // Named by `%s`: `$name` would put quotes around the names, by which scripts/fuzz.mjs chooses.
+  const named = readers.map((reader) => [reader.name, reader] as const);
+  test.each(named)('%s', { timeout: (fuzzSeconds + 120) * 1000 }, async (_name, reader) => {
     const corpus = readCorpus(reader.name);
     expect(corpus).not.toEqual([]);
     corpus.push(...readFound(reader.name));
