@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <iterator>
 #include <span>
 #include <string>
 
@@ -75,21 +77,23 @@ struct Pair {
   UniqueFd theirs;
 };
 
-// Whether all descriptors that were opened in a scope are closed at its end: the lowest free number
-// is then the same again.
+// Whether all descriptors that were opened in a scope are closed at its end.
 class NoDescriptorIsLeft {
  public:
-  NoDescriptorIsLeft() : before_(LowestFree()) {}
-  ~NoDescriptorIsLeft() { Expect(LowestFree() == before_, "no descriptor is left open"); }
+  NoDescriptorIsLeft() : before_(Count()) {}
+  ~NoDescriptorIsLeft() { Expect(Count() == before_, "no descriptor is left open"); }
   NoDescriptorIsLeft(const NoDescriptorIsLeft&) = delete;
   NoDescriptorIsLeft& operator=(const NoDescriptorIsLeft&) = delete;
   NoDescriptorIsLeft(NoDescriptorIsLeft&&) = delete;
   NoDescriptorIsLeft& operator=(NoDescriptorIsLeft&&) = delete;
 
  private:
-  static int LowestFree() { return UniqueFd(fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)).get(); }
+  // All of them: one that is left may have a number above those that are free again.
+  static ptrdiff_t Count() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  }
 
-  int before_;
+  ptrdiff_t before_;
 };
 
 // A directory that is gone with the program, in memory where there is such a file system.
