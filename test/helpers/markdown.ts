@@ -91,6 +91,7 @@ export const pages: readonly Page[] = [
   'README.md',
   'CONTRIBUTING.md',
   ...markdownIn('docs'),
+  ...markdownIn('docs/guides'),
   'bench/README.md',
   ...readdirSync(join(projectRoot, 'examples')).map((name) => `examples/${name}/README.md`),
 ].map(readPage);
@@ -100,6 +101,11 @@ export function page(path: string): Page {
   const found = pages.find((candidate) => candidate.path === path);
   if (found === undefined) throw new Error(`there is no page ${path}`);
   return found;
+}
+
+/** The blocks of a page that a reader runs. Those that no test runs are marked by another language. */
+export function commandsOf(path: string): readonly Block[] {
+  return page(path).blocks.filter(({ language }) => language === 'sh');
 }
 
 /** One of the tables below a heading of a page. */

@@ -4,10 +4,18 @@ import { join } from 'node:path';
 import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
-import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
+import { boxArchive, call, dockerLike, type Engine, image, ulimits } from './engine.js';
+
+/** What only docker has. */
+export interface Docker extends Engine {
+  /** Runs a command of docker. */
+  call: (...args: string[]) => Promise<string>;
+  /** Where its daemon listens, as `DOCKER_HOST` has it. */
+  socket: string;
+}
 
 /** A dockerd of its own, with all of its directories in the scope's. */
-export async function startDocker(scope: Scope): Promise<Engine> {
+export async function startDocker(scope: Scope): Promise<Docker> {
   const directory = await scope.directory();
   const socket = `unix://${join(directory, 'sock')}`;
   const daemon = spawn(
@@ -16,6 +24,7 @@ export async function startDocker(scope: Scope): Promise<Engine> {
       ...['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'],
       ...['--experimental', '-H', socket, '--pidfile', join(directory, 'pid')],
       ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
+      ...ulimits.flatMap((limit) => ['--default-ulimit', limit]),
     ],
     { stdio: 'ignore', env: environmentWithCriu() },
   );
@@ -30,6 +39,8 @@ export async function startDocker(scope: Scope): Promise<Engine> {
   await until('dockerd answers', answers, 60_000);
   await docker('import', await boxArchive(scope), image);
   return {
+    call: docker,
+    socket,
     version: async () => `docker ${await docker('version', '--format', '{{.Server.Version}}')}`,
     ...dockerLike(scope, docker, (name) => run('docker', ['-H', socket, 'rm', '-f', name])),
     restoreInPlace: async (name, checkpoint) => {

@@ -31,7 +31,8 @@ export interface Engine {
 }
 
 /** No container of a test may have higher limits than the machine lets it set. */
-const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
+export const ulimits = ['nofile=1024:1024', 'nproc=1024:1024'] as const;
+const limits = ulimits.flatMap((limit) => ['--ulimit', limit]);
 
 /** Counts, as the program of a container. */
 export const counter = [

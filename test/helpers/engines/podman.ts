@@ -5,7 +5,7 @@ import { run, until } from '../system/exec.js';
 import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
 
 /** The runtime: Debian 12's crun is built without CRIU, and restores nothing. */
-const runtime = process.env['LIBCRIU_PODMAN_RUNTIME'] ?? 'runc';
+export const runtime = process.env['LIBCRIU_PODMAN_RUNTIME'] ?? 'runc';
 
 /** What only podman has. */
 export interface Podman extends Engine {
