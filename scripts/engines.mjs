@@ -3,13 +3,11 @@
 // container had counted before it was saved and after it was brought back.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { enginesReleases, findEnginesRoot, makeEnginesRoot } from '../tools/engines-root.mjs';
-import { withLock } from '../tools/lock.mjs';
+import { enginesReleases, findEnginesRoot } from '../tools/engines-root.mjs';
 import { root } from '../tools/paths.mjs';
-import { StepError, tail } from '../tools/process.mjs';
+import { StepError } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
 
 /**
@@ -27,7 +25,6 @@ import { setUp } from '../tools/set-up.mjs';
 
 async function main() {
   await setUp('engines');
-  for (const release of enginesReleases) await provide(release);
   /** @type {Row[]} */
   const rows = [];
   const file = join(root, `build/engines-${process.pid}.jsonl`);
@@ -42,22 +39,6 @@ async function main() {
     rmSync(file, { force: true });
   }
   process.stdout.write(`\n${tableOf(rows)}\n`);
-}
-
-/** @param {import('../tools/engines-root.mjs').EnginesRelease} release */
-async function provide(release) {
-  if (findEnginesRoot(release) !== undefined) return;
-  process.stderr.write(`engines: install Debian's ${release} ...\n`);
-  const directory = mkdtempSync(join(tmpdir(), 'libcriu-engines-'));
-  const logFile = join(directory, 'log');
-  try {
-    await withLock(() => makeEnginesRoot(release, directory, logFile));
-  } catch (error) {
-    process.stderr.write(`${tail(logFile, 30).join('\n')}\n`);
-    throw error;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 const common = ['test/integration/engines'];

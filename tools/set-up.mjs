@@ -12,6 +12,7 @@ import {
   prepareRunDirectory,
   runDirectoryIsReady,
 } from './criu.mjs';
+import { enginesReleases, findEnginesRoot, makeEnginesRoot } from './engines-root.mjs';
 import { fetchKernel, findKernel, kernelCanBeFetched } from './kernel.mjs';
 import { withLock } from './lock.mjs';
 import { fetchNodes, hasNodes } from './node-releases.mjs';
@@ -110,13 +111,23 @@ const parts = [
 /**
  * What some tests need that is not set up for all of them.
  *
- * @type {Readonly<Record<'engines', Part>>}
+ * @type {Readonly<Record<'engines', readonly Part[]>>}
  */
 const extras = {
-  engines: {
-    isDone: () => !canMakeMachine() || findSystemdMachine('engines') !== undefined,
-    work: (workplace) => provideSystemdMachine('engines', workplace),
-  },
+  engines: [
+    {
+      isDone: () => !canMakeMachine() || findSystemdMachine('engines') !== undefined,
+      work: (workplace) => provideSystemdMachine('engines', workplace),
+    },
+    ...enginesReleases.map((release) => ({
+      isDone: () => findEnginesRoot(release) !== undefined,
+      /** @param {Workplace} workplace */
+      work: ({ workDirectory, logFile }) =>
+        step(`install the engines of Debian's ${release}`, logFile, () =>
+          makeEnginesRoot(release, workDirectory, logFile),
+        ),
+    })),
+  ],
 };
 
 /**
@@ -125,7 +136,7 @@ const extras = {
  * @param {...keyof typeof extras} names what is needed beside what all tests need
  */
 export async function setUp(...names) {
-  const all = [...parts, ...names.map((name) => extras[name])];
+  const all = [...parts, ...names.flatMap((name) => extras[name])];
   for (const part of all) {
     if (!(await part.isDone())) {
       await requireInstallable();
