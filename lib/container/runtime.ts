@@ -1,7 +1,5 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import { isFile } from '../linux/paths.js';
+import { delimiter } from 'node:path';
+import { findIn, isExecutable } from '../linux/paths.js';
 import { requireTrusted } from '../linux/trusted.js';
 
 /**
@@ -11,22 +9,15 @@ import { requireTrusted } from '../linux/trusted.js';
  * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it.
  */
 export async function findRuntime(runtime: string): Promise<string> {
-  const { PATH = '' } = process.env;
-  const places = runtime.includes('/')
-    ? [runtime]
-    : PATH.split(delimiter).map((directory) => join(directory || '.', runtime));
-  for (const place of places) {
-    if (!(await isExecutable(place))) continue;
-    await requireTrusted('the container runtime', place);
-    return place.includes('/') ? place : `./${place}`;
-  }
-  return runtime;
+  const place = await placeOf(runtime);
+  if (place === undefined) return runtime;
+  await requireTrusted('the container runtime', place);
+  return place.includes('/') ? place : `./${place}`;
 }
 
-async function isExecutable(path: string): Promise<boolean> {
-  if (!(await isFile(path))) return false;
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+async function placeOf(runtime: string): Promise<string | undefined> {
+  if (runtime.includes('/')) return (await isExecutable(runtime)) ? runtime : undefined;
+  const { PATH = '' } = process.env;
+  // An empty one is the working directory.
+  return await findIn(PATH.split(delimiter), runtime, isExecutable);
 }

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import { isInPackage, packageRoot } from '../base/package-root.js';
-import { isDirectory, isFile } from '../linux/paths.js';
+import { findIn, isDirectory, isFile } from '../linux/paths.js';
 import { requireTrusted } from '../linux/trusted.js';
 
 /**
@@ -108,10 +108,9 @@ async function findBinary(
   const directories = prefix
     ? [join(prefix, 'sbin'), join(prefix, 'bin')]
     : [...(environment['PATH'] ?? '').split(delimiter).filter(isAbsolute), ...systemDirectories];
-  for (const directory of directories) {
-    const path = join(directory, 'criu');
-    if (await isFile(path)) return checkBinary(path);
-  }
+  // One that cannot be executed is told of, rather than another one run that nobody meant.
+  const path = await findIn(directories, 'criu', isFile);
+  if (path !== undefined) return await checkBinary(path);
   throw new CriuError(
     'ERR_CRIU_NOT_FOUND',
     prefix
@@ -122,10 +121,9 @@ async function findBinary(
 
 async function findLibrary(prefix: string | undefined): Promise<string> {
   if (!prefix) return libraryName; // The loader searches the system for it.
-  for (const directory of libraryDirectories) {
-    const path = join(prefix, directory, libraryName);
-    if (await isFile(path)) return path;
-  }
+  const directories = libraryDirectories.map((directory) => join(prefix, directory));
+  const path = await findIn(directories, libraryName, isFile);
+  if (path !== undefined) return path;
   throw new CriuError('ERR_CRIU_LIBRARY_NOT_FOUND', `No ${libraryName} in ${join(prefix, 'lib')}`);
 }
 

@@ -1,4 +1,6 @@
+import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** Whether a path leads to something. A path that cannot be looked at counts as leading nowhere. */
 export async function exists(path: string): Promise<boolean> {
@@ -11,6 +13,34 @@ export async function exists(path: string): Promise<boolean> {
 /** Whether a path leads to a regular file. */
 export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+/** Whether a path leads to a regular file that this user may execute. */
+export async function isExecutable(path: string): Promise<boolean> {
+  if (!(await isFile(path))) return false;
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Looks for a name in directories, one after the other.
+ *
+ * @param fits - What is looked for: {@link isExecutable} passes over what cannot be executed, as the
+ * kernel's callers do that go through `PATH`; with {@link isFile} that is found as well.
+ * @returns the first path that fits.
+ */
+export async function findIn(
+  directories: readonly string[],
+  name: string,
+  fits: (path: string) => Promise<boolean>,
+): Promise<string | undefined> {
+  for (const directory of directories) {
+    const path = join(directory, name);
+    if (await fits(path)) return path;
+  }
+  return undefined;
 }
 
 /** Whether a path leads to a directory. */

@@ -1,12 +1,11 @@
-import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { CriuError, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import { Criu } from '../../criu/criu.js';
 import { isOlder, tooOld, versionText } from '../../criu/program.js';
 import type { Host } from '../../linux/host.js';
-import { isFile } from '../../linux/paths.js';
+import { findIn, isExecutable } from '../../linux/paths.js';
 import { readProcessStat } from '../../linux/process-stat.js';
 import { requireTrusted } from '../../linux/trusted.js';
 import type { EngineName } from '../../options/engine-names.js';
@@ -73,23 +72,14 @@ async function pathOfMonitor(initPid: number, host: Host): Promise<string> {
 }
 
 async function firstCriu(path: string, host: Host): Promise<string | undefined> {
-  for (const directory of path.split(delimiter).filter(isAbsolute)) {
-    const file = join(host.systemRoot, directory, 'criu');
-    if ((await isFile(file)) && (await isExecutable(file))) return file;
-  }
-  return undefined;
+  const directories = path.split(delimiter).filter(isAbsolute);
+  const onHost = directories.map((directory) => join(host.systemRoot, directory));
+  return await findIn(onHost, 'criu', isExecutable);
 }
 
 async function isSame(one: string, other: string): Promise<boolean> {
   const [a, b] = await Promise.all([stat(one), stat(other).catch(() => undefined)]);
   return a.dev === b?.dev && a.ino === b.ino;
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function compare(

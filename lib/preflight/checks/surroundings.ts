@@ -1,9 +1,8 @@
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter } from 'node:path';
 import { CriuError } from '../../base/errors.js';
 import { option, sentence } from '../../base/sentence.js';
 import { trustedPath } from '../../criu/environment.js';
+import { findIn, isExecutable } from '../../linux/paths.js';
 import { capabilitySet, type Task } from '../../linux/process-tree.js';
 import { nativeAddon } from '../../native/addon.js';
 import type { DumpOptions } from '../../options/types.js';
@@ -144,14 +143,8 @@ function tmpfsOf({ mountNamespaces, own, allowed, isHidden }: Scan): string | un
 }
 
 async function isInPath(program: string): Promise<boolean> {
-  for (const directory of (await trustedPath()).split(delimiter)) {
-    const found = await access(join(directory, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
+  const directories = (await trustedPath()).split(delimiter);
+  return (await findIn(directories, program, isExecutable)) !== undefined;
 }
 
 function ids(status: string, name: string): readonly (string | undefined)[] {

@@ -1,8 +1,16 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { exists, isBelow, isDirectory, isFile, shownPath } from '../../../lib/linux/paths.js';
+import {
+  exists,
+  findIn,
+  isBelow,
+  isDirectory,
+  isExecutable,
+  isFile,
+  shownPath,
+} from '../../../lib/linux/paths.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'libcriu-paths-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -23,6 +31,18 @@ test('exists, isFile and isDirectory follow links and take nothing for something
     [true, false, true],
     [false, false, false],
   ]);
+});
+
+test('findIn takes the first path that fits, whatever else has the name', async () => {
+  const places = ['none', 'directory', 'plain', 'program'].map((name) => join(directory, name));
+  for (const place of places) mkdirSync(place);
+  const [, inDirectory = '', plain = '', program = ''] = places.map((place) => join(place, 'criu'));
+  mkdirSync(inDirectory);
+  for (const file of [plain, program]) writeFileSync(file, '');
+  chmodSync(program, 0o755);
+  expect(await findIn(places, 'criu', isFile)).toBe(plain);
+  expect(await findIn(places, 'criu', isExecutable)).toBe(program);
+  expect(await findIn(places.slice(0, 2), 'criu', isExecutable)).toBeUndefined();
 });
 
 test.each([
