@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
-import { run, until } from '../system/exec.js';
+import { run } from '../system/exec.js';
+import { startContainerdIn } from './daemon.js';
 import {
   boxArchive,
   boxImageArchive,
@@ -35,27 +33,10 @@ export interface Containerd extends Engine {
 /** A containerd of its own. Its containers are in a namespace that no other test has. */
 export async function startContainerd(scope: Scope): Promise<Containerd> {
   const directory = await scope.directory();
-  const socket = join(directory, 'sock');
-  const config = join(directory, 'config.toml');
   const namespace = `libcriu-${process.pid}`;
-  await writeFile(
-    config,
-    `version = 2
-root = "${join(directory, 'root')}"
-state = "${join(directory, 'state')}"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "${socket}"
-`,
-  );
-  const daemon = spawn('containerd', ['--config', config], {
-    stdio: 'ignore',
-    env: environmentWithCriu(),
-  });
-  const gone = once(daemon, 'exit');
-  scope.defer(async () => {
-    daemon.kill('SIGTERM');
-    await gone;
+  const { socket } = await startContainerdIn(scope, directory, {
+    version: 2,
+    top: 'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
   });
   // It leaves what all containers of a namespace have in common.
   scope.defer(async () => {
@@ -67,9 +48,6 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   });
   const global = ['--address', socket, '--namespace', namespace];
   const ctr = (...args: string[]): Promise<string> => call('ctr', [...global, ...args]);
-  const answers = async (): Promise<boolean> =>
-    (await run('ctr', [...global, 'version'])).code === 0;
-  await until('containerd answers', answers, 60_000);
   // Without an image: a root file system of its own for each container.
   const archive = await boxArchive(scope);
   const remove = async (name: string): Promise<void> => {

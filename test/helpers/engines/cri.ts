@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   credentials,
@@ -9,9 +6,9 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
-import { run, runOk, until } from '../system/exec.js';
+import { runOk, until } from '../system/exec.js';
+import { startContainerdIn } from './daemon.js';
 import { boxArchive, counter } from './engine.js';
 import { startRegistry } from './registry.js';
 
@@ -44,37 +41,17 @@ const running = 1;
 /** Starts a containerd with CRI, whose pods have the network of the machine. */
 export async function startCri(scope: Scope): Promise<Cri> {
   const directory = await scope.directory();
-  const socket = join(directory, 'sock');
-  const config = join(directory, 'config.toml');
   const layout = join(directory, 'image');
   const image = `${await startRegistry(scope, layout)}/libcriu-box:1`;
   await makeImage(scope, image, layout);
-  await writeFile(
-    config,
-    `version = 3
-root = "${join(directory, 'root')}"
-state = "${join(directory, 'state')}"
-[grpc]
-  address = "${socket}"
-[plugins."io.containerd.cri.v1.images"]
+  const { socket } = await startContainerdIn(scope, directory, {
+    version: 3,
+    tables: `[plugins."io.containerd.cri.v1.images"]
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = "${image}"
 [plugins."io.containerd.cri.v1.runtime"]
-  restrict_oom_score_adj = true
-`,
-  );
-  const daemon = spawn('containerd', ['--config', config], {
-    stdio: 'ignore',
-    env: environmentWithCriu(),
+  restrict_oom_score_adj = true`,
   });
-  const gone = once(daemon, 'exit');
-  scope.defer(async () => {
-    daemon.kill('SIGTERM');
-    await gone;
-  });
-  const ctr = (...args: string[]) =>
-    run('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args]);
-  await until('containerd answers', async () => (await ctr('version')).code === 0, 60_000);
   return await connect(scope, socket, directory, image);
 }
 

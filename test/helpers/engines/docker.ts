@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { environmentWithCriu } from '../paths.js';
 import type { Scope } from '../scope.js';
-import { run, until } from '../system/exec.js';
+import { run } from '../system/exec.js';
+import { startDaemon } from './daemon.js';
 import { boxArchive, call, dockerLike, type Engine, image, ulimits } from './engine.js';
 
 /** What only docker has. */
@@ -18,25 +16,18 @@ export interface Docker extends Engine {
 export async function startDocker(scope: Scope): Promise<Docker> {
   const directory = await scope.directory();
   const socket = `unix://${join(directory, 'sock')}`;
-  const daemon = spawn(
-    'dockerd',
+  await startDaemon(
+    scope,
     [
+      'dockerd',
       ...['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'],
       ...['--experimental', '-H', socket, '--pidfile', join(directory, 'pid')],
       ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...ulimits.flatMap((limit) => ['--default-ulimit', limit]),
     ],
-    { stdio: 'ignore', env: environmentWithCriu() },
+    ['docker', '-H', socket, 'version'],
   );
-  const gone = once(daemon, 'exit');
-  scope.defer(async () => {
-    daemon.kill('SIGTERM');
-    await gone;
-  });
   const docker = (...args: string[]): Promise<string> => call('docker', ['-H', socket, ...args]);
-  const answers = async (): Promise<boolean> =>
-    (await run('docker', ['-H', socket, 'version'])).code === 0;
-  await until('dockerd answers', answers, 60_000);
   await docker('import', await boxArchive(scope), image);
   return {
     call: docker,

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { beforeAll } from 'vitest';
+import { requireNeeds } from '../needs.js';
 import { environmentWithCriu } from '../paths.js';
-import type { Scope } from '../scope.js';
+import { Scope } from '../scope.js';
 import { run, until } from '../system/exec.js';
 import { boxArchive, call, dockerLike, type Engine, image } from './engine.js';
 
@@ -17,6 +19,20 @@ export interface Podman extends Engine {
   exec: (name: string, ...command: string[]) => Promise<string>;
   /** Checkpoints a container into an archive, and removes it. */
   archive: (name: string, file: string, flags?: readonly string[]) => Promise<void>;
+}
+
+/**
+ * Starts a podman with overlays before the tests of a file, and takes it away after them.
+ *
+ * @param use - Gets it.
+ */
+export function usePodman(use: (podman: Podman) => void): void {
+  const scope = new Scope();
+  beforeAll(async () => {
+    requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'podman');
+    use(await startPodman(scope, 'overlay'));
+    return () => scope.close();
+  }, 120_000);
 }
 
 /** podman with its storage in the scope's directory. It has no daemon. */

@@ -1,19 +1,15 @@
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkpoint, exportCheckpoint } from '../../helpers/api.js';
-import { type Podman, startPodman } from '../../helpers/engines/podman.js';
-import { requireNeeds } from '../../helpers/needs.js';
-import { Scope, useScope } from '../../helpers/scope.js';
+import { type Podman, usePodman } from '../../helpers/engines/podman.js';
+import { useScope } from '../../helpers/scope.js';
 import { runOk } from '../../helpers/system/exec.js';
 import { startOnOverlay } from '../../helpers/workloads/overlay-container.js';
 
 const scope = useScope();
-const shared = new Scope();
 let podman: Podman;
-beforeAll(async () => {
-  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'podman');
-  podman = await startPodman(shared, 'overlay');
-  return () => shared.close();
-}, 120_000);
+usePodman((started) => {
+  podman = started;
+});
 
 test('podman restores the images of a container of runc', async () => {
   const container = await startOnOverlay(scope);

@@ -1,22 +1,18 @@
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { checkpoint } from '../../helpers/api.js';
 import { countsBeyond } from '../../helpers/engines/engine.js';
-import { type Podman, startPodman } from '../../helpers/engines/podman.js';
+import { type Podman, usePodman } from '../../helpers/engines/podman.js';
 import { report } from '../../helpers/engines/report.js';
-import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
-import { Scope, useScope } from '../../helpers/scope.js';
+import { useScope } from '../../helpers/scope.js';
 import { runOk } from '../../helpers/system/exec.js';
 
 const scope = useScope();
-const shared = new Scope();
 let podman: Podman;
-beforeAll(async () => {
-  requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'podman');
-  podman = await startPodman(shared, 'overlay');
-  return () => shared.close();
-}, 120_000);
+usePodman((started) => {
+  podman = started;
+});
 
 /** Appends ascending numbers to /log, changes the image, and has a file in shared memory. */
 const appender = [
