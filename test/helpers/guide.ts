@@ -89,11 +89,14 @@ export async function hideMachine(scope: Scope): Promise<void> {
   if (names.includes('web')) throw new Error('this machine has a container called web');
 }
 
+/** What tells the number that a container has written last, and rejects while it does not run. */
+export type Counter = Pick<Engine, 'count'>;
+
 /**
  * Makes what fails when a container has begun anew: it has to count on from where it was seen last. It
  * resolves to whether the container runs.
  */
-export function countsOn(engine: Pick<Engine, 'count'>, name: string): () => Promise<boolean> {
+export function countsOn(engine: Counter, name: string): () => Promise<boolean> {
   let last = 0;
   /** `undefined` while it does not run. What is read while it writes is empty, which is 0. */
   const count = (): Promise<number | undefined> =>
@@ -108,9 +111,9 @@ export function countsOn(engine: Pick<Engine, 'count'>, name: string): () => Pro
     // One that begins anew may have the number that it had reached before for a moment.
     last = await until(`${name} counts on`, async () => {
       // A call of an engine takes much of the processor, which others need to count.
-      await sleep(1000);
+      await sleep(500);
       const next = await count();
-      return next !== undefined && (next < first || next > first + 10) && next;
+      return next !== undefined && (next < first || next > first + 5) && next;
     });
     expect(last).toBeGreaterThan(first);
     return true;

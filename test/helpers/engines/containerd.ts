@@ -28,6 +28,8 @@ export interface Containerd extends Engine {
   exec: (name: string, ...command: string[]) => Promise<string>;
   /** Removes a container, which may be running. */
   remove: (name: string) => Promise<void>;
+  /** The environment by which `ctr` finds it. */
+  env: { CONTAINERD_ADDRESS: string; CONTAINERD_NAMESPACE: string };
 }
 
 /** A containerd of its own. Its containers are in a namespace that no other test has. */
@@ -59,6 +61,7 @@ export async function startContainerd(scope: Scope): Promise<Containerd> {
     ctr('task', 'exec', '--exec-id', `exec-${process.hrtime.bigint()}`, name, ...command);
   return {
     call: ctr,
+    env: { CONTAINERD_ADDRESS: socket, CONTAINERD_NAMESPACE: namespace },
     exec,
     remove,
     startOfImage: async ({ name, flags = [], program = counter }) => {

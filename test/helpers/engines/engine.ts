@@ -57,7 +57,7 @@ export async function boxArchive(scope: Scope): Promise<string> {
 }
 
 /** The same as an image, as docker saves one. */
-export async function boxImageArchive(scope: Scope): Promise<string> {
+export async function boxImageArchive(scope: Scope, name: string = image): Promise<string> {
   const directory = await scope.directory();
   await copyFile(await boxArchive(scope), join(directory, 'layer.tar'));
   const layer = await readFile(join(directory, 'layer.tar'));
@@ -65,7 +65,7 @@ export async function boxImageArchive(scope: Scope): Promise<string> {
   const rootfs = { type: 'layers', diff_ids: [`sha256:${digest}`] };
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
   const config = { architecture, os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs };
-  const manifest = [{ Config: 'config.json', RepoTags: [image], Layers: ['layer.tar'] }];
+  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }];
   await writeFile(join(directory, 'config.json'), JSON.stringify(config));
   await writeFile(join(directory, 'manifest.json'), JSON.stringify(manifest));
   const archive = join(directory, 'image.tar');
