@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import { type ContainerdFacts, containerdFacts } from '../container/engines/containerd.js';
+import { qualifiedName } from '../container/engines/docker.js';
 import { engineOf, factsOf } from '../container/engines/identify.js';
 import { podmanConfig } from '../container/engines/podman.js';
 import { startedAt } from '../container/list.js';
@@ -45,6 +46,7 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
   const made = makeMetadata({
     ...facts,
     image,
+    imageId: facts.imageId ?? containerd?.imageId,
     id: container.id,
     name,
     runtime,
@@ -62,15 +64,6 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
   const warning =
     "The archive has no networks and ports of the container: podman's configuration of it cannot be read";
   return { ...made, warnings: [warning] };
-}
-
-/** The name of an image of docker as others know it: docker leaves out its own registry. */
-export function qualifiedName(image: string): string {
-  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(image)) return image;
-  const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`;
-  const [first = '', ...more] = tagged.split('/');
-  if (more.length === 0) return `docker.io/library/${tagged}`;
-  return /[.:]|^localhost$/.test(first) ? tagged : `docker.io/${tagged}`;
 }
 
 /** What is known of a container that is gone. */

@@ -748,7 +748,8 @@ export const optionTable: readonly OptionRow[] = [
     placeholder: 'FILE',
     otherwise: '`imagePath`',
     help: 'checkpoint that an engine or `export` has made: an archive, an image or a directory',
-    details: 'A bundle is made of it, for which it needs `rootfs`.',
+    details:
+      'A bundle is made of it, of the files of its image, and of what the container has changed.',
     source: 'podman container restore --import',
   },
   {
@@ -756,6 +757,7 @@ export const optionTable: readonly OptionRow[] = [
     type: 'path',
     calls: container,
     placeholder: 'DIR',
+    otherwise: 'the image where an engine of this machine keeps it',
     help: "directory with the files of the container's image, which are copied to the bundle",
     details: 'What the container has changed is taken from `from`.',
     source: 'libcriu',

@@ -720,7 +720,7 @@ export interface RestoreContainerOptions extends StateRootOptions, RestoringOpti
   runtime?: string | undefined;
   /**
    * Checkpoint that an engine or `export` has made: an archive, an image or a directory. A bundle
-   * is made of it, for which it needs `rootfs`.
+   * is made of it, of the files of its image, and of what the container has changed.
    *
    * @defaultValue `imagePath`
    * @remarks podman container restore --import
@@ -730,7 +730,7 @@ export interface RestoreContainerOptions extends StateRootOptions, RestoringOpti
    * Directory with the files of the container's image, which are copied to the bundle. What the
    * container has changed is taken from `from`.
    *
-   * @defaultValue none
+   * @defaultValue the image where an engine of this machine keeps it
    * @remarks libcriu
    */
   rootfs?: string | undefined;

@@ -7,7 +7,9 @@ import { ContradictionError } from '../../base/errors.js';
 import { openFd, readFile, statFd, writeFile } from '../../base/files.js';
 import type { Scope } from '../../base/scope.js';
 import { option, sentence } from '../../base/sentence.js';
+import { findLayers } from '../../container/engines/layers/find.js';
 import { findRuntime } from '../../container/runtime.js';
+import { realHost } from '../../linux/host.js';
 import { ownMounts } from '../../linux/mountinfo.js';
 import { exists, isBelow } from '../../linux/paths.js';
 import { requireTrusted, requireTrustedAddon } from '../../linux/trusted.js';
@@ -21,7 +23,7 @@ import { members as names } from '../members.js';
 import { rootfsLayer } from '../oci-source.js';
 import type { OpenedCheckpoint } from '../open.js';
 import { removeFromRoot, unpackRoot } from '../unpack-root.js';
-import { copyTree } from './copy-tree.js';
+import { copyLayers, copyTree } from './copy-tree.js';
 import { type MadeSource, type MountFacts, parseVolumes, planMounts, trimmed } from './mounts.js';
 import { type Hook, importedSpec, parseSpec, type Spec, type SpecMount } from './spec.js';
 
@@ -64,9 +66,7 @@ export async function makeBundle(
   deadline: Deadline,
   scope: Scope,
 ): Promise<ImportedBundle> {
-  const { rootfs } = options;
-  if (rootfs === undefined) throw noRootfs(checkpoint);
-  await requireTrusted('the root file system', rootfs);
+  const root = await rootOf(checkpoint, options, deadline);
   await requireTrustedAddon();
   const spec = parseSpec(checkpoint.texts.get(names.specDump)?.toString('utf8') ?? '');
   const facts = mountFacts(checkpoint, options);
@@ -80,7 +80,7 @@ export async function makeBundle(
   };
   await importedSpec(spec, { ...changes, mounts: [], poststop: [] });
   const making = await begin(path, checkpoint, options, deadline, scope);
-  await makeRoot(making, rootfs);
+  await makeRoot(making, root.copy);
   const poststop: Hook[] = [];
   const mounts: SpecMount[] = [];
   for (const { mount, made } of planned) {
@@ -90,7 +90,7 @@ export async function makeBundle(
   const imported = await importedSpec(spec, { ...changes, mounts, poststop });
   await writeFile(join(making.path, 'config.json'), JSON.stringify(imported.spec), { mode: 0o600 });
   await removeUnpacked(making.path);
-  return { path: making.path, warnings: imported.warnings };
+  return { path: making.path, warnings: [...root.warnings, ...imported.warnings] };
 }
 
 /**
@@ -109,12 +109,42 @@ export async function unpackImages(
   return join(made, names.checkpoint);
 }
 
-function noRootfs({ info }: OpenedCheckpoint): ContradictionError {
-  const of = info.image === undefined ? '' : ` of ${info.image}`;
+/** The files of a container's image. */
+interface ImageRoot {
+  copy: (to: string, signal: AbortSignal) => Promise<void>;
+  warnings: readonly string[];
+}
+
+/** Finds the files of the container's image: those of the option, or those that an engine here has. */
+async function rootOf(
+  checkpoint: OpenedCheckpoint,
+  { rootfs }: Options,
+  deadline: Deadline,
+): Promise<ImageRoot> {
+  if (rootfs !== undefined) {
+    await requireTrusted('the root file system', rootfs);
+    return { copy: (to, signal) => copyTree(rootfs, to, signal), warnings: [] };
+  }
+  const { info, texts } = checkpoint;
+  const config = Told.parse(names.configDump, texts.get(names.configDump));
+  const id = /^[0-9a-f]{64}$/.exec(config.get('rootfsImageID').text ?? '')?.[0];
+  const wanted = { name: info.image, id, engine: info.engine };
+  const found = await deadline.bound('archive', findLayers(wanted, realHost));
+  if (found === undefined) throw noRootfs(info.image);
+  const warning = `The files are those of the image that ${found.owner} calls ${info.image} now: the checkpoint does not tell its id`;
+  const warnings = id === undefined ? [warning] : [];
+  return { copy: (to, signal) => copyLayers(found.directories, to, signal), warnings };
+}
+
+function noRootfs(image: string | undefined): ContradictionError {
+  const why =
+    image === undefined
+      ? 'the checkpoint does not tell its image'
+      : `no engine of this machine has the image ${image} of the checkpoint`;
   return new ContradictionError(
     ['from', 'rootfs'],
-    sentence`${option('from')} needs ${option('rootfs')}, the directory with the files of the image${of},
-      as podman image mount has them: the checkpoint has only what the container has changed`,
+    sentence`${option('from')} needs ${option('rootfs')}, the directory with the files of the image, as podman
+      image mount has them: ${why}`,
   );
 }
 
@@ -157,11 +187,11 @@ function countFor({ options, deadline }: Pick<Making, 'options' | 'deadline'>): 
   return new Count(options, () => deadline.check('archive'));
 }
 
-async function makeRoot(making: Making, rootfs: string): Promise<void> {
+async function makeRoot(making: Making, copyRoot: ImageRoot['copy']): Promise<void> {
   const { path, deadline } = making;
   const root = join(path, 'rootfs');
   await mkdir(root, { mode: 0o755 });
-  await copyTree(rootfs, root, deadline.signal);
+  await copyRoot(root, deadline.signal);
   deadline.check('archive');
   await unpackOver(making, join(path, names.rootfsDiff), root);
   await unpackOver(making, join(path, rootfsLayer), root, true);

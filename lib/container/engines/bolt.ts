@@ -55,6 +55,11 @@ export class BoltBucket {
     return new BoltBucket(this.#file, this.#pageSize, entries);
   }
 
+  /** The names of the buckets in this one. */
+  buckets(): string[] {
+    return this.#entries.filter(({ isBucket }) => isBucket).map(({ key }) => key);
+  }
+
   /** The value of a key. */
   bytes(key: string): Buffer | undefined {
     return this.#entries.find((entry) => entry.key === key && !entry.isBucket)?.value;

@@ -5,11 +5,14 @@ import type { ContainerState } from '../state/container.js';
 import { readStateBytes } from '../state/json-value.js';
 import { BoltBucket } from './bolt.js';
 import { containerdBundles } from './identify.js';
+import { imageConfig } from './layers/containerd.js';
 
 /** What containerd has in its database of a container, beside the specification. */
 export interface ContainerdFacts {
   /** The image that it was made of, by the name that containerd has for it. */
   image: string;
+  /** The id of that image, if it is still the one that has the name. */
+  imageId?: string | undefined;
   /** What keeps its files: `overlayfs`, `native`. */
   snapshotter: string;
   /** What starts its runtime: `io.containerd.runc.v2`. */
@@ -30,7 +33,9 @@ export async function containerdFacts(state: ContainerState): Promise<Containerd
   const file = join(root, 'io.containerd.metadata.v1.bolt/meta.db');
   const database = await readStateBytes(file, "containerd's database");
   if (database === undefined) return undefined;
-  return factsIn(database, basename(dirname(state.bundle)), state.id);
+  const namespace = basename(dirname(state.bundle));
+  const facts = factsIn(database, namespace, state.id);
+  return facts && { ...facts, imageId: await imageIdIn(root, database, namespace, state.id) };
 }
 
 /** The directory of what containerd keeps, which a bundle has a link into. */
@@ -44,6 +49,27 @@ async function containerdRoot({ bundle, id }: ContainerState): Promise<string | 
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'EINVAL') return undefined;
     throw error;
+  }
+}
+
+/** An image is the one that a container was made of if the container's files lie over its own. */
+async function imageIdIn(
+  root: string,
+  database: Buffer,
+  name: string,
+  id: string,
+): Promise<string | undefined> {
+  try {
+    const namespace = BoltBucket.open(database).bucket('v1')?.bucket(name);
+    const container = namespace?.bucket('containers')?.bucket(id);
+    const text = (key: string): string => container?.bytes(key)?.toString('utf8') ?? '';
+    const target = namespace?.bucket('images')?.bucket(text('image'))?.bucket('target');
+    const image = await imageConfig(root, target?.bytes('digest')?.toString('utf8') ?? '');
+    const snapshots = namespace?.bucket('snapshots')?.bucket(text('snapshotter'));
+    const below = snapshots?.bucket(text('snapshotKey'))?.bytes('parent')?.toString('utf8');
+    return image !== undefined && image.chainId === below ? image.id : undefined;
+  } catch {
+    return undefined;
   }
 }
 

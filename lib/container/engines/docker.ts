@@ -46,3 +46,12 @@ export function dockerDirectory({ id, mounts }: ContainerState): string | undefi
   );
   return mounted === undefined ? undefined : dirname(mounted.source);
 }
+
+/** The name of an image of docker as others know it: docker leaves out its own registry. */
+export function qualifiedName(image: string): string {
+  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(image)) return image;
+  const tagged = /[:@][^/]*$/.test(image) ? image : `${image}:latest`;
+  const [first = '', ...more] = tagged.split('/');
+  if (more.length === 0) return `docker.io/library/${tagged}`;
+  return /[.:]|^localhost$/.test(first) ? tagged : `docker.io/${tagged}`;
+}

@@ -2,10 +2,11 @@ import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.js';
 import type { Host } from '../../linux/host.js';
-import { JsonValue, readStateFile, unreadable } from '../state/json-value.js';
+import { JsonValue, readStateFile } from '../state/json-value.js';
 import { crunStateRoot, runcStateRoot } from '../state/read.js';
 import { type Daemon, daemonsCalled } from './daemons.js';
 import { containerdBundles } from './identify.js';
+import { tableIn, tomlIn } from './toml.js';
 
 /**
  * The directories in which runtimes keep the state of the containers that somebody may have on this
@@ -115,25 +116,6 @@ async function crioRoots(host: Host): Promise<string[]> {
     }
   }
   return roots;
-}
-
-type Table = Readonly<Record<string, unknown>>;
-
-function tableIn(table: Table, name: string): Table {
-  const value = table[name];
-  return typeof value === 'object' && value !== null ? (value as Table) : {};
-}
-
-async function tomlIn(file: string): Promise<Table> {
-  const text = await readStateFile(file);
-  if (text === undefined) return {};
-  // Most machines have none of these files.
-  const { parse } = await import('smol-toml');
-  try {
-    return parse(text);
-  } catch (cause) {
-    throw unreadable(file, 'TOML', cause);
-  }
 }
 
 async function entriesOf(directory: string): Promise<string[]> {

@@ -32,8 +32,15 @@ export interface Containerd extends Engine {
   env: { CONTAINERD_ADDRESS: string; CONTAINERD_NAMESPACE: string };
 }
 
-/** A containerd of its own. Its containers are in a namespace that no other test has. */
-export async function startContainerd(scope: Scope): Promise<Containerd> {
+/**
+ * A containerd of its own. Its containers are in a namespace that no other test has.
+ *
+ * @param importFlags - Of `ctr images import`.
+ */
+export async function startContainerd(
+  scope: Scope,
+  importFlags: readonly string[] = [],
+): Promise<Containerd> {
   const directory = await scope.directory();
   const namespace = `libcriu-${process.pid}`;
   const { socket } = await startContainerdIn(scope, directory, {
@@ -66,7 +73,7 @@ export async function startContainerd(scope: Scope): Promise<Containerd> {
     remove,
     startOfImage: async ({ name, flags = [], program = counter }) => {
       images += 1;
-      if (images === 1) await ctr('images', 'import', await boxImageArchive(scope));
+      if (images === 1) await ctr('images', 'import', ...importFlags, await boxImageArchive(scope));
       await ctr('run', '--detach', ...flags, containerdImage, name, ...program);
       scope.defer(() => remove(name));
     },

@@ -13,14 +13,18 @@ export interface Docker extends Engine {
 }
 
 /** A dockerd of its own, with all of its directories in the scope's. */
-export async function startDocker(scope: Scope): Promise<Docker> {
+export async function startDocker(
+  scope: Scope,
+  driver: 'vfs' | 'overlay2' = 'vfs',
+): Promise<Docker> {
   const directory = await scope.directory();
   const socket = `unix://${join(directory, 'sock')}`;
   await startDaemon(
     scope,
     [
       'dockerd',
-      ...['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs'],
+      ...['--iptables=false', '--ip6tables=false', '--bridge=none'],
+      ...['--storage-driver', driver],
       ...['--experimental', '-H', socket, '--pidfile', join(directory, 'pid')],
       ...['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...ulimits.flatMap((limit) => ['--default-ulimit', limit]),

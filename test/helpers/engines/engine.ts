@@ -56,21 +56,34 @@ export async function boxArchive(scope: Scope): Promise<string> {
   return archive;
 }
 
-/** The same as an image, as docker saves one. */
+/**
+ * The same as an image of two layers, as docker saves one. The upper one has `/second`, and has removed
+ * `/removed` of the lower one.
+ *
+ * @param name - That of the image.
+ */
 export async function boxImageArchive(scope: Scope, name: string = image): Promise<string> {
   const directory = await scope.directory();
-  await copyFile(await boxArchive(scope), join(directory, 'layer.tar'));
-  const layer = await readFile(join(directory, 'layer.tar'));
-  const digest = createHash('sha256').update(layer).digest('hex');
-  const rootfs = { type: 'layers', diff_ids: [`sha256:${digest}`] };
-  const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const config = { architecture, os: 'linux', config: { Env: ['PATH=/bin'] }, rootfs };
-  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: ['layer.tar'] }];
+  await copyFile(await boxArchive(scope), join(directory, 'layer1.tar'));
+  for (const file of ['removed', 'second', '.wh.removed'])
+    await writeFile(join(directory, file), '');
+  const tar = (...args: string[]): Promise<string> => runOk('tar', ['-C', directory, ...args]);
+  await tar('-rf', join(directory, 'layer1.tar'), 'removed');
+  await tar('-cf', join(directory, 'layer2.tar'), 'second', '.wh.removed');
+  const layers = ['layer1.tar', 'layer2.tar'];
+  const contents = await Promise.all(layers.map((layer) => readFile(join(directory, layer))));
+  const digests = contents.map((one) => createHash('sha256').update(one).digest('hex'));
+  const config = {
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    config: { Env: ['PATH=/bin'] },
+    rootfs: { type: 'layers', diff_ids: digests.map((digest) => `sha256:${digest}`) },
+  };
+  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: layers }];
   await writeFile(join(directory, 'config.json'), JSON.stringify(config));
   await writeFile(join(directory, 'manifest.json'), JSON.stringify(manifest));
   const archive = join(directory, 'image.tar');
-  const names = ['layer.tar', 'config.json', 'manifest.json'];
-  await runOk('tar', ['-C', directory, '-cf', archive, ...names]);
+  await tar('-cf', archive, ...layers, 'config.json', 'manifest.json');
   return archive;
 }
 

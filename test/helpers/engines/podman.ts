@@ -13,6 +13,8 @@ export const runtime = process.env['LIBCRIU_PODMAN_RUNTIME'] ?? 'runc';
 export interface Podman extends Engine {
   /** Runs a command of podman. */
   call: (...args: string[]) => Promise<string>;
+  /** Where its images and containers are. */
+  graphRoot: string;
   /** Runs `podman container restore`, which makes a container of that name. */
   restore: (name: string, ...args: string[]) => Promise<void>;
   /** Runs a command in a container. */
@@ -53,6 +55,7 @@ export async function startPodman(
   scope.defer(() => run('umount', ['--lazy', join(directory, 'storage', driver)]));
   await podman('import', await boxArchive(scope), image);
   return {
+    graphRoot: join(directory, 'storage'),
     version: async () =>
       `podman ${await podman('version', '--format', '{{.Client.Version}}')} (${runtime})`,
     ...dockerLike(scope, podman, remove),

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { makeMetadata, qualifiedName } from '../../../lib/archive/metadata-of.js';
+import { makeMetadata } from '../../../lib/archive/metadata-of.js';
+import { qualifiedName } from '../../../lib/container/engines/docker.js';
 
 test.each([
   ['redis', 'docker.io/library/redis:latest'],
