@@ -33,6 +33,10 @@ export interface Cri {
   run: (pod: string, container: string, image: string) => Promise<string>;
   /** The number that a container has written last. */
   count: (id: string) => Promise<number>;
+  /** Checkpoints a container into a file, as kubelet has it done. The container runs on. */
+  checkpoint: (id: string, file: string) => Promise<void>;
+  /** Pulls an image, as kubelet has it done before it makes a container of it. */
+  pull: (image: string) => Promise<void>;
 }
 
 const proto = new URL('./cri.proto', import.meta.url).pathname;
@@ -136,6 +140,12 @@ async function connect(
         timeout: 10,
       });
       return Number(stdout.toString());
+    },
+    checkpoint: async (container_id, location) => {
+      await ask('CheckpointContainer', { container_id, location, timeout: 60 });
+    },
+    pull: async (name) => {
+      await ask('PullImage', { image: { image: name } });
     },
   };
 }

@@ -1,4 +1,6 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { beforeEach, expect, test, vi } from 'vitest';
+import { checkpoint } from '../../helpers/api.js';
 import { startContainerd } from '../../helpers/engines/containerd.js';
 import { startDocker } from '../../helpers/engines/docker.js';
 import { boxArchive, boxImageArchive } from '../../helpers/engines/engine.js';
@@ -13,7 +15,7 @@ import {
 } from '../../helpers/guide.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { useScope } from '../../helpers/scope.js';
-import { run, runOk } from '../../helpers/system/exec.js';
+import { run, runOk, until } from '../../helpers/system/exec.js';
 
 // Each runs dozens of commands of engines, one after the other.
 vi.setConfig({ testTimeout: 300_000 });
@@ -44,6 +46,34 @@ test('the commands of docs/guides/docker.md bring a container of docker back', a
   scope.defer(() => run('docker', ['rm', '-f', 'web'], { env }));
   const look = countsOn(counterOf('docker', env), 'web');
   await follow(scope, 'docs/guides/docker.md', env, look);
+});
+
+/** Counts, and has a connection with itself. */
+const connected = `nc() { sleep 999 | busybox nc "$@" >/dev/null; }
+nc -l -p 99 & until busybox netstat -tln | busybox grep -q :99; do sleep 0.1; done
+nc 127.0.0.1 99 & i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.1; done`;
+
+test('what docs/guides/docker.md says of open connections is so', async () => {
+  requireNeeds('docker');
+  const { call, count } = await startDocker(scope);
+  await call('import', await boxArchive(scope), 'busybox');
+  await call('run', '--detach', '--name', 'web', 'busybox', 'sh', '-c', connected);
+  scope.defer(() => call('rm', '--force', 'web'));
+  const look = countsOn({ count }, 'web');
+  await until('it counts', look);
+  const save = (): Promise<unknown> => checkpoint('docker:web', { inEngine: 'saved' });
+  const start = (): Promise<string> => call('start', '--checkpoint', 'saved', 'web');
+  const file = '/etc/criu/runc.conf';
+  scope.defer(() => rm(file, { force: true }));
+  await expect(save()).rejects.toThrow(/TCP/);
+  await writeFile(file, 'tcp-close\n');
+  await save();
+  await call('wait', 'web');
+  await rm(file);
+  await expect(start()).rejects.toThrow(/restore failed/);
+  await writeFile(file, 'tcp-close\n');
+  await start();
+  expect(await look()).toBe(true);
 });
 
 test('the commands of docs/guides/containerd.md bring a container of containerd back', async () => {
