@@ -212,9 +212,9 @@ async function startParts(
         'What the container has changed in its files is not in the archive: its root file system is no overlay',
       );
     } else {
-      const { upper, merged, lower } = overlay;
+      const { upper, merged, lower, ownAttributes } = overlay;
       const descriptors = [upper, merged, 'removed', ...lower] as const;
-      const source = { words: ['layer', String(lower.length)], descriptors };
+      const source = { words: ['layer', String(lower.length), ownAttributes], descriptors };
       const archiver = await StillArchiver.start(source, scratch, scope);
       parts.push({ member: members.rootfsDiff, archiver });
     }

@@ -17,6 +17,8 @@ export interface Overlay {
   readonly merged: number;
   /** The layers of its image. */
   readonly lower: readonly number[];
+  /** What the names of the attributes begin with that are the overlay's own. */
+  readonly ownAttributes: 'trusted.overlay.' | 'user.overlay.';
 }
 
 /**
@@ -50,6 +52,7 @@ export async function openOverlay(
     upper: await open(upper),
     merged: await openMerged(container, root, scope, host),
     lower: opened,
+    ownAttributes: ownAttributesOf(root.options),
   };
 }
 
@@ -74,6 +77,11 @@ export function directoriesOf(options: readonly string[]): {
     // Newer kernels tell each of them, if they were given so.
     lower: [...listed, ...values('lowerdir+')].filter((path) => path !== ''),
   };
+}
+
+/** What the names of the attributes begin with that an overlay with these options takes for its own. */
+export function ownAttributesOf(options: readonly string[]): Overlay['ownAttributes'] {
+  return options.includes('userxattr') ? 'user.overlay.' : 'trusted.overlay.';
 }
 
 /** The kernel writes commas, blanks and backslashes in options as three octal digits. */

@@ -10,7 +10,7 @@ const maxReport = 16 * 1024;
 
 /** What is to be archived while the container stands still. */
 export interface StillSource {
-  /** `tree`, or `layer` and the number of lower directories. */
+  /** `tree`, or `layer`, the number of lower directories and how the overlay's attributes begin. */
   readonly words: readonly string[];
   /** The open directories that the program gets, from descriptor 3 on; `'removed'` stands for a file. */
   readonly descriptors: readonly (number | 'removed')[];

@@ -1,6 +1,7 @@
-// The directories of an overlay, as the tasks of a container may have filled them: for each entry a
-// byte that says what it is, one that says in which of the directories it is, the number of the
-// directory it lies in, and its name; then its content or target, and its extended attributes.
+// The directories of an overlay, as the tasks of a container may have filled them: a byte that says
+// how it was mounted, and then for each entry a byte that says what it is, one that says in which
+// of the directories it is, the number of the directory it lies in, and its name; then its content
+// or target, and its extended attributes.
 #include <sanitizer/common_interface_defs.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -152,11 +153,6 @@ std::optional<std::string> ValueOf(const std::string& path, const std::string& a
   return std::string(value.data(), static_cast<size_t>(length));
 }
 
-std::optional<std::string> OverlayValueOf(const std::string& path, const std::string& name) {
-  auto value = ValueOf(path, "trusted.overlay." + name);
-  return value.has_value() ? value : ValueOf(path, "user.overlay." + name);
-}
-
 // Whether a path from the top on is that of a directory, without following a link.
 bool IsDirectory(const std::string& top, const std::string& path) {
   for (size_t end = 0; end != path.npos;) {
@@ -180,7 +176,8 @@ std::set<std::string> NamesIn(const std::string& directory) {
 // of what is gone has.
 class Expected {
  public:
-  explicit Expected(std::string top) : top_(std::move(top)) {
+  Expected(std::string top, std::string attributes)
+      : top_(std::move(top)), attributes_(std::move(attributes)) {
     Add(top_ + std::string(kUpper), "", false);
   }
 
@@ -190,7 +187,7 @@ class Expected {
  private:
   // `real` is where a directory is read, and `path` its place from the top on.
   void Add(const std::string& real, const std::string& path, bool hides) {
-    hides = hides || OverlayValueOf(real, "opaque") == "y";
+    hides = hides || OwnValueOf(real, "opaque") == "y";
     const auto names = NamesIn(real);
     for (const std::string& name : names) AddEntry(real + '/' + name, path + '/' + name, hides);
     for (const std::string_view place : kLower) {
@@ -212,12 +209,18 @@ class Expected {
       return;
     }
     entries_.insert(path.substr(1) + '/');
-    const bool is_elsewhere = OverlayValueOf(real, "redirect").has_value() ||
-                              OverlayValueOf(real, "metacopy").has_value();
+    const bool is_elsewhere =
+        OwnValueOf(real, "redirect").has_value() || OwnValueOf(real, "metacopy").has_value();
     Add(is_elsewhere ? top_ + std::string(kMerged) + path : real, path, hides || is_elsewhere);
   }
 
+  [[nodiscard]] std::optional<std::string> OwnValueOf(const std::string& path,
+                                                      const char* name) const {
+    return ValueOf(path, attributes_ + name);
+  }
+
   std::string top_;
+  std::string attributes_;
   std::set<std::string> entries_{"./"};
   std::set<std::string> removed_;
 };
@@ -295,7 +298,7 @@ struct Written {
   std::optional<int> status;
 };
 
-Written Archive(const std::string& top) {
+Written Archive(const std::string& top, const std::string& attributes) {
   const Silence silence;
   const UniqueFd output(memfd_create("archive", MFD_CLOEXEC));
   const UniqueFd list(memfd_create("removed", MFD_CLOEXEC));
@@ -304,7 +307,7 @@ Written Archive(const std::string& top) {
   tar::Report report;
   tar::PlainWriter archive(output.get());
   tar::PlainWriter removed(list.get());
-  layer::Overlay overlay{.merged = Open(top, kMerged), .lower = {}};
+  layer::Overlay overlay{.merged = Open(top, kMerged), .lower = {}, .own_attributes = attributes};
   for (const std::string_view lower : kLower) overlay.lower.push_back(Open(top, lower));
   try {
     layer::LayerArchiver(&archive, &report, status, std::move(overlay), &removed)
@@ -325,8 +328,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string top = scratch.path() + "/overlay";
   mkdir(top.c_str(), 0700);
   Input input(data, size);
+  const std::string attributes = (input.Byte() & 1U) != 0 ? "user.overlay." : "trusted.overlay.";
   MakeTrees(top, &input);
-  const Written written = Archive(top);
+  const Written written = Archive(top, attributes);
   if (written.status.has_value()) {
     std::set<std::string> names;
     for (const ArchiveEntry& entry : EntriesIn(written.archive)) {
@@ -339,7 +343,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
              "what is in the archive is not gone");
     }
     if (written.status == 0) {
-      const Expected expected(top);
+      const Expected expected(top, attributes);
       Expect(names == expected.entries(), "all of the upper directory is in the archive");
       Expect(removed == expected.removed(), "all that the upper directory hides is gone");
     }

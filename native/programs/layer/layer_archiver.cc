@@ -22,9 +22,6 @@ namespace {
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kFileFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
-// The two names under which overlayfs keeps an attribute of its own.
-constexpr std::array<std::string_view, 2> kOverlayPrefixes = {"trusted.overlay.", "user.overlay."};
-
 std::optional<std::string> Attribute(int fd, const std::string& name) {
   const ssize_t size = fgetxattr(fd, name.c_str(), nullptr, 0);
   if (size < 0) return std::nullopt;
@@ -33,14 +30,6 @@ std::optional<std::string> Attribute(int fd, const std::string& name) {
   if (length < 0) return std::nullopt;
   value.resize(static_cast<size_t>(length));
   return value;
-}
-
-std::optional<std::string> OverlayAttribute(int fd, std::string_view name) {
-  for (const std::string_view prefix : kOverlayPrefixes) {
-    auto value = Attribute(fd, std::string(prefix) + std::string(name));
-    if (value.has_value()) return value;
-  }
-  return std::nullopt;
 }
 
 std::vector<std::string> AttributeNames(int fd) {
@@ -60,10 +49,10 @@ std::vector<std::string> AttributeNames(int fd) {
 }
 
 // Those that go with a file from one machine to another; a label belongs to the machine's own
-// policy.
+// policy. What a container has called as overlayfs calls its own could mean something to the
+// overlay that it is unpacked into.
 bool IsKept(std::string_view name) {
-  if (name.starts_with(kOverlayPrefixes[1]) || name.find('=') != std::string_view::npos)
-    return false;
+  if (name.starts_with("user.overlay.") || name.find('=') != std::string_view::npos) return false;
   return name.starts_with("user.") || name == "security.capability" ||
          name.starts_with("system.posix_acl_");
 }
@@ -114,6 +103,10 @@ std::string TreeArchiver::ExtendedRecords(int fd) {
   return records;
 }
 
+std::optional<std::string> LayerArchiver::OwnAttribute(int fd, std::string_view name) const {
+  return Attribute(fd, overlay_.own_attributes + std::string(name));
+}
+
 bool LayerArchiver::IsElsewhere(const struct stat& above, const struct stat& status) const {
   struct stat merged {};
   if (fstat(overlay_.merged.get(), &merged) != 0) return true;
@@ -130,8 +123,8 @@ bool LayerArchiver::SkipsDevice(const struct stat& status) {
 // The upper directory has no more than the name of what was moved, and no more than the owner and
 // mode of some files: what belongs to it is read where all is put together.
 UniqueFd LayerArchiver::Replaced(UniqueFd fd) {
-  const bool is_moved = OverlayAttribute(fd.get(), "redirect").has_value();
-  const bool is_empty = OverlayAttribute(fd.get(), "metacopy").has_value();
+  const bool is_moved = OwnAttribute(fd.get(), "redirect").has_value();
+  const bool is_empty = OwnAttribute(fd.get(), "metacopy").has_value();
   if (!is_moved && !is_empty) return fd;
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) throw Failure::System("read", "Cannot stat");
@@ -146,7 +139,7 @@ UniqueFd LayerArchiver::Replaced(UniqueFd fd) {
 
 void LayerArchiver::Entered(int fd, const std::vector<std::string>& names) {
   const bool was_moved = std::exchange(is_moved_, false);
-  const auto opaque = OverlayAttribute(fd, "opaque");
+  const auto opaque = OwnAttribute(fd, "opaque");
   const bool hides = (!hides_.empty() && hides_.back()) || was_moved || opaque == "y";
   hides_.push_back(hides);
   if (hides) RemoveAllBut(names);

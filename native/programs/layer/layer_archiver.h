@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ class TreeArchiver : public tar::Archiver {
 struct Overlay {
   UniqueFd merged;
   std::vector<UniqueFd> lower;
+  // What the names of its own attributes begin with. The other ones that could be some are those of
+  // a container, which may give its files any.
+  std::string own_attributes;
 };
 
 // Archives the upper directory of an overlay: what was made or changed on top of the lower ones.
@@ -51,6 +55,7 @@ class LayerArchiver : public TreeArchiver {
   void Left() override { hides_.pop_back(); }
 
  private:
+  [[nodiscard]] std::optional<std::string> OwnAttribute(int fd, std::string_view name) const;
   void Remove(std::string_view path);
   void RemoveAllBut(const std::vector<std::string>& names);
 

@@ -2,11 +2,13 @@
 // standard input for a byte, without which it ends and has done nothing. The archive goes to
 // standard output, what cannot be archived to standard error.
 //
-//   criu_layer tree       all that is in the directory 3
-//   criu_layer layer N    what the overlay whose upper directory is 3 has that its lower ones have
-//   not:
-//                         its mount is 4, and 6 and on are the N lower ones. The paths that it has
-//                         not any more go to 5, each with a NUL behind it.
+//   criu_layer tree              all that is in the directory 3
+//   criu_layer layer N PREFIX    what the overlay whose upper directory is 3 has that its lower
+//   ones
+//                                have not: its mount is 4, and 6 and on are the N lower ones. The
+//                                paths that it has not any more go to 5, each with a NUL behind it.
+//                                PREFIX is what the names of the overlay's own attributes begin
+//                                with: `trusted.overlay.`, or `user.overlay.` if it was mounted so.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,7 +17,9 @@
 #include <charconv>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
@@ -55,10 +59,10 @@ void ArchiveTree(Report* report, const struct stat& output) {
   archive.Finish();
 }
 
-void ArchiveLayer(Report* report, const struct stat& output, int lower) {
+void ArchiveLayer(Report* report, const struct stat& output, int lower, std::string prefix) {
   PlainWriter archive(STDOUT_FILENO);
   PlainWriter removed(kRemoved);
-  Overlay overlay{.merged = UniqueFd(kMerged), .lower = {}};
+  Overlay overlay{.merged = UniqueFd(kMerged), .lower = {}, .own_attributes = std::move(prefix)};
   for (int i = 0; i < lower; ++i) overlay.lower.emplace_back(kLower + i);
   LayerArchiver(&archive, report, output, std::move(overlay), &removed)
       .Archive(UniqueFd(kDirectory));
@@ -69,7 +73,9 @@ void ArchiveLayer(Report* report, const struct stat& output, int lower) {
 // The number of lower directories; 0 for a tree, and less for what cannot be understood.
 int LowerOf(std::span<char* const> arguments) {
   if (arguments.size() == 2 && std::string_view(arguments[1]) == "tree") return 0;
-  if (arguments.size() != 3 || std::string_view(arguments[1]) != "layer") return -1;
+  if (arguments.size() != 4 || std::string_view(arguments[1]) != "layer") return -1;
+  const std::string_view prefix(arguments[3]);
+  if (prefix != "trusted.overlay." && prefix != "user.overlay.") return -1;
   const std::string_view text(arguments[2]);
   int lower = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), lower);
@@ -80,7 +86,8 @@ int LowerOf(std::span<char* const> arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int lower = LowerOf(std::span<char* const>(argv, static_cast<size_t>(argc)));
+  const std::span<char* const> arguments(argv, static_cast<size_t>(argc));
+  const int lower = LowerOf(arguments);
   if (lower < 0) return kUsage;
   Report report;
   try {
@@ -90,7 +97,7 @@ int main(int argc, char** argv) {
     if (lower == 0) {
       ArchiveTree(&report, output);
     } else {
-      ArchiveLayer(&report, output, lower);
+      ArchiveLayer(&report, output, lower, arguments[3]);
     }
   } catch (const Failure& failure) {
     report.Failed("archive", failure.message(), failure.error_number());

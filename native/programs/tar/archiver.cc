@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <iterator>
 
 #include "base/failure.h"
 
@@ -96,7 +97,15 @@ void Archiver::Enter(UniqueFd fd) {
                      .status = status,
                      .names = std::move(names),
                      .path_length = path_.size()});
-  if (levels_.size() > kOpenLevels) levels_[levels_.size() - 1 - kOpenLevels].fd.Reset();
+  if (levels_.size() <= kOpenLevels) return;
+  const auto far = levels_.end() - 1 - kOpenLevels;
+  if (OpenParent(*std::next(far), *far).valid()) far->fd.Reset();
+}
+
+UniqueFd Archiver::OpenParent(const Level& level, const Level& parent) {
+  UniqueFd fd(openat(level.fd.get(), "..", kOpenFlags | O_DIRECTORY));
+  if (fd.valid() && !IsSame(Status(fd.get()), parent.status)) fd.Reset();
+  return fd;
 }
 
 void Archiver::Leave() {
@@ -107,8 +116,8 @@ void Archiver::Leave() {
   Left();
   if (levels_.empty() || levels_.back().fd.valid()) return;
   Level& parent = levels_.back();
-  parent.fd.Reset(openat(level.fd.get(), "..", kOpenFlags | O_DIRECTORY));
-  if (!parent.fd.valid() || !IsSame(Status(parent.fd.get()), parent.status)) {
+  parent.fd = OpenParent(level, parent);
+  if (!parent.fd.valid()) {
     throw Failure("read", 0, "A directory was moved while it was archived");
   }
 }

@@ -60,7 +60,7 @@ class Archiver {
 
   // A directory whose entries are being archived.
   struct Level {
-    UniqueFd fd;  // closed far from the end of a deep path, and opened again
+    UniqueFd fd;  // closed far from the end of a deep path, and opened again from the one below
     struct stat status;
     std::vector<std::string> names;
     size_t next = 0;
@@ -75,6 +75,9 @@ class Archiver {
 
   void Enter(UniqueFd fd);
   void Leave();
+  // What is above a level, if that is its parent: what stands in the place of another directory has
+  // another one above it.
+  static UniqueFd OpenParent(const Level& level, const Level& parent);
   void AddEntry(int directory, const std::string& name);
   void AddFile(UniqueFd file);
   void AddSymbolicLink(int directory, const std::string& name, const struct stat& status);

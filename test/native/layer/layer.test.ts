@@ -34,6 +34,8 @@ interface Overlay {
   second: string;
   upper: string;
   merged: string;
+  /** What the names of its own attributes begin with. */
+  prefix: string;
 }
 
 async function mountOverlay(
@@ -50,7 +52,8 @@ async function mountOverlay(
   const words = `lowerdir=${second}:${first},upperdir=${upper},workdir=${work}${options}`;
   await runOk('mount', ['-t', 'overlay', '-o', words, 'overlay', merged]);
   on.defer(() => runOk('umount', ['--lazy', merged]));
-  return { first, second, upper, merged };
+  const prefix = options.includes('userxattr') ? 'user.overlay.' : 'trusted.overlay.';
+  return { first, second, upper, merged, prefix };
 }
 
 /** What the program has written. */
@@ -61,7 +64,7 @@ interface Layer {
   removed: string[];
 }
 
-async function archiveLayer({ first, second, upper, merged }: Overlay): Promise<Layer> {
+async function archiveLayer({ first, second, upper, merged, prefix }: Overlay): Promise<Layer> {
   const directory = await scope.directory();
   const archive = join(directory, 'layer.tar');
   const list = join(directory, 'removed');
@@ -73,7 +76,7 @@ async function archiveLayer({ first, second, upper, merged }: Overlay): Promise<
   const input = openSync(go, 'r');
   const all = [...directories, removed, ...lower];
   try {
-    const { code, stderr } = await run(program, ['layer', '2'], {
+    const { code, stderr } = await run(program, ['layer', '2', prefix], {
       stdio: [input, output, 'pipe', ...all],
     });
     const paths = readFileSync(list, 'utf8').split('\0').slice(0, -1);
@@ -235,6 +238,55 @@ describe('the archive of an upper directory', () => {
   });
 });
 
+test('a directory that was moved is archived however deep it is', async () => {
+  const names = Array.from({ length: 200 }, (_, index) => `${index}`);
+  const fill = (first: string): void => {
+    mkdirSync(join(first, 'first', ...names), { recursive: true });
+    writeFileSync(join(first, 'first', ...names, 'end'), 'end');
+    writeFileSync(join(first, 'first/0/other'), 'other');
+  };
+  const overlay = await mountOverlay(scope, fill, ',redirect_dir=on');
+  await rename(join(overlay.merged, 'first'), join(overlay.merged, 'second'));
+  const layer = await archiveLayer(overlay);
+  expect({ code: layer.code, stderr: layer.stderr }).toEqual({ code: 0, stderr: '' });
+  expect(await tree(await applied(overlay, layer))).toBe(await tree(overlay.merged));
+});
+
+/** What a task of a container can do, with any name that is not the overlay's own. */
+async function setAttribute(name: string, paths: readonly string[]): Promise<void> {
+  const program = 'import os, sys\nfor p in sys.argv[2:]: os.setxattr(p, sys.argv[1], b"y")';
+  await runOk('python3', ['-c', program, name, ...paths]);
+}
+
+describe('attributes that are called as those of overlays are', () => {
+  test.each(['opaque', 'redirect', 'metacopy'])(
+    'mean nothing where a container has set them: %s',
+    async (name) => {
+      const overlay = await mountOverlay(scope, fillImage);
+      const paths = ['etc', 'replaced/inner', 'replaced/old'];
+      await setAttribute(
+        `user.overlay.${name}`,
+        paths.map((path) => join(overlay.merged, path)),
+      );
+      const layer = await archiveLayer(overlay);
+      expect({ code: layer.code, stderr: layer.stderr }).toEqual({ code: 0, stderr: '' });
+      expect(layer.removed).toEqual([]);
+      const listed = ['./', 'etc/', 'replaced/', 'replaced/inner/', 'replaced/old'];
+      expect(await namesIn(layer.archive)).toEqual(listed);
+      expect(await tree(await applied(overlay, layer))).toBe(await tree(overlay.merged));
+    },
+  );
+
+  test('are those of the overlay where it was mounted so', async () => {
+    const overlay = await mountOverlay(scope, fillImage, ',userxattr');
+    change(overlay.merged);
+    const layer = await archiveLayer(overlay);
+    expect({ code: layer.code, stderr: layer.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(layer.removed).toContain('/replaced/old');
+    expect(await tree(await applied(overlay, layer))).toBe(await tree(overlay.merged));
+  });
+});
+
 describe('the program', () => {
   test('does nothing until it is told to, and nothing when nobody will', async () => {
     const directory = await scope.directory();
@@ -251,12 +303,18 @@ describe('the program', () => {
     for (const fd of [tree, output]) closeSync(fd);
   });
 
-  test.each([[[]], [['layer']], [['layer', '0']], [['layer', 'x']], [['tree', '1']], [['other']]])(
-    'refuses the words %j',
-    async (words) => {
-      expect((await run(program, words)).code).toBe(64);
-    },
-  );
+  test.each([
+    [[]],
+    [['layer']],
+    [['layer', '1']],
+    [['layer', '0', 'user.overlay.']],
+    [['layer', 'x', 'user.overlay.']],
+    [['layer', '1', 'user.']],
+    [['tree', '1']],
+    [['other']],
+  ])('refuses the words %j', async (words) => {
+    expect((await run(program, words)).code).toBe(64);
+  });
 
   test('tells that it cannot write', async () => {
     const place = await mountTmpfs(scope, 'size=64k');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { directoriesOf } from '../../../lib/archive/overlay.js';
+import { directoriesOf, ownAttributesOf } from '../../../lib/archive/overlay.js';
 import { parseMountinfo } from '../../../lib/linux/mountinfo.js';
 
 const optionsOf = (options: string): readonly string[] =>
@@ -30,4 +30,12 @@ test.each([
   ['that nobody can write to', 'ro,lowerdir=/a:/b', { upper: undefined, lower: ['/a', '/b'] }],
 ])('the directories of an overlay are read: %s', (_, options, directories) => {
   expect(directoriesOf(optionsOf(options))).toEqual(directories);
+});
+
+test.each([
+  ['rw,lowerdir=/a,upperdir=/u,workdir=/w,userxattr', 'user.overlay.'],
+  ['rw,lowerdir=/a,upperdir=/u,workdir=/w,xino=off', 'trusted.overlay.'],
+  ['rw,lowerdir=/userxattr,upperdir=/u,workdir=/w', 'trusted.overlay.'],
+])('the attributes of an overlay with %s begin with %s', (options, prefix) => {
+  expect(ownAttributesOf(optionsOf(options))).toBe(prefix);
 });
