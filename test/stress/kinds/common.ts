@@ -1,3 +1,4 @@
+import { patientMs } from '../../helpers/system/patience.js';
 import { freePort } from '../../helpers/system/port.js';
 import type { Bench } from '../bench.js';
 import type { TargetKind } from '../targets.js';
@@ -13,7 +14,7 @@ export const dumpHooks = [
 ] as const;
 
 /** What `timeoutMs` is given where it has to end the call: more than a dump takes without a fault. */
-export const timeoutMs = 700;
+export const timeoutMs = patientMs(700);
 
 /** Those of a dump whose memory is fetched later. */
 export async function lazyOptions(): Promise<Record<string, unknown>> {
