@@ -1,5 +1,5 @@
 // @ts-check
-// The tests of engines, with those of this machine and with those of newer releases of Debian, and a table of what each
+// The tests of engines, with those of this machine and with those of newer releases of Debian, and tables of what each
 // container had counted before it was saved and after it was brought back.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +9,8 @@ import { enginesReleases, findEnginesRoot } from '../tools/engines-root.mjs';
 import { root } from '../tools/paths.mjs';
 import { StepError } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
+import { absent } from './engines/reasons.mjs';
+import { countsTable, stepsTable } from './engines/table.mjs';
 
 /**
  * Where the tests are run.
@@ -21,27 +23,53 @@ import { setUp } from '../tools/set-up.mjs';
  * @property {readonly string[]} [only] names of tests
  */
 
-/** @typedef {import('../test/helpers/engines/report.js').ReportRow & {place: string}} Row */
+/** @typedef {import('../test/helpers/engines/report.js').ReportLine} ReportLine */
+/** @typedef {import('../test/helpers/engines/report.js').OutputReport & {place: string}} Output */
+/** @typedef {import('./engines/table.mjs').Row} Row */
+/** @typedef {import('./engines/table.mjs').Steps} Steps */
+
+/** What the tests of all places have told. @typedef {{rows: Row[], steps: Steps[], outputs: Output[]}} Told */
 
 async function main() {
   await setUp('engines');
-  /** @type {Row[]} */
-  const rows = [];
+  /** @type {Told} */
+  const told = { rows: [], steps: [], outputs: [] };
   const file = join(root, `build/engines-${process.pid}.jsonl`);
   try {
-    for (const place of places()) {
+    for (const place of places().filter(isAskedFor)) {
       process.stdout.write(`\n${place.name}\n`);
       writeFileSync(file, '');
       if (!(await runTests(place, file))) process.exitCode = 1;
-      rows.push(...readRows(file, place.name));
+      read(file, place.name, told);
     }
   } finally {
     rmSync(file, { force: true });
   }
-  process.stdout.write(`\n${tableOf(rows)}\n`);
+  print(told);
 }
 
-const common = ['test/integration/engines'];
+/** @param {Told} told */
+function print({ rows, steps, outputs }) {
+  for (const { place, title, text } of outputs) {
+    process.stdout.write(`\n${title} (${place})\n\n${text.trim()}\n`);
+  }
+  const { text, missing } = countsTable(rows);
+  process.stdout.write(
+    `\nThe count of a container before it was saved and after it went on\n\n${text}\n`,
+  );
+  process.stdout.write(`\nNot here\n\n${absent.map((one) => `${one.join(': ')}\n`).join('')}`);
+  const title = 'Archives of a container that runs on and appends to a file';
+  process.stdout.write(`\n${title}\n\n${stepsTable(steps)}\n`);
+  if (missing.length === 0) return;
+  process.stderr.write(`engines: neither a count nor a reason:\n${missing.join('\n')}\n`);
+  process.exitCode = 1;
+}
+
+const common = ['engines', 'archives', 'containerd-image'].map(
+  (name) => `test/integration/engines/${name}.test`,
+);
+/** It takes minutes: for the oldest podman and the newest. */
+const inStep = 'test/engines/in-step';
 
 /** What they bring that this machine has not; containerd restores by its CRI from 2.1 on. */
 const testsOf = {
@@ -61,10 +89,16 @@ function places() {
     ];
   });
   return [
-    { name: 'this machine', prefix: [], tests: common },
-    { name: 'a machine with systemd', prefix: [], tests: ['test/vm/engines'] },
+    { name: 'this machine', prefix: [], tests: [...common, inStep] },
+    { name: 'a machine with systemd', prefix: [], tests: ['test/vm/engines', 'test/vm/systemd'] },
     ...others,
   ];
+}
+
+/** Whether a word of the command line is in its name, if there are any. @param {Place} place */
+function isAskedFor({ name }) {
+  const words = process.argv.slice(2);
+  return words.length === 0 || words.some((word) => name.includes(word));
 }
 
 /** @param {import('../tools/engines-root.mjs').EnginesRelease} release */
@@ -91,38 +125,15 @@ async function runTests({ prefix, tests, env = {}, only = [] }, file) {
   return status === 0;
 }
 
-/** @type {(file: string, place: string) => Row[]} */
-function readRows(file, place) {
-  const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-  return lines.map((line) => ({ ...JSON.parse(line), place }));
-}
-
-const ways = /** @type {const} */ (['left running', 'in place', 'archive', 'OCI image']);
-
-/** @param {readonly Row[]} rows */
-function tableOf(rows) {
-  const engines = [...new Set(rows.map(({ engine }) => engine))];
-  const table = [
-    ['engine', ...ways],
-    ...engines.map((engine) => [
-      engine,
-      ...ways.map((way) =>
-        rows
-          .filter((row) => row.engine === engine && row.way === way)
-          .map(({ before, after }) => `${before} -> ${after}`)
-          .join(', '),
-      ),
-    ]),
-  ];
-  const widths = table[0]?.map((_, at) => Math.max(...table.map((row) => row[at]?.length ?? 0)));
-  return table
-    .map((row) =>
-      row
-        .map((cell, at) => (cell || '-').padEnd(widths?.[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+/** @type {(file: string, place: string, told: Told) => void} */
+function read(file, place, { rows, steps, outputs }) {
+  for (const text of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
+    /** @type {ReportLine} */
+    const line = JSON.parse(text);
+    if ('row' in line) rows.push({ ...line.row, place });
+    else if ('steps' in line) steps.push({ ...line.steps, place });
+    else outputs.push({ ...line.output, place });
+  }
 }
 
 main().catch((error) => {

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { checkpoint } from '../helpers/api.js';
 import { countsBeyond } from '../helpers/engines/engine.js';
 import { startPodman } from '../helpers/engines/podman.js';
+import { reportLine } from '../helpers/engines/report.js';
 import { requireNeeds } from '../helpers/needs.js';
 import { useScope } from '../helpers/scope.js';
 import { runOk } from '../helpers/system/exec.js';
@@ -11,9 +12,15 @@ import { startOnOverlay } from '../helpers/workloads/overlay-container.js';
 const scope = useScope();
 beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'busybox', 'checkpointctl'));
 
-const show = (file: string): Promise<string> => runOk('checkpointctl', ['show', file]);
-const inspect = (file: string): Promise<string> =>
-  runOk('checkpointctl', ['inspect', '--all', file]);
+async function checkpointctl(what: string, ...args: string[]): Promise<string> {
+  const text = await runOk('checkpointctl', args);
+  reportLine({ output: { title: `checkpointctl ${args[0]}: ${what}`, text } });
+  return text;
+}
+
+const show = (what: string, file: string): Promise<string> => checkpointctl(what, 'show', file);
+const inspect = (what: string, file: string): Promise<string> =>
+  checkpointctl(what, 'inspect', '--all', file);
 
 test('checkpointctl shows and inspects an archive of a container of podman', async () => {
   const podman = await startPodman(scope);
@@ -21,8 +28,9 @@ test('checkpointctl shows and inspects an archive of a container of podman', asy
   await countsBeyond(podman, 'libcriu-shown', 3);
   const file = join(await scope.directory(), 'web.tar.gz');
   await checkpoint('podman:libcriu-shown', { export: file, leaveRunning: true });
-  expect(await show(file)).toMatch(/libcriu-shown .*libcriu-box:1 .* runc .* Podman .* KiB/);
-  const tree = await inspect(file);
+  const what = 'a container of podman';
+  expect(await show(what, file)).toMatch(/libcriu-shown .*libcriu-box:1 .* runc .* Podman .* KiB/);
+  const tree = await inspect(what, file);
   expect(tree).toMatch(/Image: .*libcriu-box:1/);
   expect(tree).toMatch(/Process tree\s.*\[1\]/);
 });
@@ -33,6 +41,7 @@ test('checkpointctl shows and inspects an archive with changed files', async () 
   const file = container.path('web.tar');
   await checkpoint(id, { stateRoot, export: file, leaveRunning: true });
   // It looks for names where podman and Kubernetes have them.
-  expect(await show(file)).toMatch(/ runc .* KiB +\| [\d.]+ KiB/);
-  expect(await inspect(file)).toMatch(/Root FS diff size: [\d.]+ KiB/);
+  const what = 'a container of runc with changed files';
+  expect(await show(what, file)).toMatch(/ runc .* KiB[ |]+[\d.]+ KiB/);
+  expect(await inspect(what, file)).toMatch(/Root FS diff size: [\d.]+ KiB/);
 });

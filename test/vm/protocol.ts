@@ -5,8 +5,8 @@ export interface TestReport {
   title: string;
   name: string;
   durationMs: number;
-  /** What it has counted, for a test of an engine. */
-  row?: ReportRow;
+  /** What its containers or services have counted. */
+  rows?: ReportRow[];
   /** Why it failed; absent when it passed. */
   failure?: Failure;
 }

@@ -2,7 +2,6 @@
 import { writeSync } from 'node:fs';
 import { tail } from '../../../tools/process.mjs';
 import { Scope } from '../../helpers/cleanup.js';
-import type { ReportRow } from '../../helpers/engines/report.js';
 import type { Failure, TestReport } from '../protocol.js';
 import { rememberWhatIsThere } from './leftovers.js';
 import { loadSuites } from './suite.js';
@@ -24,7 +23,7 @@ async function main(): Promise<void> {
   }
 }
 
-type Outcome = Pick<TestReport, 'failure' | 'row'>;
+type Outcome = Pick<TestReport, 'failure' | 'rows'>;
 
 async function outcomeOf(body: Suite[string]): Promise<Outcome> {
   const scope = new Scope();
@@ -37,8 +36,8 @@ async function outcomeOf(body: Suite[string]): Promise<Outcome> {
   });
   let outcome: Outcome;
   try {
-    const row = await Promise.race([body(scope), late]);
-    outcome = row === undefined ? {} : { row: row as ReportRow };
+    const rows = await Promise.race([body(scope), late]);
+    outcome = rows === undefined ? {} : { rows };
   } catch (error) {
     const failure = describe(error);
     await scope.close().catch(() => {}); // the test's own error says more

@@ -34,8 +34,8 @@ export async function reportTests(
     describe(title, () => {
       for (const name of Object.keys(suite)) {
         test(name, async () => {
-          const { row } = await (await booting).outcome(title, name);
-          if (row !== undefined) reportRow(row);
+          const { rows = [] } = await (await booting).outcome(title, name);
+          for (const row of rows) reportRow(row);
         });
       }
     });

@@ -3,6 +3,7 @@ import { existsSync, readlinkSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkpoint, restoreContainer } from '../../../helpers/api.js';
 import type { Scope } from '../../../helpers/cleanup.js';
+import type { ReportRow, Way } from '../../../helpers/engines/report.js';
 import { run } from '../../../helpers/system/exec.js';
 import { isAlive } from '../../../helpers/system/process.js';
 import { type Container, startContainer, uniqueId } from '../../../helpers/workloads/container.js';
@@ -55,6 +56,10 @@ const scopeWithLimits = [
   'TasksMax=77',
 ];
 
+async function countOf(container: Container): Promise<number> {
+  return (await container.ticks()).at(-1)?.number ?? 0;
+}
+
 const asBefore = (driver: Driver) => async (scope: Scope) => {
   const container = await startLimited(scope, driver);
   const { stateRoot, id, bundle } = container;
@@ -67,17 +72,24 @@ const asBefore = (driver: Driver) => async (scope: Scope) => {
     assert.equal(before.cgroup, `/tests/${id}`);
     assert.match(before.scope.join(), /ActiveState=inactive/);
   }
-  const check = async (): Promise<void> => {
+  const check = async (): Promise<number> => {
     assert.deepEqual(await placeOf(container), before);
     await container.countsOn();
+    return await countOf(container);
   };
+  const rows: ReportRow[] = [];
+  const [, release] = /^runc version (\S+)/.exec(await container.runcOk('--version')) ?? [];
+  const row = (way: Way, count: number, after: number): number =>
+    rows.push({ engine: `runc ${release} (${driver})`, way, before: count, after });
 
   const imagePath = container.path('left');
+  const running = await countOf(container);
   await checkpoint(id, { stateRoot, imagePath, leaveRunning: true });
   // With it no file system of cgroups is mounted while the container stands still.
   assert.equal(readlinkSync('/run/libcriu/cgroup-yard/unified'), '/sys/fs/cgroup');
-  await check();
+  row('left running', running, await check());
 
+  const killed = await countOf(container);
   await checkpoint(id, { stateRoot, imagePath: container.path('killed') });
   assert.ok(!existsSync(join('/sys/fs/cgroup', before.cgroup)));
   const restored = await restoreContainer(id, {
@@ -86,7 +98,7 @@ const asBefore = (driver: Driver) => async (scope: Scope) => {
     imagePath: container.path('killed'),
   });
   assert.equal(restored.pid, container.pid);
-  await check();
+  row('killed', killed, await check());
 
   await container.runcOk('pause', id);
   assert.equal(container.freezer, 'FROZEN');
@@ -98,6 +110,7 @@ const asBefore = (driver: Driver) => async (scope: Scope) => {
   await container.runcOk('delete', '--force', id);
   assert.ok(!isAlive(pid));
   assert.ok(!existsSync(join('/sys/fs/cgroup', before.cgroup)));
+  return rows;
 };
 
 export const suite: Suite = {

@@ -4,6 +4,7 @@ import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dump, explain, restore } from '../../../helpers/api.js';
 import type { Scope } from '../../../helpers/cleanup.js';
+import type { ReportRow, Way } from '../../../helpers/engines/report.js';
 import { distCli } from '../../../helpers/paths.js';
 import { rejection } from '../../../helpers/rejection.js';
 import { run, runOk, until } from '../../../helpers/system/exec.js';
@@ -30,6 +31,12 @@ async function installCommand(scope: Scope): Promise<void> {
 
 const limited = ['MemoryMax=48M', 'TasksMax=9', 'CPUQuota=50%'] as const;
 const limits = { 'cpu.max': '50000 100000', 'memory.max': '50331648', 'pids.max': '9' };
+
+/** The row of a service. */
+async function rowOf(way: Way, before: number, after: number): Promise<ReportRow> {
+  const [, version] = /^systemd (\d+)/.exec(await systemctl('--version')) ?? [];
+  return { engine: `a service of systemd ${version}`, way, before, after };
+}
 
 /** No process of a test is to be left when the cgroup that it is in goes on. */
 function endLater(scope: Scope, pid: number): void {
@@ -84,6 +91,7 @@ export const suite: Suite = {
     assert.deepEqual(limitsOf(pid), limits);
     const after = await service.countsBeyond(saved);
     assert.ok(after < saved + 1000, 'it goes on from where it was');
+    const row = await rowOf('by name', saved, after);
     // It is the unit as it was, for the next start as well.
     assert.equal(await service.property('DropInPaths'), '');
     assert.ok(!existsSync('/run/systemd/system/web.service.d'));
@@ -94,6 +102,22 @@ export const suite: Suite = {
     await service.start();
     assert.ok((await service.mainPid()) !== pid);
     assert.ok(!existsSync('/run/libcriu/units/web.service.pid'));
+    return [row, { ...row, way: 'killed' }];
+  },
+
+  'a service that is left running by its dump is in its cgroup, and counts on': async (scope) => {
+    const service = await makeService(scope, 'web.service', web(...limited));
+    await service.start();
+    const pid = await service.mainPid();
+    const before = await service.countsBeyond(2);
+    const imagePath = join(await scope.directory(), 'images');
+    const { warnings } = await dump({ unit: 'web' }, { imagePath, leaveRunning: true });
+    assert.deepEqual(warnings, []);
+    const after = await service.countsBeyond(await service.count());
+    assert.equal(await service.mainPid(), pid);
+    assert.equal(cgroupOf(pid), '/system.slice/web.service');
+    assert.deepEqual(limitsOf(pid), limits);
+    return [await rowOf('left running', before, after)];
   },
 
   'a service that systemd starts anew after its dump is warned of': async (scope) => {
