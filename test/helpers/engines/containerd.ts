@@ -81,6 +81,7 @@ export async function startContainerd(
       scope.defer(() => remove(name));
       await ctr('containers', 'restore', '--live', '--rw', name, checkpoint);
     },
+    runtime: 'runc',
     version: async () =>
       `containerd ${(await call('containerd', ['--version'])).split(' ')[2] ?? ''}`,
     start: async ({ name, flags = [] }) => {

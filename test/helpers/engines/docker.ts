@@ -33,11 +33,15 @@ export async function startDocker(
   );
   const docker = (...args: string[]): Promise<string> => call('docker', ['-H', socket, ...args]);
   await docker('import', await boxArchive(scope), image);
+  const version = await docker('version', '--format', '{{.Server.Version}}');
   return {
     call: docker,
     socket,
-    version: async () => `docker ${await docker('version', '--format', '{{.Server.Version}}')}`,
+    version: async () => `docker ${version}`,
+    runtime: 'runc',
     ...dockerLike(scope, docker, (name) => run('docker', ['-H', socket, 'rm', '-f', name])),
+    // From 28 on it looks for the network namespace of a process that is not there yet.
+    ...(Number.parseInt(version, 10) >= 28 ? { networkInPlace: 'host' } : {}),
     restoreInPlace: async (name, checkpoint) => {
       await docker('start', '--checkpoint', checkpoint, name);
     },

@@ -20,12 +20,16 @@ export interface EngineRun {
 export interface Engine {
   /** Its name and version, and its runtime where it has a choice. */
   version: () => Promise<string>;
+  /** The program that runs its containers. */
+  runtime: string;
   /** Starts a container that writes an ascending number to `/count`. */
   start: (run: EngineRun) => Promise<void>;
   /** The number that the container has written last. */
   count: (name: string) => Promise<number>;
   /** What the engine says of the container's state. */
   status: (name: string) => Promise<string>;
+  /** The network of a container that it can restore from there; the default is none. */
+  networkInPlace?: string;
   /** Has the engine restore the checkpoint that is in its own place, if it has one. */
   restoreInPlace?: (name: string, checkpoint: string) => Promise<void>;
 }
@@ -85,6 +89,13 @@ export async function boxImageArchive(scope: Scope, name: string = image): Promi
   const archive = join(directory, 'image.tar');
   await tar('-cf', archive, ...layers, 'config.json', 'manifest.json');
   return archive;
+}
+
+/** The files of that image in a directory. */
+export async function boxDirectory(scope: Scope): Promise<string> {
+  const directory = await scope.directory();
+  await runOk('tar', ['-C', directory, '-xf', await boxArchive(scope)]);
+  return directory;
 }
 
 /** Runs an engine's command. An engine starts the criu that it finds in PATH. */

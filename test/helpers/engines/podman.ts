@@ -19,6 +19,8 @@ export interface Podman extends Engine {
   restore: (name: string, ...args: string[]) => Promise<void>;
   /** Runs a command in a container. */
   exec: (name: string, ...command: string[]) => Promise<string>;
+  /** Removes a container that was ended. For a moment podman is still unmounting what that had. */
+  remove: (name: string) => Promise<void>;
   /** Checkpoints a container into an archive, and removes it. */
   archive: (name: string, file: string, flags?: readonly string[]) => Promise<void>;
 }
@@ -58,6 +60,7 @@ export async function startPodman(
     graphRoot: join(directory, 'storage'),
     version: async () =>
       `podman ${await podman('version', '--format', '{{.Client.Version}}')} (${runtime})`,
+    runtime,
     ...dockerLike(scope, podman, remove),
     call: podman,
     restore: async (name, ...args) => {
@@ -65,6 +68,13 @@ export async function startPodman(
       await podman('container', 'restore', ...args);
     },
     exec: (name, ...command) => podman('exec', name, ...command),
+    remove: (name) =>
+      until(
+        `podman removes ${name}`,
+        async () =>
+          (await run('podman', [...global, 'rm', '-f', '-i', '-t', '0', name])).code === 0,
+        20_000,
+      ).then(() => {}),
     archive: async (name, file, flags = []) => {
       await podman('container', 'checkpoint', ...flags, '--export', file, name);
       await podman('rm', '-f', '-t', '0', name);

@@ -10,6 +10,18 @@ export async function mountTmpfs(scope: Scope, options = '', path?: string): Pro
   return mountpoint;
 }
 
+/**
+ * A directory on a mount that takes part in the propagation of mounts, as `/` does where systemd has booted.
+ * The namespace of the tests is private.
+ */
+export async function sharedDirectory(scope: Scope): Promise<string> {
+  const directory = await scope.directory();
+  await runOk('mount', ['--bind', directory, directory]);
+  scope.defer(() => runOk('umount', ['--lazy', directory]));
+  await runOk('mount', ['--make-shared', directory]);
+  return directory;
+}
+
 /** The criu that is just ending may have its log open for another moment. */
 export async function remountReadOnly(place: string, options = 'remount,ro'): Promise<void> {
   await until(

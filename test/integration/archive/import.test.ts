@@ -21,7 +21,7 @@ import {
   restoreContainer,
 } from '../../helpers/api.js';
 import { startDocker } from '../../helpers/engines/docker.js';
-import { boxArchive, countsBeyond } from '../../helpers/engines/engine.js';
+import { boxDirectory, countsBeyond } from '../../helpers/engines/engine.js';
 import { type Podman, startPodman } from '../../helpers/engines/podman.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
@@ -41,15 +41,8 @@ let rootfs: string;
 beforeAll(async () => {
   requireNeeds('root', 'criu', 'libcriu', 'build', 'busybox', 'runc', 'podman', 'docker', 'ip');
   podman = await startPodman(shared);
-  rootfs = await boxRoot(shared);
+  rootfs = await boxDirectory(shared);
 }, 120_000);
-
-async function boxRoot(of: Scope): Promise<string> {
-  const directory = join(await of.directory(), 'box');
-  mkdirSync(directory);
-  await runOk('tar', ['-C', directory, '-xf', await boxArchive(of)]);
-  return directory;
-}
 
 const unique = (name: string): string => `libcriu-${process.pid}-${name}`;
 

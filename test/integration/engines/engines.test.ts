@@ -1,17 +1,23 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkpoint, explain, listContainers } from '../../helpers/api.js';
+import { checkpoint, explain, listContainers, restoreContainer } from '../../helpers/api.js';
 import { startContainerd } from '../../helpers/engines/containerd.js';
 import { startDocker } from '../../helpers/engines/docker.js';
-import { countsBeyond, type Engine } from '../../helpers/engines/engine.js';
+import {
+  boxDirectory,
+  countsBeyond,
+  type Engine,
+  type EngineRun,
+} from '../../helpers/engines/engine.js';
 import { startPodman } from '../../helpers/engines/podman.js';
 import { report } from '../../helpers/engines/report.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { distCli } from '../../helpers/paths.js';
 import { Scope, useScope } from '../../helpers/scope.js';
-import { runOk, until } from '../../helpers/system/exec.js';
+import { run, runOk, until } from '../../helpers/system/exec.js';
+import { sharedDirectory } from '../../helpers/system/mounts.js';
 
 const scope = useScope();
 const shared = new Scope();
@@ -25,6 +31,12 @@ const engines = [
   { engine: 'containerd', begin: startContainerd, killed: /STOPPED/, flags: undefined },
 ] as const;
 
+/** What a container of a bundle has counted to; 0 before it has. */
+function countIn(bundle: string): number {
+  const file = join(bundle, 'rootfs/count');
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+}
+
 describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags }) => {
   let its: Engine;
   beforeAll(async () => {
@@ -33,9 +45,9 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
   }, 120_000);
 
   /** Starts one, and gives its name. */
-  async function started(name: string, more?: readonly string[]): Promise<string> {
+  async function started(name: string, more: Partial<EngineRun> = {}): Promise<string> {
     const unique = uniqueName(`${engine}-${name}`);
-    await its.start({ name: unique, flags: more ?? [] });
+    await its.start({ name: unique, ...more });
     await countsBeyond(its, unique, 3);
     return unique;
   }
@@ -50,18 +62,21 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     const json = JSON.parse(await runOk(process.execPath, [distCli, 'list', '--json'])) as unknown;
     expect(json).toContainEqual(expect.objectContaining({ engine, name, id: found?.id }));
     expect(await explain(name)).toEqual(expect.any(Array));
-    const imagePath = join(await scope.directory(), 'images');
-    const before = await its.count(name);
-    const { containerId, warnings } = await checkpoint(`${engine}:${name}`, {
-      imagePath,
-      leaveRunning: true,
-    });
-    expect(containerId).toBe(found?.id);
-    expect(warnings).toEqual([]);
-    expect(existsSync(join(imagePath, 'inventory.img'))).toBe(true);
-    const after = await countsBeyond(its, name, await its.count(name));
-    expect(await its.status(name)).toMatch(/^(Up|RUNNING)/);
-    await report(its, { way: 'left running', before, after });
+    const byName = [
+      ['by name', name],
+      ['left running', `${engine}:${name}`],
+    ] as const;
+    for (const [way, which] of byName) {
+      const imagePath = join(await scope.directory(), 'images');
+      const before = await its.count(name);
+      const { containerId, warnings } = await checkpoint(which, { imagePath, leaveRunning: true });
+      expect(containerId).toBe(found?.id);
+      expect(warnings).toEqual([]);
+      expect(existsSync(join(imagePath, 'inventory.img'))).toBe(true);
+      const after = await countsBeyond(its, name, await its.count(name));
+      expect(await its.status(name)).toMatch(/^(Up|RUNNING)/);
+      await report(its, { way, before, after });
+    }
   });
 
   test('has ended after a checkpoint, and its engine knows', async () => {
@@ -72,9 +87,27 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     await until(`${engine} knows`, async () => killed.test(await its.status(name)), 20_000);
   });
 
+  test('that has ended is brought back without its engine', async () => {
+    const name = await started('elsewhere');
+    // What was mounted in a shared place, as docker does it, is restored in one.
+    const directory = await sharedDirectory(scope);
+    const [file, bundle, stateRoot] = ['web.tar', 'bundle', 'state'].map((one) =>
+      join(directory, one),
+    ) as [string, string, string];
+    const before = await its.count(name);
+    await checkpoint(name, { export: file });
+    const options = { from: file, rootfs: await boxDirectory(scope), bundle, stateRoot };
+    const id = uniqueName(`${engine}-restored`);
+    scope.defer(() => run(its.runtime, ['--root', stateRoot, 'delete', '--force', id]));
+    await restoreContainer(id, options);
+    await until('it counts on', () => countIn(bundle) > before, 20_000);
+    const after = countIn(bundle);
+    await report(its, { way: 'killed', before, after });
+  });
+
   if (flags !== undefined) {
     test('that its engine starts anew after a checkpoint is told of', async () => {
-      const name = await started('again', flags);
+      const name = await started('again', { flags });
       const imagePath = join(await scope.directory(), 'images');
       const { warnings } = await checkpoint(name, { imagePath });
       expect(warnings).toEqual([
@@ -83,7 +116,8 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     });
 
     optionTest('inEngine', 'the engine restores two side by side from its own place', async () => {
-      const names = await Promise.all([started('one'), started('two')]);
+      const { networkInPlace: network = 'none' } = its;
+      const names = await Promise.all(['one', 'two'].map((name) => started(name, { network })));
       const reached = await Promise.all(names.map((name) => countsBeyond(its, name, 20)));
       const saved = await Promise.all(
         names.map((name) => checkpoint(name, { inEngine: 'checkpoint' })),

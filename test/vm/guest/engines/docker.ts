@@ -25,6 +25,7 @@ async function startDocker(scope: Scope): Promise<MachineEngine> {
   return {
     ...dockerLike(scope, docker, (name) => docker('rm', '-f', name)),
     kind: 'docker',
+    runtime: 'runc',
     version: () => docker('version', '--format', 'docker {{.Server.Version}}'),
     place: 'first',
     pidOf: async (name) => Number(await docker('inspect', '--format', '{{.State.Pid}}', name)),

@@ -16,6 +16,7 @@ async function startPodman(scope: Scope): Promise<MachineEngine> {
   return {
     ...dockerLike(scope, podman, (name) => podman('rm', '-f', '-t', '0', name)),
     kind: 'podman',
+    runtime: 'runc',
     version: () => podman('version', '--format', 'podman {{.Client.Version}} with runc'),
     place: 'checkpoint',
     pidOf: async (name) => Number(await podman('inspect', '--format', '{{.State.Pid}}', name)),
