@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkpoint } from '../../helpers/api.js';
-import { countsBeyond } from '../../helpers/engines/engine.js';
+import {
+  archivedLog,
+  logAfter,
+  logOf,
+  startAppending,
+  uniqueName,
+} from '../../helpers/engines/appender.js';
 import { type Podman, usePodman } from '../../helpers/engines/podman.js';
 import { report } from '../../helpers/engines/report.js';
 import { optionTest } from '../../helpers/option-test.js';
@@ -14,47 +20,19 @@ usePodman((started) => {
   podman = started;
 });
 
-/** Appends ascending numbers to /log, changes the image, and has a file in shared memory. */
-const appender = [
-  'sh',
-  '-c',
-  'rm /bin/mv; mkdir /made; echo shared >/dev/shm/file; i=0; ' +
-    'while :; do i=$((i+1)); echo $i >>/log; sleep 0.01; done',
-] as const;
+const appending = (name: string, flags: readonly string[] = []): Promise<string> =>
+  startAppending(podman, uniqueName(name), flags);
 
-const uniqueName = (name: string): string => `libcriu-${process.pid}-${name}`;
-
-async function appending(name: string, flags: readonly string[] = []): Promise<string> {
-  const unique = uniqueName(name);
-  await podman.start({ name: unique, flags, program: appender });
-  await logBeyond(unique, 20);
-  return unique;
-}
-
-/** The numbers in the log of a container. */
-async function logOf(name: string): Promise<number[]> {
-  return (await podman.call('exec', name, 'cat', '/log')).split('\n').map(Number);
-}
-
-const logBeyond = (name: string, number: number): Promise<number> =>
-  countsBeyond({ ...podman, count: async (one) => (await logOf(one)).length }, name, number);
-
-/** A file that was ahead of the memory would have a number twice; one behind it would lack one. */
+/** Waits until the container has gone on, and compares what it has written to its file. */
 async function expectInStep(name: string, before: number): Promise<number> {
-  await logBeyond(name, before + 3);
-  const log = await logOf(name);
+  const log = await logAfter(podman, name, before);
   expect(log).toEqual(log.map((_, index) => index + 1));
   return log.length;
 }
 
-/** The number of lines of the log that an archive has. */
-async function archivedLog(file: string, directory: string): Promise<number> {
-  await runOk('tar', ['--extract', '--file', file, '--directory', directory, 'rootfs-diff.tar']);
-  const words = ['--extract', '--to-stdout', '--file', join(directory, 'rootfs-diff.tar'), 'log'];
-  return (await runOk('tar', words)).trim().split('\n').length;
-}
-
-test('podman restores a container that was left running, files and memory in step, every time', async () => {
+test('podman restores a container that was left running, files and memory in step, every time', {
+  timeout: 300_000,
+}, async () => {
   const name = await appending('runs');
   const directory = await scope.directory();
   for (let round = 0; round < 5; round += 1) {
@@ -66,9 +44,9 @@ test('podman restores a container that was left running, files and memory in ste
     await podman.restore(restored, '--import', file, '--name', restored);
     const after = await expectInStep(restored, saved);
     await report(podman, { way: 'archive', before: saved, after });
-    await podman.call('rm', '--force', '--time', '0', restored);
+    await podman.remove(restored);
     // The one that it was made of runs on.
-    await logBeyond(name, (await logOf(name)).length);
+    await logAfter(podman, name, (await logOf(podman, name)).length);
   }
   await expectInStep(name, 0);
 });
@@ -81,7 +59,7 @@ test('podman restores a container that has ended, with its volume, shared memory
   const { containerId, warnings } = await checkpoint(name, { export: file });
   expect(warnings).toEqual([]);
   const saved = await archivedLog(file, await scope.directory());
-  await podman.call('rm', '--force', '--time', '0', name);
+  await podman.remove(name);
   await podman.call('volume', 'rm', volume);
   await podman.restore(name, '--import', file);
   await expectInStep(name, saved);
@@ -98,15 +76,16 @@ test('podman restores a container that has ended, with its volume, shared memory
 optionTest('format', 'podman restores the image of a container', async () => {
   const name = await appending('image');
   const file = join(await scope.directory(), 'web.oci');
+  const saved = (await logOf(podman, name)).length;
   const { warnings } = await checkpoint(name, { export: file, format: 'oci-archive' });
   expect(warnings).toEqual([]);
   const before = (await podman.call('ps', '--all', '--format', '{{.Names}}')).split('\n');
   expect(before).toContain(name);
-  await podman.call('rm', '--force', '--time', '0', name);
+  await podman.remove(name);
   expect(await podman.call('load', '--input', file)).toContain(`localhost/${name}:checkpoint`);
   await podman.restore(name, `localhost/${name}:checkpoint`);
-  const after = await expectInStep(name, 20);
-  await report(podman, { way: 'OCI image', before: 20, after });
+  const after = await expectInStep(name, saved);
+  await report(podman, { way: 'OCI image', before: saved, after });
 });
 
 optionTest('ignoreVolumes', 'volumes are left out, and podman restores without them', async () => {
@@ -119,7 +98,7 @@ optionTest('ignoreVolumes', 'volumes are left out, and podman restores without t
   expect(await names(whole)).toContain(`volumes/${volume}.tar`);
   await checkpoint(name, { export: without, ignoreVolumes: true });
   expect(await names(without)).not.toContain('volumes');
-  await podman.call('rm', '--force', '--time', '0', name);
+  await podman.remove(name);
   await podman.restore(name, '--import', without, '--ignore-volumes');
   await expectInStep(name, 20);
 });
