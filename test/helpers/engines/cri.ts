@@ -35,12 +35,16 @@ export interface Cri {
   count: (id: string) => Promise<number>;
   /** Checkpoints a container into a file, as kubelet has it done. The container runs on. */
   checkpoint: (id: string, file: string) => Promise<void>;
+  /** What it says of a container. */
+  state: (id: string) => Promise<State>;
   /** Pulls an image, as kubelet has it done before it makes a container of it. */
   pull: (image: string) => Promise<void>;
 }
 
 const proto = new URL('./cri.proto', import.meta.url).pathname;
-const running = 1;
+/** As the protocol numbers them. */
+const states = ['created', 'running', 'exited', 'unknown'] as const;
+type State = (typeof states)[number];
 
 /** Starts a containerd with CRI, whose pods have the network of the machine. */
 export async function startCri(scope: Scope): Promise<Cri> {
@@ -94,11 +98,22 @@ async function connect(
         error ? reject(error) : resolve(response),
       );
     });
-  await ask('PullImage', { image: { image } });
+  const pull = async (name: string): Promise<void> => {
+    await ask('PullImage', { image: { image: name } });
+  };
+  const state = async (container_id: string): Promise<State> => {
+    const { status } = await ask<{ status: { state: number } }>('ContainerStatus', {
+      container_id,
+    });
+    return states[status.state] ?? 'unknown';
+  };
+  await pull(image);
   const { runtime_version } = await ask<{ runtime_version: string }>('Version', {});
   return {
     version: `containerd ${runtime_version} (CRI)`,
     image,
+    state,
+    pull,
     run: async (pod, container, from) => {
       const linux = { security_context: { namespace_options: { network: 'NODE' } } };
       const sandbox = {
@@ -125,12 +140,7 @@ async function connect(
         sandbox_config: sandbox,
       });
       await ask('StartContainer', { container_id });
-      await until(`${container} runs`, async () => {
-        const { status } = await ask<{ status: { state: number } }>('ContainerStatus', {
-          container_id,
-        });
-        return status.state === running;
-      });
+      await until(`${container} runs`, async () => (await state(container_id)) === 'running');
       return container_id;
     },
     count: async (container_id) => {
@@ -143,9 +153,6 @@ async function connect(
     },
     checkpoint: async (container_id, location) => {
       await ask('CheckpointContainer', { container_id, location, timeout: 60 });
-    },
-    pull: async (name) => {
-      await ask('PullImage', { image: { image: name } });
     },
   };
 }
