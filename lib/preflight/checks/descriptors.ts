@@ -98,13 +98,20 @@ async function checkDescriptor(
   checkLock(scan, descriptor);
   const socket = /^socket:\[(\d+)\]$/.exec(link)?.[1];
   if (socket !== undefined) {
-    if (!sockets.has(socket)) sockets.set(socket, { pid, fd });
+    noteHolder(sockets, socket, { pid, fd });
   } else if (link.startsWith('anon_inode:') || link.startsWith('pidfd:')) {
     await checkAnonymous(scan, descriptor, savesMaps);
   } else if (namespaceFile.test(link)) checkNamespaceFile(scan, descriptor);
   else if (link.startsWith('/')) await checkPathDescriptor(scan, descriptor, terminals);
   else if (link.startsWith('pipe:')) checkPipe(scan, descriptor);
   else scan.report(unsupported(descriptor));
+}
+
+/** Descriptors are read at the same time, so the first one that refers to a socket can come later. */
+export function noteHolder(sockets: OwnSockets, inode: string, { pid, fd }: Holder): void {
+  const known = sockets.get(inode);
+  const isFirst = !known || pid < known.pid || (pid === known.pid && fd < known.fd);
+  if (isFirst) sockets.set(inode, { pid, fd });
 }
 
 function checkPipe({ report }: Scan, descriptor: Descriptor): void {
