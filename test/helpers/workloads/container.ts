@@ -197,9 +197,11 @@ export class Container {
     if (pid !== undefined && isAlive(pid)) {
       // A frozen process cannot die.
       await this.runc('resume', this.id);
+      await this.runc('kill', this.id, 'KILL');
+      // runc gives up on a cgroup whose tasks are not gone in a third of a second, and leaves it.
+      await until(`init of ${this.id} is gone`, () => !isAlive(pid));
     }
     await this.runc('delete', '--force', this.id);
-    if (pid !== undefined) await until(`init of ${this.id} is gone`, () => !isAlive(pid));
   }
 }
 
