@@ -75,7 +75,8 @@ export function readersEnvironment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** Where engines keep what they know of containers, and where guides put their files. */
 const engines = ['/run/runc', '/run/crun', '/run/docker', '/run/containerd'] as const;
-const files = ['/srv', '/var/lib/libcriu'] as const;
+// podman has its locks in shared memory.
+const files = ['/srv', '/var/lib/libcriu', '/dev/shm'] as const;
 
 /** Gives the test process directories of its own in the place of those of the machine. */
 export async function hideMachine(scope: Scope): Promise<void> {
