@@ -3,6 +3,28 @@
 # package. It is called in namespaces of its own, and what it mounts is gone with them.
 # Usage: in-root.sh ROOT PACKAGE NODE COMMAND...
 set -eu
+# They get cgroups of their own, and see no others. CRIU saves all of the tree below the cgroup of a
+# container, which is that of the whole machine where its engine knows nothing of cgroup v2.
+if [ "$1" != --within ] && [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+  name=$(mktemp --dry-run libcriu-engines-XXXXXX)
+  for hierarchy in /sys/fs/cgroup/*; do
+    [ ! -L "$hierarchy" ] || continue
+    mkdir "$hierarchy/$name"
+    for file in cpuset.cpus cpuset.mems; do
+      [ ! -e "$hierarchy/$file" ] || cat "$hierarchy/$file" >"$hierarchy/$name/$file"
+    done
+    echo $$ >"$hierarchy/$name/cgroup.procs"
+  done
+  status=0
+  unshare --cgroup --mount "$0" --within "$@" || status=$?
+  for hierarchy in /sys/fs/cgroup/*; do
+    [ ! -L "$hierarchy" ] || continue
+    echo $$ >"$hierarchy/cgroup.procs"
+    find "$hierarchy/$name" -depth -type d -exec rmdir {} +
+  done
+  exit $status
+fi
+[ "$1" != --within ] || shift
 root=$1 package=$2 node=$3
 shift 3
 mount --bind "$root" "$root"
