@@ -3,11 +3,14 @@ import { runOk } from '../system/exec.js';
 import { countsBeyond } from './engine.js';
 import type { Podman } from './podman.js';
 
-/** Appends ascending numbers to /log, changes the image, and has a file in shared memory. */
+/**
+ * Appends ascending numbers to /log, changes the image, and has a file in shared memory. What it removes
+ * is no link: podman 5.8 removes what a link led to in its place.
+ */
 const program = [
   'sh',
   '-c',
-  'rm /bin/mv; mkdir /made; echo shared >/dev/shm/file; i=0; ' +
+  'rm /bin/gone; mkdir /made; echo shared >/dev/shm/file; i=0; ' +
     'while :; do i=$((i+1)); echo $i >>/log; sleep 0.01; done',
 ] as const;
 

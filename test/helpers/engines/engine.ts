@@ -55,6 +55,8 @@ export async function boxArchive(scope: Scope): Promise<string> {
   await copyFile('/bin/busybox', join(bin, 'busybox'));
   for (const applet of ['sh', 'sleep', 'cat', 'mv', 'rm', 'mkdir'])
     await symlink('busybox', join(bin, applet));
+  // For a container that removes a file of its image.
+  await writeFile(join(bin, 'gone'), '');
   const archive = join(directory, 'box.tar');
   await runOk('tar', ['-C', join(directory, 'rootfs'), '-cf', archive, '.']);
   return archive;
