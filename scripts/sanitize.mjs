@@ -26,9 +26,13 @@ const groups = ['test/native', 'test/lifecycle', 'test/integration'];
 
 /**
  * What cannot run with the address sanitizer: CRIU does not get through the terabytes of address space
- * that it reserves in a process that checkpoints itself.
+ * that it reserves in a process that checkpoints itself, and the example starts Node.js both for such a
+ * process and for the ones that load the addon.
  */
-const excludedForAddress = ['test/integration/self/**'];
+const excludedForAddress = [
+  'test/integration/self/**',
+  'test/integration/serve/example-migrate.test.ts',
+];
 
 /**
  * What cannot run with the undefined-behaviour sanitizer, by the names of tests: to see whether an
