@@ -10,6 +10,9 @@ const runsEngines = process.env['LIBCRIU_ENGINES_REPORT'] !== undefined;
 /** Whether processes tell at their exit what they have run. */
 const tellsAtExit = coverage !== undefined || process.env['LIBCRIU_GCOV'] !== undefined;
 
+/** With the address sanitizer processes start and run several times slower (scripts/sanitize.mjs). */
+const slowness = process.env['LIBCRIU_TEST_NODE'] === undefined ? 1 : 4;
+
 // These limits are for what hangs: a test has ten times what it takes beside a load of four for each
 // processor. What a test itself waits for has a limit that is told when it is over (test/helpers).
 // The virtual machine is given up by what it does, and not by the clock (test/vm/host/watch.ts).
@@ -32,8 +35,8 @@ function project(
       fileParallelism: parallel,
       // Vitest would leave one processor to itself: on two, the machines would be booted in turn.
       ...(name === 'vm' ? { maxWorkers: 2 } : {}),
-      testTimeout: timeout,
-      hookTimeout: timeout,
+      testTimeout: timeout * slowness,
+      hookTimeout: timeout * slowness,
       teardownTimeout: 30 * second,
       sequence: { groupOrder },
       ...(coverage === undefined ? {} : { env: { NODE_V8_COVERAGE: coverage } }),
