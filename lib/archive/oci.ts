@@ -101,8 +101,10 @@ export function referenceOf(name: string): string {
 /** `.runtime.name` is the runtime that podman has to have for it. */
 function annotationsOf({ name, runtime, image, imageId }: ImageFacts): Record<string, string> {
   const podman = 'io.podman.annotations.checkpoint';
+  const crio = 'io.kubernetes.cri-o.annotations.checkpoint';
   return {
     [containerName]: name,
+    [`${crio}.name`]: name,
     [`${podman}.name`]: name,
     [`${podman}.runtime.name`]: runtime,
     [`${podman}.host.arch`]: architecture,

@@ -52,6 +52,7 @@ test.each(['gzip', 'none'] as const)(
     };
     expect(manifest.annotations).toMatchObject({
       'org.criu.checkpoint.container.name': 'Web_1',
+      'io.kubernetes.cri-o.annotations.checkpoint.name': 'Web_1',
       'io.podman.annotations.checkpoint.name': 'Web_1',
       'io.podman.annotations.checkpoint.runtime.name': 'crun',
       'io.podman.annotations.checkpoint.rootfsImageName': 'box:1',
