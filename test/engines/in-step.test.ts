@@ -42,18 +42,19 @@ async function restoredRounds(
   for (let round = 0; round < rounds; round += 1) {
     const file = join(directory, `${round}.tar`);
     const again = uniqueName(`${kind}-${round}`);
-    await save(name, file);
-    const isRestored = await podman.restore(again, '--import', file, '--name', again).then(
-      () => true,
-      () => false,
-    );
+    const isRestored = await save(name, file)
+      .then(() => podman.restore(again, '--import', file, '--name', again))
+      .then(
+        () => true,
+        () => false,
+      );
     if (isRestored) {
       restored += 1;
       const { length } = await logOf(podman, again);
       if (isInStep(await logAfter(podman, again, length))) inStep += 1;
     }
     await podman.remove(again);
-    await rm(file);
+    await rm(file, { force: true });
   }
   // The one that they were made of has run on.
   const { length } = await logOf(podman, name);
