@@ -19,6 +19,8 @@ export async function startDocker(
 ): Promise<Docker> {
   const directory = await scope.directory();
   const socket = `unix://${join(directory, 'sock')}`;
+  // dockerd leaves the network namespace of containers that had the host's mounted.
+  scope.defer(() => run('umount', ['--lazy', join(directory, 'exec/netns/default')]));
   await startDaemon(
     scope,
     [
