@@ -64,6 +64,8 @@ ldd "$package/.criu/sbin/criu" | awk '$2 == "=>" { print $3 }' | while read -r l
 done
 mount --bind "$package/.criu/sbin/criu" usr/sbin/criu
 mount --bind "$package/.criu/lib/libcriu.so.2" usr/lib/libcriu.so.2
+# That of newer releases starts programs by vfork(), in the middle of which CRIU cannot stop a process.
+mount --bind /bin/busybox usr/bin/busybox
 mkdir -p old
 pivot_root . old
 umount -l /old
