@@ -115,7 +115,10 @@ async function connect(
     state,
     pull,
     run: async (pod, container, from) => {
-      const linux = { security_context: { namespace_options: { network: 'NODE' } } };
+      // As kubelet asks for it: without a word the processes of a pod are in one namespace, where the numbers
+      // of a container that is restored may be taken.
+      const namespaces = { network: 'NODE', pid: 'CONTAINER' };
+      const linux = { security_context: { namespace_options: namespaces } };
       const sandbox = {
         metadata: { name: pod, uid: `${pod}-uid`, namespace: 'default' },
         log_directory: directory,

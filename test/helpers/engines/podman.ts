@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll } from 'vitest';
 import { requireNeeds } from '../needs.js';
@@ -53,8 +54,18 @@ export async function startPodman(
   const podman = (...args: string[]): Promise<string> => call('podman', [...global, ...args]);
   const remove = (name: string): Promise<unknown> =>
     run('podman', [...global, 'rm', '-f', '-t', '0', name]);
-  // The driver overlay mounts its own directory over itself.
-  scope.defer(() => run('umount', ['--lazy', join(directory, 'storage', driver)]));
+  // The driver overlay mounts its own directory over itself, and does so again in each podman: one that
+  // cleans up after a container may still be at work.
+  const storage = join(directory, 'storage');
+  scope.defer(() =>
+    until('the storage is removed', async () => {
+      await run('umount', ['--lazy', join(storage, driver)]);
+      return rm(storage, { recursive: true, force: true }).then(
+        () => true,
+        () => false,
+      );
+    }),
+  );
   await podman('import', await boxArchive(scope), image);
   return {
     graphRoot: join(directory, 'storage'),
