@@ -65,6 +65,11 @@ export class BoltBucket {
     return this.#entries.find((entry) => entry.key === key && !entry.isBucket)?.value;
   }
 
+  /** The same as a text; empty where there is none. */
+  text(key: string): string {
+    return this.bytes(key)?.toString('utf8') ?? '';
+  }
+
   /** All values as texts, each with its key. */
   all(): [string, string][] {
     return this.#entries

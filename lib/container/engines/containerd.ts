@@ -62,9 +62,9 @@ async function imageIdIn(
   try {
     const namespace = BoltBucket.open(database).bucket('v1')?.bucket(name);
     const container = namespace?.bucket('containers')?.bucket(id);
-    const text = (key: string): string => container?.bytes(key)?.toString('utf8') ?? '';
+    const text = (key: string): string => container?.text(key) ?? '';
     const target = namespace?.bucket('images')?.bucket(text('image'))?.bucket('target');
-    const image = await imageConfig(root, target?.bytes('digest')?.toString('utf8') ?? '');
+    const image = await imageConfig(root, target?.text('digest') ?? '');
     const snapshots = namespace?.bucket('snapshots')?.bucket(text('snapshotter'));
     const below = snapshots?.bucket(text('snapshotKey'))?.bytes('parent')?.toString('utf8');
     return image !== undefined && image.chainId === below ? image.id : undefined;
@@ -87,13 +87,11 @@ export function factsIn(
     const found = containers?.bucket(id);
     const runtime = found?.bucket('runtime');
     if (found === undefined || runtime === undefined) return undefined;
-    const text = (bucket: BoltBucket, key: string): string =>
-      bucket.bytes(key)?.toString('utf8') ?? '';
     const options = runtime.bytes('options');
     return {
-      image: text(found, 'image'),
-      snapshotter: text(found, 'snapshotter'),
-      runtime: text(runtime, 'name'),
+      image: found.text('image'),
+      snapshotter: found.text('snapshotter'),
+      runtime: runtime.text('name'),
       runtimeOptions: options?.length ? Buffer.from(options) : undefined,
     };
   } catch {

@@ -89,7 +89,7 @@ async function configsInBolt(file: string, id: string): Promise<PodmanConfig[]> 
   const database = await readDatabase(file);
   try {
     const container = BoltBucket.open(database).bucket('ctr')?.bucket(id);
-    const config = parsed(container?.bytes('config')?.toString('utf8') ?? '');
+    const config = parsed(container?.text('config') ?? '');
     const networks = container?.bucket('networks')?.all() ?? [];
     if (config === undefined || networks.length === 0) return config ? [config] : [];
     const members = networks.map(([name, options]) => `${JSON.stringify(name)}:${options}`);

@@ -5,6 +5,7 @@ import type { Host } from '../../linux/host.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
 import { crunStateRoot, runcStateRoot } from '../state/read.js';
 import { type Daemon, daemonsCalled } from './daemons.js';
+import { containerdDirectories, dockerDirectories } from './directories.js';
 import { containerdBundles } from './identify.js';
 import { tableIn, tomlIn } from './toml.js';
 
@@ -41,33 +42,21 @@ export async function defaultStateRoots(host: Host): Promise<string[]> {
 
 /** docker has one for each runtime: `EXEC-ROOT/runtime-runc/moby`. */
 async function dockerRoots(daemons: readonly Daemon[], host: Host): Promise<string[]> {
-  const files = ['/etc/docker/daemon.json', ...daemons.flatMap(({ flag }) => flag('config-file'))];
-  const configured = await Promise.all(files.map((file) => execRootIn(file, host)));
-  const given = daemons.flatMap(({ flag }) => flag('exec-root'));
   const roots: string[] = [];
-  for (const execRoot of new Set(['/run/docker', ...configured.flat(), ...given])) {
-    for (const name of await entriesOf(join(host.systemRoot, execRoot))) {
-      if (name.startsWith('runtime-')) roots.push(join(host.systemRoot, execRoot, name, 'moby'));
+  for (const execRoot of await dockerDirectories('exec-root', '/run/docker', daemons, host)) {
+    for (const name of await entriesOf(execRoot)) {
+      if (name.startsWith('runtime-')) roots.push(join(execRoot, name, 'moby'));
     }
   }
   return roots;
 }
 
-async function execRootIn(path: string, host: Host): Promise<string[]> {
-  const file = join(host.systemRoot, path);
-  const text = await readStateFile(file);
-  if (text === undefined) return [];
-  const execRoot = JsonValue.parse(file, text).get('exec-root');
-  return execRoot.absent ? [] : [execRoot.absolutePath()];
-}
-
 /** containerd has one for each of its namespaces. */
 async function containerdRoots(daemons: readonly Daemon[], host: Host): Promise<string[]> {
-  const inSystem = (path: string): string => join(host.systemRoot, path);
-  const common = inSystem('/run/containerd/runc');
+  const common = join(host.systemRoot, '/run/containerd/runc');
   const roots = (await entriesOf(common)).map((namespace) => join(common, namespace));
-  for (const state of await containerdStates(daemons, host)) {
-    const bundles = join(inSystem(state), containerdBundles);
+  for (const state of await containerdDirectories('state', '/run/containerd', daemons, host)) {
+    const bundles = join(state, containerdBundles);
     for (const namespace of await entriesOf(bundles)) {
       for (const id of await entriesOf(join(bundles, namespace))) {
         const root = await runtimeRootOf(join(bundles, namespace, id));
@@ -76,18 +65,6 @@ async function containerdRoots(daemons: readonly Daemon[], host: Host): Promise<
     }
   }
   return roots;
-}
-
-/** containerd's directories for what is gone after a boot. */
-async function containerdStates(daemons: readonly Daemon[], host: Host): Promise<Set<string>> {
-  const files = ['/etc/containerd/config.toml', ...daemons.flatMap(({ flag }) => flag('config'))];
-  const configured: string[] = [];
-  for (const file of new Set(files)) {
-    const { state } = await tomlIn(join(host.systemRoot, file));
-    if (typeof state === 'string') configured.push(state);
-  }
-  const given = daemons.flatMap(({ flag }) => flag('state'));
-  return new Set(['/run/containerd', ...configured, ...given]);
 }
 
 /** The state root that a container's runtime was given, if it was not the usual one. */

@@ -4,8 +4,8 @@ import type { Host } from '../../../linux/host.js';
 import { JsonValue, readStateBytes, readStateFile } from '../../state/json-value.js';
 import { BoltBucket } from '../bolt.js';
 import type { Daemon } from '../daemons.js';
+import { containerdDirectories } from '../directories.js';
 import { qualifiedName } from '../docker.js';
-import { tomlIn } from '../toml.js';
 import { chainIds, digitsOf } from './digest.js';
 import { type ImageLayers, incomplete, type WantedImage } from './image.js';
 
@@ -22,7 +22,7 @@ export async function containerdLayers(
   daemons: readonly Daemon[],
   host: Host,
 ): Promise<ImageLayers | undefined> {
-  for (const root of await containerdRoots(daemons, host)) {
+  for (const root of await containerdDirectories('root', '/var/lib/containerd', daemons, host)) {
     const found = await layersBelow(root, wanted).catch((error: unknown) => {
       if (error instanceof CriuError) throw error;
       // A database is being written, and its pages are in no order.
@@ -44,18 +44,6 @@ async function layersBelow(root: string, wanted: WantedImage): Promise<ImageLaye
   return undefined;
 }
 
-async function containerdRoots(daemons: readonly Daemon[], host: Host): Promise<Set<string>> {
-  const files = ['/etc/containerd/config.toml', ...daemons.flatMap(({ flag }) => flag('config'))];
-  const configured: string[] = [];
-  for (const file of new Set(files)) {
-    const { root } = await tomlIn(join(host.systemRoot, file));
-    if (typeof root === 'string') configured.push(root);
-  }
-  const given = daemons.flatMap(({ flag }) => flag('root'));
-  const all = ['/var/lib/containerd', ...configured, ...given];
-  return new Set(all.map((root) => join(host.systemRoot, root)));
-}
-
 async function databaseIn(file: string): Promise<BoltBucket | undefined> {
   const bytes = await readStateBytes(file, "containerd's database");
   return bytes && BoltBucket.open(bytes);
@@ -71,7 +59,7 @@ async function layersIn(
     // An id is known only by what is in the image.
     if (wanted.id === undefined && qualifiedName(name) !== qualifiedName(wanted.name ?? ''))
       continue;
-    const target = images?.bucket(name)?.bucket('target')?.bytes('digest')?.toString('utf8') ?? '';
+    const target = images?.bucket(name)?.bucket('target')?.text('digest') ?? '';
     const image = await imageConfig(root, target);
     // docker has the digest of the whole for an id where it leaves its images to containerd.
     const isIt = wanted.id === undefined || [image?.id, digitsOf(target)].includes(wanted.id);
@@ -152,7 +140,7 @@ function idsOf(snapshots: BoltBucket | undefined, key: string): number[] {
     const id = varintIn(snapshot?.bytes('id'));
     if (snapshot === undefined || id === undefined || ids.includes(id)) return [];
     ids.push(id);
-    at = snapshot.bytes('parent')?.toString('utf8') ?? '';
+    at = snapshot.text('parent');
   }
   return ids;
 }

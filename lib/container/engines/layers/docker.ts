@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Host } from '../../../linux/host.js';
 import { JsonValue, readStateFile } from '../../state/json-value.js';
 import type { Daemon } from '../daemons.js';
+import { dockerDirectories } from '../directories.js';
 import { qualifiedName } from '../docker.js';
 import { chainIds, digitsOf } from './digest.js';
 import { type ImageLayers, incomplete, type WantedImage } from './image.js';
@@ -18,26 +19,13 @@ export async function dockerLayers(
   daemons: readonly Daemon[],
   host: Host,
 ): Promise<ImageLayers | undefined> {
-  for (const root of await dataRoots(daemons, host)) {
+  for (const root of await dockerDirectories('data-root', '/var/lib/docker', daemons, host)) {
     for (const driver of drivers) {
       const found = await layersIn(root, driver, wanted);
       if (found !== undefined) return found;
     }
   }
   return undefined;
-}
-
-async function dataRoots(daemons: readonly Daemon[], host: Host): Promise<Set<string>> {
-  const files = ['/etc/docker/daemon.json', ...daemons.flatMap(({ flag }) => flag('config-file'))];
-  const configured: string[] = [];
-  for (const path of files) {
-    const file = join(host.systemRoot, path);
-    const root = (await jsonIn(file))?.get('data-root');
-    if (root !== undefined && !root.absent) configured.push(root.absolutePath());
-  }
-  const given = daemons.flatMap(({ flag }) => flag('data-root'));
-  const all = ['/var/lib/docker', ...configured, ...given];
-  return new Set(all.map((root) => join(host.systemRoot, root)));
 }
 
 async function layersIn(
