@@ -13,8 +13,15 @@
 #include "fuzz.h"
 #include "programs/tar/header.h"
 
-// Reads archives back that a fuzzed program has written.
+// What the programs that fuzz an archiver share: names of files, and a reader of what was written.
 namespace criu_node::fuzz {
+
+// As long as a file system allows it, and without what it does not.
+inline std::string NameFrom(Input* input) {
+  std::string name = input->Text();
+  std::erase_if(name, [](char c) { return c == '\0' || c == '/'; });
+  return name.substr(0, 255);
+}
 
 struct ArchiveEntry {
   char type;

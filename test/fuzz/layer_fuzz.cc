@@ -32,6 +32,7 @@ using criu_node::fuzz::ContentOf;
 using criu_node::fuzz::EntriesIn;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
+using criu_node::fuzz::NameFrom;
 using criu_node::fuzz::NoDescriptorIsLeft;
 using criu_node::fuzz::Scratch;
 namespace layer = criu_node::layer;
@@ -51,12 +52,6 @@ constexpr std::array kAttributes = {
     "user.overlay.redirect",    "user.overlay.metacopy",    "user.overlay.opaque",
     "security.capability",      "system.posix_acl_access",  "user.",
 };
-
-std::string NameFrom(Input* input) {
-  std::string name = input->Text();
-  std::erase_if(name, [](char c) { return c == '\0' || c == '/'; });
-  return name.substr(0, 255);
-}
 
 std::string TargetFrom(Input* input) {
   std::string target = input->Text();

@@ -26,6 +26,7 @@ using criu_node::fuzz::ContentOf;
 using criu_node::fuzz::EntriesIn;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
+using criu_node::fuzz::NameFrom;
 using criu_node::fuzz::NoDescriptorIsLeft;
 using criu_node::fuzz::Scratch;
 namespace tar = criu_node::tar;
@@ -35,12 +36,6 @@ constexpr size_t kMaxEntries = 40;
 constexpr off_t kMaxContent = 8192;
 // Room for holes, which the archive does not have.
 constexpr off_t kHole = 1L << 33U;
-
-std::string NameFrom(Input* input) {
-  std::string name = input->Text();
-  std::erase_if(name, [](char c) { return c == '\0' || c == '/'; });
-  return name.substr(0, 255);
-}
 
 void WriteFile(int directory, const std::string& name, Input* input) {
   // A new one: through a link it could be any file of the machine, and a pipe would wait for a
