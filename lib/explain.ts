@@ -3,7 +3,7 @@ import { CriuError, inOperation } from './base/errors.js';
 import { type Finding, makeFinding, sortFindings } from './base/finding.js';
 import { sentence, toApi } from './base/sentence.js';
 import { ContainerCgroups } from './container/cgroups.js';
-import { findEngineCriuProblem } from './container/engines/engine-criu.js';
+import { findEngineProblems } from './container/engines/engine-problem.js';
 import { containerFields } from './container/fields.js';
 import { findContainer } from './container/find.js';
 import type { Container } from './container/state/container.js';
@@ -109,12 +109,12 @@ async function engineFindings(
   criu: Criu,
   forEngine: boolean,
 ): Promise<Finding[]> {
-  const problem = await findEngineCriuProblem(container, criu, realHost);
-  if (problem === undefined) return [];
-  const { message, code, engine } = problem;
-  const severity = forEngine && code !== undefined ? 'fails' : 'notice';
+  const problems = await findEngineProblems(container, criu, realHost, forEngine);
   const pid = container.initPid;
-  return [makeFinding({ code: 'engine-criu', severity, pid, subject: engine, message })];
+  return problems.map(({ finding, message, code, engine }) => {
+    const severity = forEngine && code !== undefined ? 'fails' : 'notice';
+    return makeFinding({ code: finding, severity, pid, subject: engine, message });
+  });
 }
 
 /** What the container's cgroups tell: whether they are its own, and who in them is left out. */

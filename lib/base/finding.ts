@@ -22,6 +22,7 @@ export const findingCodes = [
   'cgroup-mismatch',
   'criu-config',
   'engine-criu',
+  'engine-network',
   'feature',
   'file-hidden',
   'file-lock',

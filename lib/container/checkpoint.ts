@@ -18,7 +18,7 @@ import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
 import { warnOfEngine } from './engines/after-kill.js';
-import { findEngineCriuProblem, refuseEngineCriu } from './engines/engine-criu.js';
+import { findEngineProblems, refuseEngineProblems } from './engines/engine-problem.js';
 import { placeInEngine } from './engines/place.js';
 import { containerFields } from './fields.js';
 import { findContainer } from './find.js';
@@ -173,12 +173,12 @@ async function foresee(
   forEngine: boolean,
 ): Promise<string[]> {
   if (options.preDump === true) return [];
-  const finding = findEngineCriuProblem(container, criu, realHost);
-  const problem = await deadline.bound('criu', finding);
+  const finding = findEngineProblems(container, criu, realHost, forEngine);
+  const problems = await deadline.bound('criu', finding);
   const ends = endsContainer(options);
-  if (forEngine && ends) refuseEngineCriu(problem);
+  if (forEngine && ends) refuseEngineProblems(problems);
   const warnings = ends ? await deadline.bound('container', warnOfEngine(container)) : [];
-  return problem === undefined ? warnings : [...warnings, problem.message];
+  return [...warnings, ...problems.map(({ message }) => message)];
 }
 
 async function dumpContainer(

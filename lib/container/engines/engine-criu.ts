@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
-import { CriuError, reason } from '../../base/errors.js';
+import { reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import { Criu } from '../../criu/criu.js';
 import { isOlder, tooOld, versionText } from '../../criu/program.js';
@@ -10,16 +10,10 @@ import { readProcessStat } from '../../linux/process-stat.js';
 import { requireTrusted } from '../../linux/trusted.js';
 import type { EngineName } from '../../options/engine-names.js';
 import type { Container } from '../state/container.js';
+import type { EngineProblem } from './engine.js';
 import { engineOf } from './identify.js';
 
-/** Why an engine may not restore what is saved of its container. */
-export interface EngineCriuProblem {
-  engine: EngineName;
-  /** A sentence. */
-  message: string;
-  /** Whether it is known that it cannot; else it may. */
-  code: 'ERR_CRIU_NOT_FOUND' | 'ERR_CRIU_TOO_OLD' | undefined;
-}
+const finding = 'engine-criu';
 
 /** Where engines look for programs if nothing tells of theirs. */
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -38,21 +32,21 @@ export async function findEngineCriuProblem(
   container: Container,
   criu: Criu,
   host: Host,
-): Promise<EngineCriuProblem | undefined> {
+): Promise<EngineProblem | undefined> {
   const engine = engineOf(container);
   if (engine === 'runc' || engine === 'crun') return undefined;
   const path = await pathOfMonitor(container.initPid, host);
   const binary = await firstCriu(path, host);
   if (binary === undefined) {
     const message = `${engine} finds no criu in its PATH (${path}), and cannot restore the container without it`;
-    return { engine, message, code: 'ERR_CRIU_NOT_FOUND' };
+    return { finding, engine, message, code: 'ERR_CRIU_NOT_FOUND' };
   }
   if (await isSame(binary, (await criu.installation()).binary)) return undefined;
   try {
     return await compare(engine, binary, criu);
   } catch (error) {
     const message = `It is not known whether ${engine} can restore with ${binary}: ${reason(error)}`;
-    return { engine, message, code: undefined };
+    return { finding, engine, message, code: undefined };
   }
 }
 
@@ -86,24 +80,16 @@ async function compare(
   engine: EngineName,
   binary: string,
   criu: Criu,
-): Promise<EngineCriuProblem | undefined> {
+): Promise<EngineProblem | undefined> {
   await requireTrusted("the engine's criu", binary);
   // Its worker ends with the question.
   const theirs = new Criu({ binary, workers: 0 });
   const [saves, restores] = [await criu.version(), await theirs.version()];
   const why = tooOld(restores);
   const told = `criu ${versionText(restores)} at ${binary}, with which ${engine} restores,`;
-  if (why !== undefined) return { engine, message: `${told} ${why}`, code: 'ERR_CRIU_TOO_OLD' };
+  if (why !== undefined)
+    return { finding, engine, message: `${told} ${why}`, code: 'ERR_CRIU_TOO_OLD' };
   if (!isOlder(restores, saves)) return undefined;
   const message = `${told} does not read all that criu ${versionText(saves)} writes`;
-  return { engine, message, code: undefined };
-}
-
-/**
- * Refuses to end a container for its engine's sake when that cannot restore it.
- *
- * @throws CriuError `ERR_CRIU_NOT_FOUND`, `ERR_CRIU_TOO_OLD`
- */
-export function refuseEngineCriu(problem: EngineCriuProblem | undefined): void {
-  if (problem?.code !== undefined) throw new CriuError(problem.code, problem.message);
+  return { finding, engine, message, code: undefined };
 }

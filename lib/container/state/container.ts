@@ -60,6 +60,7 @@ export interface ContainerState {
   readonly externalDescriptors: readonly string[];
   /** The same as the text of `descriptors.json`, from which the runtime restores. */
   readonly descriptorsJson: string;
+  readonly prestartHooks: readonly ContainerHook[];
   readonly poststopHooks: readonly ContainerHook[];
   /** The resctrl group that the runtime made for the container. */
   readonly intelRdtPath: string | undefined;

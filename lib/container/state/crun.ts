@@ -75,6 +75,7 @@ export async function parseCrunState(
             descriptors,
           ).strings(),
     descriptorsJson: descriptors === '' ? '[]' : descriptors,
+    prestartHooks: config.get('hooks').get('prestart').list().map(hook),
     poststopHooks: config.get('hooks').get('poststop').list().map(hook),
     intelRdtPath: undefined,
   };

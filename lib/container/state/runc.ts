@@ -70,6 +70,7 @@ export function parseRuncState(stateRoot: string, id: string, text: string): Con
     externalDescriptors: descriptors.strings(),
     // runc restores from this text, so it must be what runc writes: "null" for a nil list of Go.
     descriptorsJson: descriptors.absent ? 'null' : goJson(descriptors.strings()),
+    prestartHooks: config.get('Hooks').get('prestart').list().map(hook),
     poststopHooks: config.get('Hooks').get('poststop').list().map(hook),
     intelRdtPath: intelRdtPath(state, config, id),
   };

@@ -52,6 +52,18 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
     return unique;
   }
 
+  /** An engine that cannot give a container its network back is not given its images. */
+  async function refusedInPlace(name: string): Promise<void> {
+    const findings = await explain(name, { inEngine: 'checkpoint' });
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'engine-network', severity: 'fails' }),
+    );
+    await expect(checkpoint(name, { inEngine: 'checkpoint' })).rejects.toMatchObject({
+      code: 'ERR_CONTAINER_STATE',
+    });
+    await countsBeyond(its, name, await its.count(name));
+  }
+
   test('is listed, is looked at and goes on after a checkpoint, by its name', async () => {
     const name = await started('runs');
     const { containers } = await listContainers();
@@ -117,6 +129,7 @@ describe.each(engines)('a container of $engine', ({ engine, begin, killed, flags
 
     optionTest('inEngine', 'the engine restores two side by side from its own place', async () => {
       const { networkInPlace: network = 'none' } = its;
+      if (network !== 'none') await refusedInPlace(await started('apart', { network: 'none' }));
       const names = await Promise.all(['one', 'two'].map((name) => started(name, { network })));
       const reached = await Promise.all(names.map((name) => countsBeyond(its, name, 20)));
       const saved = await Promise.all(
