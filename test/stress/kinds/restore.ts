@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { sleep, until } from '../../helpers/system/exec.js';
-import { allProcesses } from '../../helpers/system/process.js';
+import { allProcesses, type ProcessState } from '../../helpers/system/process.js';
 import { type Bench, continueAll, livesOn, looksComplete } from '../bench.js';
 import type { Kind } from '../kind.js';
 import { send } from '../subject.js';
@@ -91,10 +91,9 @@ async function restoreWith(
   }
   trial.losses.push(...subject.strays.splice(0));
   trial.leaks.push(...(await bench.leaks()));
-  const orphans = allProcesses().filter(
-    ({ name, parent, state, pid }) =>
-      name === 'criu' && state !== 'Z' && parent === 1 && started.length > 0 && pid > 0,
-  );
+  // One that was being started when Node was killed finds nobody at its socket, and ends.
+  await until('no criu is left', () => orphanedCrius().length === 0, 5_000).catch(() => {});
+  const orphans = started.length > 0 ? orphanedCrius() : [];
   trial.leaks.push(...orphans.map(({ pid, state }) => `a process: criu ${pid} ${state}, of init`));
   for (const { pid } of orphans) send(pid, 'SIGKILL');
   continueAll(started);
@@ -115,6 +114,13 @@ async function restoreWith(
   await bench.drop(target);
   await rm(imagePath, { recursive: true, force: true });
   return trial;
+}
+
+/** Those that nobody waits for any more. */
+function orphanedCrius(): ProcessState[] {
+  return allProcesses().filter(
+    ({ name, parent, state }) => name === 'criu' && state !== 'Z' && parent === 1,
+  );
 }
 
 async function* atHooks(bench: Bench, fault: Fault): AsyncGenerator<Trial> {
