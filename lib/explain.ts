@@ -40,7 +40,7 @@ export async function explain(
 /**
  * The same of a container of runc or crun, with what its runtime adds to the request.
  *
- * @param id - The container's id.
+ * @param id - The container's id, or the name that its engine has for it.
  * @param options - Those that `checkpoint` would get.
  * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT` for
  * what is wrong with the container.

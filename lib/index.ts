@@ -17,6 +17,7 @@ export {
   type Operation,
 } from './base/errors.js';
 export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
+export type { MentionedValue } from './base/sentence.js';
 export type { Stage } from './base/stage.js';
 export type { CheckpointResult } from './container/checkpoint.js';
 export {
@@ -25,6 +26,7 @@ export {
   listContainers,
 } from './container/list.js';
 export type { RestoreContainerResult } from './container/restore.js';
+export type { ContainerStatus } from './container/state/container.js';
 export { Criu } from './criu/criu.js';
 export type {
   HookEvent,

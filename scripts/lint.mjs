@@ -28,6 +28,7 @@ const linters = {
     run(tool('clang-format'), ['--dry-run', '-Werror', ...nativeFiles], { cwd: root }),
   includes,
   'clang-tidy': clangTidy,
+  docs: () => run(process.execPath, ['scripts/docs.mjs'], { cwd: root }),
   publint: () => run(tool('publint'), ['--strict'], { cwd: root }),
 };
 

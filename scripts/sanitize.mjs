@@ -31,7 +31,7 @@ const groups = ['test/native', 'test/lifecycle', 'test/integration'];
  */
 const excludedForAddress = [
   'test/integration/self/**',
-  'test/integration/serve/example-migrate.test.ts',
+  'test/integration/examples/migrate.test.ts',
 ];
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addonIsCurrent, buildAddon, buildTypescript, typescriptIsCurrent } from './build.mjs';
@@ -15,6 +15,7 @@ import {
 import { enginesReleases, findEnginesRoot, makeEnginesRoot } from './engines-root.mjs';
 import { fetchKernel, findKernel, kernelCanBeFetched } from './kernel.mjs';
 import { withLock } from './lock.mjs';
+import { installModules, modulesAreCurrent } from './modules.mjs';
 import { fetchNodes, hasNodes } from './node-releases.mjs';
 import { fetchOldCriu, hasOldCriu } from './old-criu.mjs';
 import {
@@ -28,7 +29,7 @@ import {
   updateLists,
 } from './packages.mjs';
 import { isCheckout, root } from './paths.mjs';
-import { interrupt, run, StepError, seconds, tail } from './process.mjs';
+import { interrupt, StepError, seconds, tail } from './process.mjs';
 import { findSystemdMachine, makeSystemdMachine } from './systemd-machine.mjs';
 
 // Stands in the log where a step begins.
@@ -69,12 +70,8 @@ const parts = [
     work: ({ logFile }) => step('prepare /run/criu', logFile, () => prepareRunDirectory(logFile)),
   },
   {
-    isDone: () => !isCheckout || modulesAreCurrent(),
-    work: ({ logFile }) =>
-      step('npm ci', logFile, () =>
-        // Whatever omits development packages elsewhere (NODE_ENV), here they are needed.
-        run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], { cwd: root, logFile }),
-      ),
+    isDone: () => !isCheckout || modulesAreCurrent(root),
+    work: ({ logFile }) => step('npm ci', logFile, () => installModules(root, logFile)),
   },
   {
     isDone: addonIsCurrent,
@@ -264,16 +261,6 @@ async function provideSystemdMachine(flavour, { workDirectory, logFile }) {
     }
     process.stderr.write(`set-up: tests in test/vm will fail: ${error.message}\n`);
   }
-}
-
-function modulesAreCurrent() {
-  const installed = statSync(join(root, 'node_modules/.package-lock.json'), {
-    throwIfNoEntry: false,
-  });
-  return (
-    installed !== undefined &&
-    installed.mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
-  );
 }
 
 /**

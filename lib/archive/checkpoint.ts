@@ -3,11 +3,11 @@ import type { CheckpointOptions } from '../options/types.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
 
 /**
- * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does. The
- * container is gone afterwards, unless `leaveRunning` or `preDump` is set; after a failure it runs
- * on.
+ * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does, also one that an
+ * engine has started. The container is gone afterwards, unless `leaveRunning` or `preDump` is set; after a
+ * failure it runs on.
  *
- * @param id - The container's id.
+ * @param id - The container's id, or the name that its engine has for it, as in `web` or `docker:web`.
  * @throws TypeError, RangeError for a bad id or option, before anything is touched.
  * @throws CriuError `ERR_CONTAINER_NOT_FOUND`, `ERR_CONTAINER_STATE`, `ERR_CONTAINER_CORRUPT`,
  * `ERR_CONTAINER_BUSY` for what is wrong with the container, `ERR_UNTRUSTED_PATH` for state or a hook

@@ -515,7 +515,7 @@ export const optionTable: readonly OptionRow[] = [
     calls: dumping,
     flag: 'allow-unrestorable',
     help: 'end tasks of which is known that CRIU cannot restore them, instead of refusing',
-    details: 'Without effect where the tasks are not ended. See [preflight](preflight.md).',
+    details: 'Without effect where the tasks are not ended. See docs/preflight.md.',
     source: 'libcriu',
   },
   {
@@ -899,7 +899,7 @@ export const optionTable: readonly OptionRow[] = [
     help: 'archive that is written as well, with what the container has changed in its files',
     details:
       'A path, or a stream that is written to and ended. Without `imagePath` the images are in the archive ' +
-      'alone, and `imagePath` of the result is its path. See [Archives](archives.md).',
+      'alone, and `imagePath` of the result is its path. See docs/archives.md.',
     source: 'podman container checkpoint --export',
   },
   {

@@ -466,7 +466,7 @@ export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
   leaveStopped?: boolean | undefined;
   /**
    * End tasks of which is known that CRIU cannot restore them, instead of refusing. Without effect
-   * where the tasks are not ended. See [preflight](preflight.md).
+   * where the tasks are not ended. See docs/preflight.md.
    *
    * @defaultValue false
    * @remarks libcriu
@@ -582,7 +582,7 @@ export interface CheckpointOptions extends FullDumpOptions, PreDumpModeOptions, 
   /**
    * Archive that is written as well, with what the container has changed in its files. A path, or a
    * stream that is written to and ended. Without `imagePath` the images are in the archive alone,
-   * and `imagePath` of the result is its path. See [Archives](archives.md).
+   * and `imagePath` of the result is its path. See docs/archives.md.
    *
    * @defaultValue none
    * @remarks podman container checkpoint --export

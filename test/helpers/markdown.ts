@@ -90,8 +90,10 @@ function markdownIn(directory: string): string[] {
 export const pages: readonly Page[] = [
   'README.md',
   'CONTRIBUTING.md',
-  ...markdownIn('docs'),
+  // The first page of the site has no text of its own.
+  ...markdownIn('docs').filter((path) => path !== 'docs/index.md'),
   ...markdownIn('docs/guides'),
+  ...markdownIn('docs/uses'),
   'bench/README.md',
   ...readdirSync(join(projectRoot, 'examples')).map((name) => `examples/${name}/README.md`),
 ].map(readPage);
