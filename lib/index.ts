@@ -42,6 +42,14 @@ export type { OperationResult } from './criu/result.js';
 export { explain } from './explain.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
 export {
+  type DecodedImage,
+  decodeImage,
+  encodeImage,
+  type ImageEntry,
+  type ImageHeader,
+  type ImageValue,
+} from './inspect/decode.js';
+export {
   type IterateContainerOptions,
   type IterateOptions,
   type IterateSettings,

@@ -220,10 +220,12 @@ function buildEnvironment() {
 }
 
 /**
+ * Downloads the source of the newest pinned release that the archive still has.
+ *
  * @param {string} workDirectory
  * @param {string} logFile
  */
-async function fetchSource(workDirectory, logFile) {
+export async function fetchSource(workDirectory, logFile) {
   const bases = await archives();
   const seen = [];
   for (const { version, sha256 } of releases) {

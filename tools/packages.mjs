@@ -47,6 +47,15 @@ export const developmentNeeds = [
   command('setpriv', 'util-linux'),
   command('script', 'bsdutils'),
   command('protoc', 'protobuf-compiler'),
+  // CRIU's definitions of its images, and crit, which reads images by them.
+  {
+    package: 'libprotobuf-dev',
+    isMet: () => existsSync('/usr/include/google/protobuf/descriptor.proto'),
+  },
+  {
+    package: 'python3-protobuf',
+    isMet: () => existsSync('/usr/lib/python3/dist-packages/google/protobuf/__init__.py'),
+  },
   // The tests on another kernel. What there is to boot is an x64 one.
   ...(process.arch === 'x64'
     ? [

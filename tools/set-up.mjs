@@ -12,6 +12,7 @@ import {
   prepareRunDirectory,
   runDirectoryIsReady,
 } from './criu.mjs';
+import { fetchCriuSource, hasCriuSource } from './criu-source.mjs';
 import { enginesReleases, findEnginesRoot, makeEnginesRoot } from './engines-root.mjs';
 import { fetchKernel, findKernel, kernelCanBeFetched } from './kernel.mjs';
 import { withLock } from './lock.mjs';
@@ -96,6 +97,13 @@ const parts = [
     work: ({ workDirectory, logFile }) =>
       step("fetch the distribution's criu for the tests", logFile, () =>
         fetchOldCriu(workDirectory, logFile),
+      ),
+  },
+  {
+    isDone: () => !isCheckout || !hasApt() || hasCriuSource(),
+    work: ({ workDirectory, logFile }) =>
+      step("fetch CRIU's definitions of its images", logFile, () =>
+        fetchCriuSource(workDirectory, logFile),
       ),
   },
   {

@@ -10,7 +10,7 @@ export function writeFailure(name: string, cause: unknown): CriuError {
   if (cause instanceof CriuError) return cause;
   const code = errnoOf(cause) ?? '';
   const errno = (constants.errno as Readonly<Record<string, number>>)[code];
-  return new CriuError('ERR_ARCHIVE_WRITE', `Cannot write the archive ${name}: ${why(cause)}`, {
+  return new CriuError('ERR_ARCHIVE_WRITE', `Cannot write ${name}: ${why(cause)}`, {
     cause,
     errno,
   });

@@ -25,6 +25,7 @@ export const errorCodes = [
   'ERR_CRIU_CONFIG',
   'ERR_CRIU_FEATURE_MISSING',
   'ERR_CRIU_IMAGES_DIR',
+  'ERR_CRIU_IMAGE',
   'ERR_CRIU_ADDRESS',
   'ERR_CRIU_FAILED',
   'ERR_CRIU_DIED',
@@ -63,6 +64,7 @@ export type Operation =
   | 'restore'
   | 'restoreContainer'
   | 'openCheckpoint'
+  | 'decodeImage'
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { apiWords, type Words } from '../base/sentence.js';
 import type { CheckpointResult } from '../container/checkpoint.js';
 import type { CheckpointOptions } from '../options/types.js';
@@ -9,6 +9,8 @@ import type { Log, Sink } from './messages.js';
 /** What of the outside the command uses, so that a test can be the outside. */
 export interface Outside {
   stdout: Sink;
+  /** Standard input. */
+  readonly input?: Readable | undefined;
   /** Standard output for an archive; undefined where it is a terminal. */
   output?: Writable | undefined;
   stderr: Sink;

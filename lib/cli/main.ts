@@ -22,6 +22,10 @@ process.stdout.on('error', () => {});
 
 run(process.argv.slice(2), {
   stdout: process.stdout,
+  // It is opened only when something is to be read.
+  get input() {
+    return process.stdin;
+  },
   output: process.stdout.isTTY ? undefined : process.stdout,
   stderr: process.stderr,
   version: version(),

@@ -13,7 +13,9 @@ import {
   wordsOf,
 } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
+import { decodeCommand } from './commands/decode.js';
 import { dumpCommand } from './commands/dump.js';
+import { encodeCommand } from './commands/encode.js';
 import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -33,6 +35,8 @@ const commands: readonly Command[] = [
   inspectCommand,
   runCommand,
   restoreCommand,
+  decodeCommand,
+  encodeCommand,
 ];
 
 const globalFlags: readonly Flag[] = [

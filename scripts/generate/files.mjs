@@ -1,6 +1,7 @@
 // @ts-check
 import { renderFields } from './fields.mjs';
 import { formatted } from './format.mjs';
+import { renderDefinitions } from './images.mjs';
 import { insertTable, renderTypes, renderValidated } from './options.mjs';
 
 /** @typedef {typeof import('../../lib/options/table.js')} Tables */
@@ -23,6 +24,8 @@ import { insertTable, renderTypes, renderValidated } from './options.mjs';
  */
 const source = (path, render) => ({ path, make: (tables) => formatted(path, render(tables)) });
 
+const definitions = 'lib/images/codec/definitions.ts';
+
 /** @type {readonly GeneratedFile[]} */
 export const generatedFiles = [
   source('lib/options/types.ts', ({ optionTable }) => renderTypes(optionTable)),
@@ -30,6 +33,10 @@ export const generatedFiles = [
   source('lib/native/criu-fields.ts', ({ optionTable, coreFields }) =>
     renderFields(optionTable, coreFields),
   ),
+  {
+    path: definitions,
+    make: async (_tables, current) => formatted(definitions, await renderDefinitions(current)),
+  },
   {
     path: 'docs/options.md',
     make: ({ optionTable }, current) => insertTable(current, optionTable),

@@ -9,6 +9,8 @@ import { parseCrunState } from '../../lib/container/state/crun.js';
 import { parseRuncState } from '../../lib/container/state/runc.js';
 import { parseConfig } from '../../lib/criu/config-file.js';
 import { excerpt } from '../../lib/criu/log.js';
+import { encode } from '../../lib/images/codec/encode.js';
+import { decodeFile } from '../../lib/images/codec/file.js';
 import { decodePids } from '../../lib/images/pstree.js';
 import { decodeDumpStats, decodeRestoreStats } from '../../lib/images/stats.js';
 import { cgroupLines, ownHierarchies, placeOf } from '../../lib/linux/cgroup.js';
@@ -258,6 +260,14 @@ export const readers: readonly Reader[] = [
       for (const pid of decodePids(input)) {
         expectThat(Number.isSafeInteger(pid) && pid >= 0, 'a pid is a number');
       }
+    },
+  },
+  {
+    name: 'image',
+    throws: ['ERR_CRIU_IMAGE'],
+    async read(input) {
+      const image = JSON.parse(JSON.stringify(await decodeFile(input)));
+      expectThat(encode(image).equals(input), 'an image is the same again as JSON');
     },
   },
   {

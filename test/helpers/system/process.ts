@@ -137,6 +137,8 @@ export interface Workload {
 export interface WorkloadOptions {
   /** Leader of its own session, as CRIU wants it; false for a shell's job. */
   session?: boolean;
+  /** The program, `test/workloads/NAME.c`; the default is `workload`. */
+  program?: string;
 }
 
 // The tests themselves may run in a session that is led from outside of their pid namespace, which
@@ -184,13 +186,13 @@ export async function reportIn(readyFile: string): Promise<string | undefined> {
   return text.endsWith('\n') ? text.trim() : undefined;
 }
 
-/** Starts `workload MODE ARGUMENT...` with nothing inherited but /dev/null and waits until ready. */
+/** Starts `workload MODE ARGUMENT...`, or another program, with nothing inherited but /dev/null and waits until ready. */
 export async function startWorkload(
   scope: Scope,
   args: readonly (string | number)[],
-  { session = true }: WorkloadOptions = {},
+  { session = true, program: name = 'workload' }: WorkloadOptions = {},
 ): Promise<Workload> {
-  const binary = await workloadBinary();
+  const binary = await workloadBinary(name);
   const directory = await scope.directory();
   const readyFile = resolve(directory, 'ready');
   const [program = binary, ...rest] = [...(session ? [] : asJob), binary, readyFile];

@@ -188,7 +188,7 @@ describe('the container runs on, and nothing is left of its archive', () => {
     const running = checkpoint(id, { stateRoot, export: stream, leaveRunning });
     await expect(running).rejects.toMatchObject({
       code: 'ERR_ARCHIVE_WRITE',
-      message: 'Cannot write the archive the stream: its reader has stopped reading',
+      message: 'Cannot write the stream: its reader has stopped reading',
     });
     await expectNothing('/var/tmp', container);
   });

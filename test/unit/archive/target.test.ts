@@ -117,7 +117,7 @@ describe('an archive that goes into a stream', () => {
     });
     await expect(written(streamTarget(stream))).rejects.toMatchObject({
       code: 'ERR_ARCHIVE_WRITE',
-      message: 'Cannot write the archive the stream: its reader has stopped reading',
+      message: 'Cannot write the stream: its reader has stopped reading',
     });
   });
 

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { CriuError } from '../../../lib/base/errors.js';
 import type { Outside } from '../../../lib/cli/command.js';
 import { checkpointCommand } from '../../../lib/cli/commands/checkpoint.js';
+import { decodeCommand } from '../../../lib/cli/commands/decode.js';
+import { encodeCommand } from '../../../lib/cli/commands/encode.js';
 import { explainCommand } from '../../../lib/cli/commands/explain.js';
 import { exportCommand } from '../../../lib/cli/commands/export.js';
 import { inspectCommand } from '../../../lib/cli/commands/inspect.js';
@@ -14,6 +16,8 @@ import { libcriu, optionsFor } from '../../helpers/command.js';
 
 test.each([
   checkpointCommand,
+  decodeCommand,
+  encodeCommand,
   explainCommand,
   exportCommand,
   inspectCommand,

@@ -131,7 +131,18 @@ function listedIn(help: string): string[] {
 }
 
 describe('the command', async () => {
-  const commands = ['checkpoint', 'dump', 'explain', 'list', 'export', 'inspect', 'run', 'restore'];
+  const commands = [
+    'checkpoint',
+    'dump',
+    'explain',
+    'list',
+    'export',
+    'inspect',
+    'run',
+    'restore',
+    'decode',
+    'encode',
+  ];
   const global = listedIn(await helpOf('help'));
   const flags = new Map<string, string[]>();
   for (const command of commands) flags.set(command, listedIn(await helpOf('help', command)));
@@ -148,7 +159,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'export', 'inspect', 'run'])(
+  test.each(['explain', 'list', 'export', 'inspect', 'run', 'encode'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);

@@ -1,0 +1,83 @@
+import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
+import { errnoOf, invalidArgValue, reason } from '../../base/errors.js';
+import { readFile } from '../../base/files.js';
+import type { DecodedImage } from '../../images/codec/types.js';
+import { type Command, helpFlag, lastOf, type Outside } from '../command.js';
+import { type Flag, UsageError } from '../flags.js';
+import { flagEntries } from '../help.js';
+import { flagWords } from '../words.js';
+
+const existing: Flag = {
+  name: 'existing',
+  placeholder: 'refuse|replace',
+  help: 'what becomes of a file of that name (default: refuse)',
+};
+
+const json = { placeholder: '<json>', meaning: 'the file with the JSON, or - for standard input' };
+const image = { placeholder: '<image>', meaning: 'the image, or - for standard output' };
+
+/** `libcriu encode`: an image of JSON. */
+export const encodeCommand: Command = {
+  name: 'encode',
+  summary: 'make an image of CRIU of JSON',
+  argument: { ...json, next: image },
+  flags: [existing],
+  description: ['Makes the image <image> of what decode, or crit decode, has printed.'],
+  sections: [{ heading: 'Options:', entries: flagEntries([existing, helpFlag]) }],
+  words: flagWords([], {
+    json: json.placeholder,
+    to: image.placeholder,
+    existing: '--existing',
+  }),
+
+  async run({ values, argument, rest: [to = ''], outside }) {
+    const replaces = replacesExisting(lastOf(values.get(existing.name)));
+    const { encodeImage } = await import('../../inspect/decode.js');
+    const content = await encodeImage(parse(argument, await read(argument, outside)));
+    if (to === '-') await writeOut(content, outside);
+    else await writeFile(to, content, replaces);
+  },
+};
+
+/** What `--existing` says: whether a file that is there is replaced. */
+export function replacesExisting(value = 'refuse'): boolean {
+  if (value === 'refuse' || value === 'replace') return value === 'replace';
+  throw invalidArgValue('existing', "'refuse' or 'replace'", value);
+}
+
+async function read(path: string, { input }: Outside): Promise<string> {
+  if (path === '-') return input === undefined ? '' : await text(input);
+  return await readFile(path, 'utf8').catch((cause: unknown) => {
+    if (errnoOf(cause) !== 'ENOENT') throw cause;
+    throw invalidArgValue('json', 'a file that exists', path);
+  });
+}
+
+function parse(path: string, content: string): DecodedImage {
+  try {
+    return JSON.parse(content) as DecodedImage;
+  } catch (error) {
+    throw invalidArgValue('json', 'JSON', path, reason(error));
+  }
+}
+
+async function writeOut(content: Buffer, { output }: Outside): Promise<void> {
+  if (output === undefined) {
+    throw new UsageError('Refused to write an image to a terminal: give the name of a file');
+  }
+  await new Promise<void>((resolve) => output.write(content, () => resolve()));
+}
+
+/** Writes a file, which is there as a whole or not at all. */
+export async function writeFile(to: string, content: Buffer, replaces: boolean): Promise<void> {
+  const { openFileTarget } = await import('../../archive/target.js');
+  const target = await openFileTarget('to', to, replaces);
+  try {
+    target.stream.end(content);
+    await finished(target.stream);
+    await target.keep();
+  } finally {
+    await target.close();
+  }
+}
