@@ -76,7 +76,7 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
     path: known.path,
     format: known.format,
     compression: known.compression,
-    engine: known.engine ?? engineOf(annotations, config, known),
+    engine: known.engine ?? engineOf(spec, config, known),
     // To containerd the id of a container is its name.
     name: podName(annotations) ?? config.get('name').text ?? known.name ?? ofContainerd,
     id: config.get('id').text ?? known.id ?? saved.get('id').text ?? ofContainerd,
@@ -99,14 +99,21 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
   };
 }
 
-function engineOf(annotations: Told, config: Told, known: Surroundings): EngineName | undefined {
+/** In the directory that docker has for a container is its name, which is mounted into it. */
+const ofDocker = /\/containers\/[0-9a-f]{64}\/hostname$/;
+
+function engineOf(spec: Told, config: Told, known: Surroundings): EngineName | undefined {
+  const annotations = spec.get('annotations');
   const manager = annotations.get('io.container.manager').text;
   if (manager === 'libpod') return 'podman';
   if (manager === 'cri-o') return 'cri-o';
   const isContainerds = annotations.keys.some((key) => key.startsWith('io.kubernetes.cri.'));
   if (isContainerds || known.format === 'containerd') return 'containerd';
   const said = config.get('engine').text;
-  return engineNames.find((name) => name === said);
+  const engine = engineNames.find((name) => name === said);
+  if (engine !== undefined) return engine;
+  const sources = spec.get('mounts').list.map((mount) => mount.get('source').text ?? '');
+  return sources.some((source) => ofDocker.test(source)) ? 'docker' : undefined;
 }
 
 /** Where each engine of Kubernetes keeps the names of a container, its pod and that one's namespace. */

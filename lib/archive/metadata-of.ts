@@ -10,6 +10,7 @@ import type { ContainerState } from '../container/state/container.js';
 import { crunConfigFile } from '../container/state/crun.js';
 import { readStateFile } from '../container/state/json-value.js';
 import type { Host } from '../linux/host.js';
+import type { EngineName } from '../options/engine-names.js';
 import type { ConfigDump, NamedVolume, StatusDump } from './metadata.js';
 
 /** What an archive says of its container, each as the text of its member. */
@@ -48,6 +49,7 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
     image,
     imageId: facts.imageId ?? containerd?.imageId,
     id: container.id,
+    engine,
     name,
     runtime,
     imageRef: annotations.get('io.kubernetes.cri-o.ImageRef'),
@@ -70,6 +72,7 @@ export async function metadataOf(container: ContainerState, host: Host): Promise
 export interface Known {
   id: string;
   name: string;
+  engine?: EngineName | undefined;
   runtime: string;
   image?: string | undefined;
   imageId?: string | undefined;
@@ -84,10 +87,21 @@ export interface Known {
 
 /** Says what is known of a container in the form of an archive. */
 export function makeMetadata(known: Known): Metadata {
-  const { id, name, runtime, image, imageId, imageRef = image, created, volumes = [] } = known;
+  const {
+    id,
+    name,
+    engine,
+    runtime,
+    image,
+    imageId,
+    imageRef = image,
+    created,
+    volumes = [],
+  } = known;
   const config: ConfigDump = {
     id: hexId(id),
     name,
+    ...(engine === undefined ? {} : { engine }),
     runtime,
     createdTime: created.toISOString(),
     checkpointedTime: new Date().toISOString(),

@@ -1,3 +1,5 @@
+import type { EngineName } from '../options/engine-names.js';
+
 /** What `config.dump` says of a container. podman's own has more; the rest of it is kept as it is. */
 export interface ConfigDump {
   readonly id: string;
@@ -10,6 +12,8 @@ export interface ConfigDump {
   readonly rootfsImageRef?: string;
   /** The name of the image that the CRI was given. */
   readonly rootfsImage?: string;
+  /** Whose container it is. Only libcriu says so; engines pass over it. */
+  readonly engine?: EngineName;
   /** The runtime: `runc`, `crun`, or `io.containerd.runc.v2` of containerd. */
   readonly runtime: string;
   /** When the container was made, in RFC 3339. */

@@ -34,9 +34,17 @@ test('a container of a runtime alone gets an id that podman takes', () => {
 test('image and volumes are named in the words of podman', () => {
   const volumes = [{ volumeName: 'data', dest: '/data', source: '/var/lib/data' }];
   const id = 'a'.repeat(64);
-  const { config } = makeMetadata({ ...known, id, image: 'box:1', imageId: 'b', volumes });
+  const { config } = makeMetadata({
+    ...known,
+    id,
+    engine: 'docker',
+    image: 'box:1',
+    imageId: 'b',
+    volumes,
+  });
   expect(JSON.parse(config)).toMatchObject({
     id,
+    engine: 'docker',
     rootfsImageName: 'box:1',
     rootfsImageRef: 'box:1',
     rootfsImageID: 'b',

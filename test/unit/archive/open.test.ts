@@ -192,6 +192,33 @@ describe('openCheckpoint reads', () => {
   });
 });
 
+describe('the engine is told', () => {
+  /** An archive whose specification has no annotations. */
+  const archiveOf = (more: object, mounts: readonly object[] = []): Buffer =>
+    tar(
+      ...podmanMembers.map((member) => {
+        if (member.name === 'spec.dump') return { ...member, content: JSON.stringify({ mounts }) };
+        if (member.name !== 'config.dump') return member;
+        return { ...member, content: JSON.stringify({ ...config, ...more }) };
+      }),
+    );
+  const hostname = (directory: string): object => ({
+    destination: '/etc/hostname',
+    source: `${directory}/${'ab'.repeat(32)}/hostname`,
+  });
+
+  test.each([
+    ['by libcriu', { engine: 'containerd' }, [], 'containerd'],
+    ['by libcriu of docker', { engine: 'docker' }, [], 'docker'],
+    ["by docker's directory", {}, [hostname('/var/lib/docker/containers')], 'docker'],
+    ['by nobody', {}, [{ source: '/srv/containers/web/hostname' }], undefined],
+    ['by a name that none has', { engine: 'constructor' }, [], undefined],
+  ])('%s', async (_, more, mounts, engine) => {
+    await using checkpoint = await openCheckpoint(await fileWith(archiveOf(more, mounts)));
+    expect(checkpoint.info.engine).toBe(engine);
+  });
+});
+
 describe('what was opened', () => {
   test('is what is read later, whatever the path leads to', async () => {
     const file = await fileWith(podmanArchive);
