@@ -9,7 +9,7 @@ const docs = resolve(import.meta.dirname, '..');
 const groups: Readonly<Record<string, readonly string[]>> = {
   'What it is for': pagesIn('uses'),
   Saving: ['checkpoint', 'options', 'command', 'preflight', 'hooks', 'abort', 'errors'],
-  'Bringing back': ['restore', 'self', 'systemd'],
+  'Bringing back': ['restore', 'inspect', 'self', 'systemd'],
   'Containers of engines': ['engines', 'archives', 'runc'],
   Moving: ['iterate', 'migration'],
   Guides: pagesIn('guides'),
