@@ -1,8 +1,10 @@
 // @ts-check
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fingerprint, readNote } from './fingerprint.mjs';
 import { isCheckout, root, tool } from './paths.mjs';
+import { installedAddons } from './platforms.mjs';
 import { run, StepError } from './process.mjs';
 
 /**
@@ -28,11 +30,21 @@ const typescriptNote = 'build/typescript.inputs';
 const addonFlavour = ({ debug, sanitize }) =>
   `${debug ? 'Debug' : 'Release'} ${sanitize ?? ''} ${process.arch}`;
 
+/** Whether an addon that can be loaded is there: one of a package, or one that was built here. */
+export function hasAddon() {
+  const files = [...installedAddons(), addonFile(true), addonFile(false)];
+  return files.some((file) => existsSync(file) && canBeLoaded(file));
+}
+
+// In a process of its own: what was loaded once stays in this one, also when its file is made anew.
+/** @param {string} file */
+function canBeLoaded(file) {
+  const program = 'require(process.argv[1])';
+  return spawnSync(process.execPath, ['-e', program, file], { stdio: 'ignore' }).status === 0;
+}
+
 /** Whether the addon, in whichever configuration it was built, is made of the present sources. */
 export function addonIsCurrent() {
-  if (!isCheckout && existsSync(addonFile(false))) {
-    return true; // came with the package
-  }
   const [flavour, hash] = readNote(addonNote)?.split('\n') ?? [];
   return (
     flavour?.endsWith(` ${process.arch}`) === true &&

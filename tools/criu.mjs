@@ -16,6 +16,7 @@ import { availableParallelism, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { archives, candidateVersion, download, install, notInstalled } from './packages.mjs';
 import { root } from './paths.mjs';
+import { installedCriu } from './platforms.mjs';
 import { capture, findCommand, run, StepError } from './process.mjs';
 
 /** Where the CRIU that we build ourselves is put; lib/criu/locate.ts looks there. */
@@ -95,7 +96,7 @@ async function versionOf(binary) {
 /**
  * Whether some usable CRIU is there already, in the order in which the package looks for one.
  *
- * @returns {Promise<'environment' | 'built' | 'system' | undefined>}
+ * @returns {Promise<'environment' | 'built' | 'package' | 'system' | undefined>}
  */
 export async function findCriu() {
   const asked = process.env['LIBCRIU_PREFIX'];
@@ -116,7 +117,14 @@ export async function findCriu() {
     const complete = known && existsSync(join(prefix, 'lib/libcriu.so.2'));
     return complete && hasOwnKernelDataDirectory() ? 'built' : undefined;
   }
+  if (await packagedCriuIsGood()) return 'package';
   return (await systemCriuIsGood()) ? 'system' : undefined;
+}
+
+// It may have been built for another C library than this system's.
+async function packagedCriuIsGood() {
+  const packaged = installedCriu();
+  return packaged !== undefined && (await versionOf(join(packaged, 'sbin/criu'))) !== undefined;
 }
 
 async function systemCriuIsGood() {
@@ -282,9 +290,10 @@ export function kernelDataDirectory(binary) {
     : program.subarray(program.lastIndexOf(0, end) + 1, end).toString('utf8');
 }
 
-/** The directory of the cache of the CRIU in {@link prefix}. */
+/** The directory of the cache of the CRIU in {@link prefix}, or in the package that has one. */
 function ownKernelDataDirectory() {
-  return kernelDataDirectory(join(prefix, 'sbin/criu')) ?? runDirectory;
+  const place = existsSync(prefix) ? prefix : (installedCriu() ?? prefix);
+  return kernelDataDirectory(join(place, 'sbin/criu')) ?? runDirectory;
 }
 
 function hasOwnKernelDataDirectory() {

@@ -28,6 +28,15 @@ export const runtimeNeeds = [
   command('gzip'),
 ];
 
+/** What node-gyp needs to build the addon. @type {readonly Need[]} */
+export const addonBuildNeeds = [
+  command('gcc'),
+  command('g++'),
+  command('make'),
+  command('python3'),
+  { package: 'libc6-dev', isMet: () => existsSync('/usr/include/stdio.h') },
+];
+
 /** @type {readonly Need[]} */
 export const developmentNeeds = [
   ...runtimeNeeds,
@@ -64,12 +73,7 @@ export const developmentNeeds = [
         command('mkfs.ext4', 'e2fsprogs'),
       ]
     : []),
-  // The addon.
-  command('gcc'),
-  command('g++'),
-  command('make'),
-  command('python3'),
-  { package: 'libc6-dev', isMet: () => existsSync('/usr/include/stdio.h') },
+  ...addonBuildNeeds,
   // The linters.
   command('cmake'),
   command('clang-tidy'),

@@ -2,7 +2,13 @@
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { addonIsCurrent, buildAddon, buildTypescript, typescriptIsCurrent } from './build.mjs';
+import {
+  addonIsCurrent,
+  buildAddon,
+  buildTypescript,
+  hasAddon,
+  typescriptIsCurrent,
+} from './build.mjs';
 import {
   buildCriu,
   findCriu,
@@ -20,6 +26,7 @@ import { installModules, modulesAreCurrent } from './modules.mjs';
 import { fetchNodes, hasNodes } from './node-releases.mjs';
 import { fetchOldCriu, hasOldCriu } from './old-criu.mjs';
 import {
+  addonBuildNeeds,
   developmentNeeds,
   hasApt,
   install,
@@ -36,7 +43,12 @@ import { findSystemdMachine, makeSystemdMachine } from './systemd-machine.mjs';
 // Stands in the log where a step begins.
 const stepMark = '==> ';
 
-const needs = isCheckout ? developmentNeeds : runtimeNeeds;
+/** Whether nothing of the addon has to be built in an installed package. */
+const addonIsThere = isCheckout || hasAddon();
+
+const needs = isCheckout
+  ? developmentNeeds
+  : [...runtimeNeeds, ...(addonIsThere ? [] : addonBuildNeeds)];
 
 /**
  * What a piece of work gets: a place for its files, and the log for what its tools print.
@@ -67,7 +79,7 @@ const parts = [
   },
   { isDone: async () => (await findCriu()) !== undefined, work: provideCriu },
   {
-    isDone: async () => (await findCriu()) !== 'built' || runDirectoryIsReady(),
+    isDone: async () => !hasKernelDataDirectory(await findCriu()) || runDirectoryIsReady(),
     work: ({ logFile }) => step('prepare /run/criu', logFile, () => prepareRunDirectory(logFile)),
   },
   {
@@ -75,7 +87,7 @@ const parts = [
     work: ({ logFile }) => step('npm ci', logFile, () => installModules(root, logFile)),
   },
   {
-    isDone: addonIsCurrent,
+    isDone: () => (isCheckout ? addonIsCurrent() : hasAddon()),
     work: ({ logFile }) => step('build the addon', logFile, () => buildAddon({ logFile })),
   },
   {
@@ -237,6 +249,9 @@ async function provideCriu({ workDirectory, logFile }) {
   }
   await step('build CRIU', logFile, () => buildCriu(workDirectory, logFile));
 }
+
+/** Whether it is one of ours, each of which has a directory of its own. @param {string | undefined} criu */
+const hasKernelDataDirectory = (criu) => criu === 'built' || criu === 'package';
 
 /** Only the tests in test/vm need it, and they tell when it is missing. @param {Workplace} workplace */
 async function provideKernel({ workDirectory, logFile }) {

@@ -22,6 +22,7 @@ import { inspectCommand } from './commands/inspect.js';
 import { listCommand } from './commands/list.js';
 import { restoreCommand } from './commands/restore.js';
 import { runCommand } from './commands/run.js';
+import { setupCommand } from './commands/setup.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
 import { flagEntries, renderHelp } from './help.js';
 import { Log, type LogFormat, type Sink } from './messages.js';
@@ -37,6 +38,7 @@ const commands: readonly Command[] = [
   restoreCommand,
   decodeCommand,
   encodeCommand,
+  setupCommand,
 ];
 
 const globalFlags: readonly Flag[] = [

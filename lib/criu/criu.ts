@@ -212,7 +212,7 @@ export class Criu {
   /** @internal */
   async installation(): Promise<Installation> {
     const installation = await this.#locate();
-    if (process.env['LIBCRIU_ADDON']) await requireTrustedAddon();
+    await requireTrustedAddon();
     this.#load(installation.library);
     return installation;
   }

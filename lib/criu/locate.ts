@@ -1,14 +1,15 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { CriuError } from '../base/errors.js';
-import { isInPackage, packageRoot } from '../base/package-root.js';
+import { isInPackage, packageRoot, setUpCommand } from '../base/package-root.js';
 import { findIn, isDirectory, isFile } from '../linux/paths.js';
 import { requireTrusted } from '../linux/trusted.js';
+import { installedCriu } from '../native/platform.js';
 
 /**
  * Which CRIU to use. Without any of its paths it is looked for in `LIBCRIU_PREFIX`, then in the
- * prefix that set-up has built, then in the system.
+ * prefix that set-up has built, then in the package `@libcriu/criu-linux-*`, then in the system.
  */
 export interface CriuSettings {
   /** A directory with `sbin/criu` and `lib/libcriu.so.2`. */
@@ -94,11 +95,16 @@ async function find(settings: CriuSettings, environment: NodeJS.ProcessEnv): Pro
   };
 }
 
-/** Where `npm run setup` puts the CRIU that it builds, if it has built one. */
+/**
+ * Where set-up puts the CRIU that it builds, if it has built one, else the package that has one in it.
+ * Either comes before the system's: its version is one that we know, and it is there to be used.
+ */
 async function packagePrefix(): Promise<string | undefined> {
   const root = packageRoot();
   const prefix = root === undefined ? undefined : join(root, '.criu');
-  return prefix !== undefined && (await isDirectory(prefix)) ? prefix : undefined;
+  if (prefix !== undefined && (await isDirectory(prefix))) return prefix;
+  const manifest = installedCriu();
+  return manifest === undefined ? undefined : dirname(manifest);
 }
 
 async function findBinary(
@@ -115,7 +121,7 @@ async function findBinary(
     'ERR_CRIU_NOT_FOUND',
     prefix
       ? `No criu program in ${directories.join(' or ')}`
-      : 'No criu program found: run "npm run setup", install criu, or set LIBCRIU_PREFIX',
+      : `No criu program found: run ${setUpCommand()}, install criu, or set LIBCRIU_PREFIX`,
   );
 }
 

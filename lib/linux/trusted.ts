@@ -1,5 +1,6 @@
 import { CriuError, errnoOf } from '../base/errors.js';
 import { isInPackage } from '../base/package-root.js';
+import { addonPath } from '../native/load.js';
 import { inspectOwnership, type OwnershipOptions, type OwnershipReport } from './ownership.js';
 import { shownPath } from './paths.js';
 
@@ -87,13 +88,15 @@ function isUnusable(error: unknown): boolean {
 }
 
 /**
- * Looks at the native addon that `LIBCRIU_ADDON` names, before it is loaded. The package's own is
- * trusted as the code is that loads it.
+ * Looks at the native addon before it is loaded: that of `LIBCRIU_ADDON`, or that of a package that
+ * lies elsewhere than this one. The package's own is trusted as the code is that loads it.
  *
  * @throws CriuError `ERR_UNTRUSTED_PATH`
  */
 export async function requireTrustedAddon(): Promise<void> {
   const { LIBCRIU_ADDON } = process.env;
-  if (!LIBCRIU_ADDON || isInPackage(LIBCRIU_ADDON)) return;
-  await requireTrusted('the native addon of LIBCRIU_ADDON', LIBCRIU_ADDON);
+  const path = addonPath();
+  if (path === undefined || isInPackage(path)) return;
+  const what = LIBCRIU_ADDON ? 'the native addon of LIBCRIU_ADDON' : 'the native addon';
+  await requireTrusted(what, path);
 }

@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { types } from 'node:util';
-import { CriuError, errnoOf, reason } from '../base/errors.js';
-import { packageRoot } from '../base/package-root.js';
+import { CriuError } from '../base/errors.js';
 import type { NativeAddon } from './contract.js';
 import { withCode } from './failure.js';
+import { type LoadedAddon, loadAddon } from './load.js';
 
-/** `bindings` adds where it found the addon. */
-let loaded: (NativeAddon & { path?: string }) | undefined;
+let loaded: LoadedAddon | undefined;
 
 /**
  * The addon, loaded at first use so that importing the package works where it is not built.
@@ -16,23 +14,28 @@ let loaded: (NativeAddon & { path?: string }) | undefined;
  * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
  */
 export function nativeAddon(): NativeAddon {
-  loaded ??= withCodes(load());
+  return load().addon;
+}
+
+function load(): LoadedAddon {
+  if (loaded === undefined) {
+    const { addon, path } = loadAddon();
+    loaded = { addon: withCodes(addon), path };
+  }
   return loaded;
 }
 
 /**
- * The path of what is built beside the addon.
+ * The path of what is built beside the addon, wherever that is.
  *
  * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
  */
 export function nativeFile(name: string): string {
-  nativeAddon();
-  const addon = process.env['LIBCRIU_ADDON'] || loaded?.path || '';
-  const file = join(dirname(resolve(addon)), name);
+  const file = join(dirname(load().path), name);
   if (existsSync(file)) return file;
   throw new CriuError(
     'ERR_CRIU_ADDON_NOT_FOUND',
-    `${name} has not been built: there is no ${file}`,
+    `There is no ${file}, which belongs to the addon`,
   );
 }
 
@@ -75,44 +78,4 @@ function settled(value: unknown): unknown {
 
 function rethrow(error: unknown): never {
   throw withCode(error);
-}
-
-/**
- * Whatever is wrong is told here: an import must not fail where the addon is not used. In a bundle
- * neither the package's directory nor the module `bindings` need be there.
- */
-function load(): NativeAddon & { path?: string } {
-  const root = packageRoot();
-  const override = process.env['LIBCRIU_ADDON'];
-  try {
-    const require = createRequire(join(root ?? process.cwd(), 'package.json'));
-    if (override) return require(resolve(override)) as NativeAddon;
-    if (root === undefined) throw new Error('the package has been bundled');
-    const bindings = require('bindings') as typeof import('bindings');
-    return bindings({ bindings: 'criu_native', module_root: root }) as NativeAddon;
-  } catch (cause) {
-    throw new CriuError('ERR_CRIU_ADDON_NOT_FOUND', failedLoad(root, override, cause), { cause });
-  }
-}
-
-function failedLoad(
-  root: string | undefined,
-  override: string | undefined,
-  cause: unknown,
-): string {
-  if (errnoOf(cause) === 'ERR_DLOPEN_DISABLED') {
-    return (
-      'Node.js was started so that it loads no native addons: start it without --no-addons, and ' +
-      'under its permission model with --allow-addons, --allow-fs-read=* and --allow-fs-write=*'
-    );
-  }
-  const why = reason(cause).split('\n', 1)[0]?.replace(/\.$/, '');
-  if (override) return `The native addon of LIBCRIU_ADDON could not be loaded: ${why}`;
-  if (root === undefined || !existsSync(join(root, 'package.json'))) {
-    return `The native addon was not found (${why}): set LIBCRIU_ADDON to its path`;
-  }
-  if (!existsSync(join(root, 'build'))) {
-    return `The native addon has not been built; run "npm run build" in ${root}`;
-  }
-  return `The native addon could not be loaded: ${why}; run "npm run build" in ${root}`;
 }
