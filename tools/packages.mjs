@@ -65,13 +65,15 @@ export const developmentNeeds = [
     package: 'python3-protobuf',
     isMet: () => existsSync('/usr/lib/python3/dist-packages/google/protobuf/__init__.py'),
   },
+  // The packages with native code, and the systems in which they are built and tried.
+  command('mmdebstrap'),
+  command('patchelf'),
+  command('readelf', 'binutils'),
+  // What another C library than ours offers.
+  { package: 'musl', isMet: () => findMusl() !== undefined },
   // The tests on another kernel. What there is to boot is an x64 one.
   ...(process.arch === 'x64'
-    ? [
-        command('qemu-system-x86_64', 'qemu-system-x86'),
-        command('mmdebstrap'),
-        command('mkfs.ext4', 'e2fsprogs'),
-      ]
+    ? [command('qemu-system-x86_64', 'qemu-system-x86'), command('mkfs.ext4', 'e2fsprogs')]
     : []),
   ...addonBuildNeeds,
   // The linters.
@@ -81,6 +83,13 @@ export const developmentNeeds = [
   command('clang++', 'clang'),
   { package: 'libclang-rt-14-dev', isMet: hasLibFuzzer },
 ];
+
+/** The C library of Alpine, as Debian has it. @returns {string | undefined} */
+export function findMusl() {
+  const processor = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const file = `/lib/ld-musl-${processor}.so.1`;
+  return existsSync(file) ? file : undefined;
+}
 
 // It lies beside the compiler, in a directory that has its version in its name.
 function hasLibFuzzer() {

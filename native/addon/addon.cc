@@ -34,7 +34,7 @@
 #include "operation/standby.h"
 #include "serve/server.h"
 
-static_assert(__cplusplus >= 202002L);
+static_assert(__cplusplus > 201703L);
 
 namespace criu_node {
 

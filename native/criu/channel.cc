@@ -251,7 +251,7 @@ Channel::Channel(int criu, int ended, int output, const CancelSwitch& cancel)
       ended_(ended),
       output_(output),
       cancel_(cancel),
-      buffer_(std::make_unique_for_overwrite<Buffer>()) {}
+      buffer_(new Buffer) {}  // It is not value-initialised.
 
 // Receives one message; nothing when criu is gone.
 std::optional<Channel::Message> Channel::Receive() {

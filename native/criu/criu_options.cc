@@ -11,7 +11,15 @@ namespace criu_node {
 
 namespace {
 
-using enum OptionKind;
+// The oldest compiler that we build with has no `using enum`.
+constexpr auto kBool = OptionKind::kBool;
+constexpr auto kInt = OptionKind::kInt;
+constexpr auto kFd = OptionKind::kFd;
+constexpr auto kString = OptionKind::kString;
+constexpr auto kStrings = OptionKind::kStrings;
+constexpr auto kPairs = OptionKind::kPairs;
+constexpr auto kAddress = OptionKind::kAddress;
+constexpr auto kDescriptors = OptionKind::kDescriptors;
 
 // Setters that are missing on purpose: `criu_local_set_timeout` never marks the field as present,
 // that of inherit_fd refuses a criu that libcriu has not started; `criu_local_free_opts` does not

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
+#include "base/system_calls.h"
 #include "base/unique_fd.h"
 
 namespace criu_node {

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +13,8 @@
 #include <functional>
 #include <optional>
 #include <system_error>
+
+#include "base/system_calls.h"
 
 namespace criu_node {
 

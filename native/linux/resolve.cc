@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <climits>
 
+#include "base/system_calls.h"
 #include "base/unique_fd.h"
 
 namespace criu_node {

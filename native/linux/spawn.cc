@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/failure.h"
+#include "linux/close_at_exec.h"
 
 namespace criu_node {
 
@@ -96,10 +97,6 @@ pid_t Spawn(const SpawnSettings& settings) {
     }
     posix_spawn_file_actions_adddup2(&actions.value, source, number);
   }
-  // What Node itself inherited is not CLOEXEC (a status fd among it) and none of the child's
-  // business.
-  posix_spawn_file_actions_addclosefrom_np(&actions.value, last + 1);
-
   // Node ignores SIGPIPE and our threads block everything; criu counts on SIGCHLD. SIGXFSZ, which
   // Node ignores too, stays so: it makes a write above RLIMIT_FSIZE fail in place of ending criu,
   // which is how a dump is interrupted (see native/rollback/interrupt.h).
@@ -122,6 +119,9 @@ pid_t Spawn(const SpawnSettings& settings) {
     // What the child writes holds the memory of others' processes. The umask of this process is
     // Node's, so the child gets it from a thread that has one of its own.
     if (unshare(CLONE_FS) == 0) umask(kPrivate);
+    // What Node itself inherited is not CLOEXEC (a status fd among it) and none of the child's
+    // business. posix_spawn() can close it only in newer C libraries.
+    if (const int failed = CloseAtExec(last + 1); failed != 0) return failed;
     return posix_spawn(&pid, settings.program.c_str(), &actions.value, &attributes.value,
                        arguments.data(), environment.data());
   });

@@ -47,7 +47,7 @@ class Writer {
   uint64_t size_ = 0;
   size_t used_ = 0;
   // It is not value-initialised: an empty tmpfs touches three of its pages.
-  std::unique_ptr<Buffer> buffer_ = std::make_unique_for_overwrite<Buffer>();
+  std::unique_ptr<Buffer> buffer_{new Buffer};
 };
 
 // Writes what it is given as it is.
