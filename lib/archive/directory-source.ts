@@ -14,21 +14,34 @@ const others = 0o022;
 /** A directory whose files make a checkpoint. */
 export class DirectorySource implements Source {
   readonly #fd: number;
+  readonly #parent: Parent;
 
-  /** @param fd - Of the directory, which stays open. */
-  constructor(fd: number) {
+  /**
+   * @param fd - Of the directory, which stays open.
+   * @param parent - What becomes of the link to the images of an earlier pre-dump.
+   */
+  constructor(fd: number, parent: Parent = 'refuse') {
     this.#fd = fd;
+    this.#parent = parent;
   }
 
   members(count: Count): AsyncGenerator<Member> {
-    return walk(this.#fd, '', count, maxDepth);
+    return walk(this.#fd, '', { count, parent: this.#parent }, maxDepth);
   }
+}
+
+/** What becomes of the link to the images of an earlier pre-dump. */
+export type Parent = 'refuse' | 'pass';
+
+interface Walk {
+  readonly count: Count;
+  readonly parent: Parent;
 }
 
 async function* walk(
   directory: number,
   prefix: string,
-  count: Count,
+  walked: Walk,
   depth: number,
 ): AsyncGenerator<Member> {
   if (depth === 0) refuseArchive('its directories are too deep');
@@ -37,7 +50,7 @@ async function* walk(
     const path = memberPath(`${prefix}${name}`);
     const fd = await openFd(below(directory, name), openPath | constants.O_NOFOLLOW);
     try {
-      yield* entry(fd, path, count, depth);
+      yield* entry(fd, path, walked, depth);
     } finally {
       closeSync(fd);
     }
@@ -47,14 +60,18 @@ async function* walk(
 async function* entry(
   fd: number,
   path: string,
-  count: Count,
+  walked: Walk,
   depth: number,
 ): AsyncGenerator<Member> {
+  const { count, parent } = walked;
   const stats = await statFd(fd);
   const { size, mtimeMs } = stats;
   const isDirectory = stats.isDirectory();
   const name = Buffer.from(path, 'utf8').toString('latin1');
-  if (stats.isSymbolicLink() && path.endsWith('parent')) refuseArchive(needsParent);
+  if (stats.isSymbolicLink() && /(?:^|\/)parent$/.test(path)) {
+    if (parent === 'pass') return;
+    refuseArchive(needsParent);
+  }
   if (!isDirectory && !stats.isFile()) refuseMember(name, 'is neither a file nor a directory');
   if ((stats.mode & others) !== 0 || ![0, process.geteuid?.()].includes(stats.uid)) {
     refuseMember(name, 'may be written by another user');
@@ -64,7 +81,7 @@ async function* entry(
   const about = { path, isDirectory, mtime: mtimeMs / 1000 };
   if (isDirectory) {
     yield { ...about, size: 0, content: bytesOf(Buffer.alloc(0)) };
-    yield* walk(fd, `${name}/`, count, depth - 1);
+    yield* walk(fd, `${name}/`, walked, depth - 1);
     return;
   }
   const file = await openFd(pathOf(fd), constants.O_RDONLY);

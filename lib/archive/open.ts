@@ -1,5 +1,5 @@
 import { closeSync, constants } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { withDeadline } from '../base/deadline.js';
 import { CriuError, errnoOf, invalidArgType, invalidArgValue } from '../base/errors.js';
 import { openFd } from '../base/files.js';
@@ -7,10 +7,10 @@ import { startScope } from '../base/scope.js';
 import { openTrusted } from '../linux/trusted.js';
 import { FileBytes } from './bytes.js';
 import { engineFacts } from './directory-facts.js';
-import { DirectorySource } from './directory-source.js';
+import { DirectorySource, type Parent } from './directory-source.js';
 import { extract, openDestination } from './extract.js';
 import { readingArchive, refuseArchive } from './fault.js';
-import { type CheckpointInfo, infoOf, type Surroundings } from './info.js';
+import { type CheckpointFormat, type CheckpointInfo, infoOf, type Surroundings } from './info.js';
 import { type ArchiveLimits, Count } from './limits.js';
 import { members as names } from './members.js';
 import { checkpointInImage, FlatSource } from './oci-source.js';
@@ -48,6 +48,8 @@ export interface OpenedCheckpoint {
   readonly source: Source;
   /** Small files of it, by their paths. */
   readonly texts: ReadonlyMap<string, Buffer>;
+  /** The absolute path of the directory with the images, without links; undefined where it is in a file. */
+  readonly imagesDirectory: string | undefined;
   close(): void;
 }
 
@@ -118,12 +120,14 @@ async function extractTo(
  * Opens a checkpoint and reads it once.
  *
  * @param check - Called now and then; it throws when the operation has been given up.
+ * @param parent - What becomes of a directory's link to the images of an earlier pre-dump.
  * @throws CriuError `ERR_CHECKPOINT_ARCHIVE`, `ERR_UNTRUSTED_PATH`
  */
 export async function openSource(
   path: string,
   limits: ArchiveLimits,
   check: () => void = () => {},
+  parent: Parent = 'refuse',
 ): Promise<OpenedCheckpoint> {
   const count = (): Count => new Count(limits, check);
   return await readingArchive(path, () =>
@@ -131,7 +135,7 @@ export async function openSource(
       const { fd, size, real, isDirectory } = await openFile(path);
       scope.defer(() => closeSync(fd));
       const source = isDirectory
-        ? new DirectorySource(fd)
+        ? new DirectorySource(fd, parent)
         : new TarSource(async function* () {
             yield new FileBytes(fd, 0, size);
           });
@@ -144,10 +148,17 @@ export async function openSource(
         info: infoOf(recognized.found, known),
         source: recognized.source,
         texts: recognized.found.texts,
+        imagesDirectory: isDirectory ? directoryOf(real, recognized.known.format) : undefined,
         close: () => closeSync(fd),
       };
     }),
   );
+}
+
+/** Where a directory has its images; an image of the Open Container Initiative has them in an archive. */
+function directoryOf(real: string, format: CheckpointFormat): string | undefined {
+  if (format === 'images') return real;
+  return format === 'podman' ? join(real, names.checkpoint) : undefined;
 }
 
 /** What is opened once and used by its descriptor, whatever the path leads to later. */

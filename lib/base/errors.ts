@@ -65,6 +65,7 @@ export type Operation =
   | 'restoreContainer'
   | 'openCheckpoint'
   | 'decodeImage'
+  | 'inspect'
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'

@@ -1,61 +1,38 @@
-import type { CheckpointInfo } from '../../archive/info.js';
+import type { CheckpointReport } from '../../inspect/report.js';
 import { type Command, helpFlag } from '../command.js';
-import type { Flag } from '../flags.js';
+import { type Flag, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 
-const ownFlags: readonly Flag[] = [{ name: 'json', help: 'print an object' }];
+const forms: readonly Flag[] = [
+  { name: 'files', help: 'list the descriptors of each process in the tree' },
+  { name: 'table', help: 'print tables' },
+  { name: 'json', help: 'print an object' },
+];
 
-/** `libcriu inspect`: what a checkpoint says of itself. */
+/** `libcriu inspect`: what a checkpoint holds. */
 export const inspectCommand: Command = {
   name: 'inspect',
-  summary: 'tell what a checkpoint is of, and whether it is whole',
+  summary: 'tell what a checkpoint holds, and whether it is whole',
   argument: { placeholder: 'FILE', meaning: 'an archive, an image or a directory' },
-  flags: ownFlags,
+  flags: forms,
   description: [
     'Reads the checkpoint FILE, of docker, podman, containerd, CRI-O, kubelet or',
-    'libcriu, from its beginning to its end, and prints what it is of.',
+    'libcriu, and prints what it is of: the tree of processes, their memory, sockets,',
+    'mounts and namespaces, and what it took to make it.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
+  sections: [{ heading: 'Options:', entries: flagEntries([...forms, helpFlag]) }],
 
   async run({ values, argument: file, outside }) {
-    const { openCheckpoint } = await import('../../archive/open.js');
-    const checkpoint = await openCheckpoint(file);
-    try {
-      const { info } = checkpoint;
-      const isJson = values.get('json') === true;
-      outside.stdout.write(isJson ? `${JSON.stringify(info, null, 2)}\n` : table(info));
-    } finally {
-      await checkpoint.close();
-    }
+    const given = forms.map(({ name }) => name).filter((name) => values.get(name) === true);
+    const [form, other] = given;
+    if (other !== undefined) throw new UsageError(`Expected one of --${form} and --${other}`);
+    const { inspect } = await import('../../inspect/inspect.js');
+    outside.stdout.write(await textOf(form, await inspect(file)));
   },
 };
 
-/** What is known, line by line. */
-function table(info: CheckpointInfo): string {
-  const lines: readonly (readonly [string, unknown])[] = [
-    ['Engine', info.engine],
-    ['Name', info.name],
-    ['ID', info.id],
-    ['Image', info.image],
-    ['Runtime', info.runtime],
-    ['Created', info.created?.toISOString()],
-    ['Checkpointed', info.checkpointed?.toISOString()],
-    ['Processes', info.processes],
-    ['CRIU', info.criuVersion],
-    ['Format', info.compression === 'none' ? info.format : `${info.format}, ${info.compression}`],
-    ['Files', info.hasRootfsChanges ? 'with the changes of the root file system' : 'images alone'],
-    ['Volumes', info.volumes.length === 0 ? undefined : info.volumes.join(', ')],
-    ['Entries', info.entries],
-    ['Bytes', info.bytes],
-  ];
-  return lines
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${`${name}:`.padEnd(14)}${printable(String(value))}\n`)
-    .join('');
-}
-
-/** A terminal must not be told what to do by who made the checkpoint. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: These are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+async function textOf(form: string | undefined, report: CheckpointReport): Promise<string> {
+  if (form === 'json') return `${JSON.stringify(report, null, 2)}\n`;
+  if (form === 'table') return (await import('../../inspect/as-table.js')).asTables(report);
+  return (await import('../../inspect/as-tree.js')).asTree(report, { hasFiles: form === 'files' });
 }
