@@ -65,6 +65,7 @@ export type {
 } from './iteration/result.js';
 export type { PageServer } from './options/address.js';
 export type { CgroupRoot } from './options/cgroup-root.js';
+export type { DumpProgress } from './options/dump-progress.js';
 export { type EngineName, engineNames } from './options/engine-names.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';

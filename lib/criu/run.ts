@@ -14,7 +14,7 @@ export async function runNative(
   native: NativeRequest,
   hooks: HookRunner,
   deadline: Deadline,
-  tell?: () => void,
+  tell?: (script: string) => void,
 ): Promise<Outcome> {
   const addon = nativeAddon();
   const { asked } = hooks;

@@ -42,6 +42,7 @@ export type OptionType =
   | 'signal'
   | 'hooks'
   | 'restoreHooks'
+  | 'progressHandler'
   | 'criu';
 
 /** What the value of a field of CRIU's request is. */

@@ -961,6 +961,15 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU action scripts',
   },
   {
+    name: 'onProgress',
+    type: 'progressHandler',
+    calls: all,
+    help: 'function that is called ten times a second with how much has been written, until the end',
+    details:
+      'Also at each notification of CRIU. What it throws is a warning and does no harm to the dump.',
+    source: 'libcriu',
+  },
+  {
     name: 'wait',
     type: 'boolean',
     calls: [...every, ...serving],

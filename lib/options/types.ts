@@ -4,6 +4,7 @@ import type { Criu } from '../criu/criu.js';
 import type { Hooks, RestoreHooks } from '../criu/hooks.js';
 import type { PageServer } from './address.js';
 import type { CgroupRoot } from './cgroup-root.js';
+import type { DumpProgress } from './dump-progress.js';
 import type { InheritedFd } from './inherited-fd.js';
 import type { JoinedNamespace } from './joined-namespace.js';
 
@@ -414,6 +415,14 @@ export interface DumpingOptions
    * @remarks CRIU action scripts
    */
   hooks?: Hooks | undefined;
+  /**
+   * Function that is called ten times a second with how much has been written, until the end. Also
+   * at each notification of CRIU. What it throws is a warning and does no harm to the dump.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  onProgress?: ((progress: DumpProgress) => unknown) | undefined;
 }
 
 /** Options of `dump`, `preDump` and `restore`. */

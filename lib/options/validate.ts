@@ -191,6 +191,11 @@ const validators: Readonly<Record<OptionType, Validator>> = {
 
   restoreHooks: (name, value) => validateHooks(restoreHooks, name, value),
 
+  progressHandler(name, value) {
+    if (typeof value === 'function') return value;
+    throw invalidArgType(name, 'a function', value);
+  },
+
   criu(name, value) {
     if (value instanceof Criu) return value;
     throw invalidArgType(name, 'an instance of Criu', value);

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { readFile } from '../base/files.js';
+import { dumpHooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
 import { Outputs } from '../images/outputs.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
@@ -56,10 +57,16 @@ export async function nativeRequest(
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
     standby: criu.standby,
     goesOn: !locksNetwork && goesOn(request),
-    ...(options.lazyPages === true ? { told: ['status-ready'] } : {}),
+    told: toldOf(options),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
     ...(cgroup && !preDump ? { freezer: nativeFreezer(cgroup) } : {}),
   };
+}
+
+/** Of what we hear, without CRIU waiting for us. */
+function toldOf({ lazyPages, onProgress }: DumpOptions): readonly string[] {
+  if (onProgress !== undefined) return Object.values(dumpHooks.scripts);
+  return lazyPages === true ? [dumpHooks.scripts.statusReady] : [];
 }
 
 function nativeFreezer({ fd, path, version, place }: Cgroup): NativeFreezer {

@@ -13,11 +13,12 @@ import { enrich } from '../preflight/enrich.js';
 import { nativeRequest } from './dump-request.js';
 import { type Verdict, whatToKeep } from './dump-verdict.js';
 import { failure } from './failure.js';
+import { ProgressReporter } from './progress.js';
 import type { DumpRequest } from './request.js';
 import { lockOf } from './turn.js';
 
 /** One dump that has been checked, when it is its turn. */
-interface DumpJob {
+export interface DumpJob {
   request: DumpRequest;
   installation: Installation;
   /** What is frozen for it. */
@@ -25,6 +26,8 @@ interface DumpJob {
   tracking: MemoryTracking | undefined;
   /** When it was called for: `performance.now()`. */
   start: number;
+  /** Set while CRIU is asked, where somebody wants to hear of it. */
+  progress?: ProgressReporter;
 }
 
 /** What became of a dump, and where it has written. */
@@ -101,9 +104,10 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
   });
 }
 
-/** Whether an images directory is all that is needed, if it does not exist yet. */
-function needsOnlyNew({ request, tracking }: DumpJob): boolean {
-  return request.options.workPath === undefined && tracking === undefined;
+/** Whether an images directory is all that is needed, if it does not exist yet; nobody looks into it meanwhile. */
+function needsOnlyNew({ request: { options }, tracking }: DumpJob): boolean {
+  const { workPath, onProgress } = options;
+  return [workPath, onProgress, tracking].every((one) => one === undefined);
 }
 
 /** Has CRIU write the images; throws only when it was not asked. */
@@ -116,8 +120,17 @@ async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<
   const images = target instanceof Outputs ? target.images.file('') : target.path;
   const hooks = hooksOf(request, images);
   const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
-  const tell = request.options.lazyPages ? () => request.statusReady?.() : undefined;
-  return runNative(native, runner, deadline, tell);
+  const { lazyPages, onProgress } = request.options;
+  if (onProgress === undefined || !(target instanceof Outputs)) {
+    return runNative(native, runner, deadline, lazyPages ? request.statusReady : undefined);
+  }
+  const reporter = new ProgressReporter(onProgress, request, target, start);
+  job.progress = reporter;
+  const tell = (script: string): void => {
+    reporter.reached(script);
+    if (script === dumpHooks.scripts.statusReady) request.statusReady?.();
+  };
+  return await reporter.watch(request, runNative(native, runner, deadline, tell));
 }
 
 /** The caller's hooks, and ours behind the last that can veto. */

@@ -19,7 +19,7 @@ import { checksBeforeTurn, checksInTurn, runChecks } from './dump-checks.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
 import { type DumpResult, timingsOf } from './dump-result.js';
 import { settle } from './dump-verdict.js';
-import { writeImages } from './dump-write.js';
+import { type DumpJob, writeImages } from './dump-write.js';
 import { openFreezer } from './freezer.js';
 import { saveJournal } from './journal.js';
 import type { DumpRequest } from './request.js';
@@ -109,7 +109,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
     const cgroup = await openFreezer(request, scope);
     if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
-    const job = { request, installation: ready.installation, cgroup, tracking, start };
+    const job: DumpJob = { request, installation: ready.installation, cgroup, tracking, start };
     const notes = tellsOfUnit(request) ? await notesOn(request) : [];
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);
@@ -123,6 +123,7 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
       warnings: [
         ...notes,
         ...warningsOf(outcome),
+        ...(job.progress?.warnings ?? []),
         ...(outcome.isInPlace ? [] : await movedWarning(outputs)),
       ],
       durationMs: performance.now() - start,

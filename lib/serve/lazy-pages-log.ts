@@ -1,5 +1,6 @@
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { closeFd, openFd } from '../base/files.js';
+import { pageSize } from '../linux/page-size.js';
 
 /** How many memory pages the restored tasks have and lack. */
 export interface LazyPagesProgress {
@@ -11,17 +12,6 @@ export interface LazyPagesProgress {
 
 const foundPages = /Found (\d{1,15}) pages to be handled by UFFD/;
 const copiedBytes = /uffd_copy: 0x[0-9a-f]{1,16}\/(\d{1,15})(?!\d)/;
-/** The type of the note with the page size, in the kernel's notes for a program (getauxval). */
-const AT_PAGESZ = 6n;
-
-/** The size of the kernel's pages in bytes. */
-function pageSize(): number {
-  const notes = readFileSync('/proc/self/auxv');
-  const pairs = Array.from({ length: notes.length / 16 }, (_, index) => index * 16);
-  const at = pairs.find((offset) => notes.readBigUInt64LE(offset) === AT_PAGESZ);
-  return at === undefined ? 4096 : Number(notes.readBigUInt64LE(at + 8));
-}
-
 /** Counts in the growing log of a lazy-pages daemon, which tells its progress nowhere else. */
 export class LazyPagesLog {
   readonly #path: string;

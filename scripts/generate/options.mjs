@@ -119,6 +119,7 @@ export function renderTypes(table) {
       "import type { Hooks, RestoreHooks } from '../criu/hooks.js';\n" +
       "import type { PageServer } from './address.js';\n" +
       "import type { CgroupRoot } from './cgroup-root.js';\n" +
+      "import type { DumpProgress } from './dump-progress.js';\n" +
       "import type { InheritedFd } from './inherited-fd.js';\n" +
       "import type { JoinedNamespace } from './joined-namespace.js';\n",
     ...groups.map((group) => {
@@ -231,6 +232,8 @@ function typeOf({ type, values = [] }) {
       return 'Hooks';
     case 'restoreHooks':
       return 'RestoreHooks';
+    case 'progressHandler':
+      return '((progress: DumpProgress) => unknown)';
     case 'criu':
       return 'Criu';
     default:

@@ -15,6 +15,7 @@ const members: readonly (readonly [string, string, number, string])[] = [
   ['docs/checkpoint.md', 'Result', 0, 'keyof CheckpointResult'],
   ['docs/checkpoint.md', 'Result', 1, 'keyof DumpStats'],
   ['docs/checkpoint.md', 'Result', 2, 'keyof DumpTimings'],
+  ['docs/checkpoint.md', 'Progress', 0, 'keyof DumpProgress'],
   ['docs/criu.md', 'The class `Criu`', 0, 'keyof CriuSettings'],
   ['docs/criu.md', 'Asking CRIU', 0, 'keyof CriuVersion'],
   ['docs/criu.md', 'Asking CRIU', 1, 'keyof CriuFeatures'],

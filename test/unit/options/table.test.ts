@@ -30,6 +30,7 @@ describe('the table', () => {
     expect(without.map(({ name }) => name).sort()).toEqual([
       'criu',
       'hooks',
+      'onProgress',
       'signal',
       'stateRoot',
     ]);

@@ -59,6 +59,7 @@ describe('validateOptions takes', () => {
     signal: new AbortController().signal,
     criu: new Criu(),
     file: 'a.tar',
+    progressHandler: () => {},
     hooks: { postDump() {} },
     string: 'name',
     'joinedNamespace[]': [{ type: 'net', path: '/proc/1/ns/net' }],

@@ -41,6 +41,7 @@ describe('validateOptions refuses every wrong JavaScript type for', () => {
     file: (candidate) => typeof candidate === 'string',
     signal: () => false,
     criu: () => false,
+    progressHandler: (candidate) => typeof candidate === 'function',
     hooks: isRecord,
     restoreHooks: isRecord,
   };
