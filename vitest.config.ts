@@ -10,6 +10,9 @@ const runsEngines = process.env['LIBCRIU_ENGINES_REPORT'] !== undefined;
 /** Whether processes tell at their exit what they have run. */
 const tellsAtExit = coverage !== undefined || process.env['LIBCRIU_GCOV'] !== undefined;
 
+/** What cannot run as the tests are run (scripts/sanitize.mjs); `--exclude` does not reach projects. */
+const excluded = process.env['LIBCRIU_TEST_EXCLUDE']?.split(' ') ?? [];
+
 /** With the address sanitizer processes start and run several times slower (scripts/sanitize.mjs). */
 const slowness = process.env['LIBCRIU_TEST_NODE'] === undefined ? 1 : 4;
 
@@ -30,7 +33,7 @@ function project(
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: runsEngines ? [] : ['test/vm/engines.test.ts'],
+      exclude: [...(runsEngines ? [] : ['test/vm/engines.test.ts']), ...excluded],
       pool: needsRoot ? namespacePool() : ('forks' as const),
       fileParallelism: parallel,
       // Vitest would leave one processor to itself: on two, the machines would be booted in turn.

@@ -13,7 +13,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   'Containers of engines': ['engines', 'archives', 'runc'],
   Moving: ['iterate', 'migration'],
   Guides: pagesIn('guides'),
-  'What to rely on': ['criu', 'limits', 'security', 'reliability', 'performance'],
+  'What to rely on': ['install', 'criu', 'limits', 'security', 'reliability', 'performance'],
   Inside: ['internals', 'coverage'],
 };
 
