@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { addonFiles } from '../../tools/platforms.mjs';
-import { nativeDirectory, projectRoot } from '../helpers/paths.js';
+import { projectRoot } from '../helpers/paths.js';
 import { type Outcome, run } from '../helpers/system/exec.js';
 
 const { dependencies } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
@@ -76,6 +76,7 @@ export class Consumer {
 async function copyBuild(directory: string): Promise<void> {
   for (const name of addonFiles) {
     await mkdir(dirname(join(directory, name)), { recursive: true });
-    await cp(join(nativeDirectory, name), join(directory, name));
+    // Also where the tests are run with another addon.
+    await cp(join(projectRoot, 'build/Release', name), join(directory, name));
   }
 }

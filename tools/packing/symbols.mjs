@@ -50,7 +50,7 @@ export async function otherLibraries(file) {
 
 // What Node.js offers to addons, what comes with the compiler, and what only says that a check was compiled in.
 const offeredElsewhere =
-  /^(?:napi_|node_api_|_Z|__cxa_|_Unwind_|__gxx_|__[a-z]*san_|_ITM_|__gmon_start__|OPENSSL_)/;
+  /^(?:napi_|node_api_|_Z|__cxa_|_Unwind_|__gxx_|__(?:[a-z]*san|sanitizer)_|_ITM_|__gmon_start__|OPENSSL_)/;
 
 // What the C++ library takes of the C library for which it was built; that for another takes none of it.
 const ofCompilersLibrary = new Set([
