@@ -3,6 +3,16 @@
     # address or undefined: `node scripts/build.mjs --sanitize address`
     'sanitize%': '',
     'werror%': 'true',
+    # true: what is built needs nothing of the system but its C library (tools/packing/). The compiler's own
+    # libraries are then in each file, and hidden, so that none meets those of Node.js.
+    'portable%': 'false',
+  },
+  'target_defaults': {
+    'conditions': [
+      ['portable=="true"', {
+        'ldflags': ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL'],
+      }],
+    ],
   },
   'targets': [
     {

@@ -16,6 +16,8 @@ export async function installDebian(release, tree, packages, logFile) {
     `--include=${packages.join(',')}`,
     '--dpkgopt=force-unsafe-io',
     ...['doc', 'man', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`),
+    // The licences, which go with what is taken from a root.
+    '--dpkgopt=path-include=/usr/share/doc/*/copyright',
     '--aptopt=Acquire::Languages "none"',
     '--aptopt=Acquire::Retries "3"',
     // A mirror that is not renewed every day still has what is signed.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -6,14 +6,10 @@ import { examples } from '../helpers/markdown.js';
 import { projectRoot } from '../helpers/paths.js';
 import { Scope } from '../helpers/scope.js';
 import { run, runOk } from '../helpers/system/exec.js';
+import { Consumer } from './consumer.js';
 
 /** What set-up built, where the system's criu is not good enough. */
 const prefix = join(projectRoot, '.criu');
-
-/** The dependencies that a consumer's npm would install beside the package. */
-const { dependencies } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
-  dependencies: Record<string, string>;
-};
 
 describe('the packed package', () => {
   const scope = new Scope();
@@ -22,9 +18,8 @@ describe('the packed package', () => {
 
   beforeAll(async () => {
     consumer = await scope.directory();
-    const modules = join(consumer, 'node_modules');
-    await mkdir(join(modules, '@types'), { recursive: true });
-    await mkdir(join(modules, '@bufbuild'), { recursive: true });
+    const project = await Consumer.empty(consumer);
+    const modules = project.module('');
     const packed = await runOk('npm', ['pack', '--silent', '--pack-destination', consumer], {
       cwd: projectRoot,
     });
@@ -32,10 +27,9 @@ describe('the packed package', () => {
     files = (await runOk('tar', ['tzf', tarball])).trim().split('\n');
     await runOk('tar', ['xzf', tarball, '-C', modules]);
     await runOk('mv', [join(modules, 'package'), join(modules, 'libcriu')]);
-    for (const name of [...Object.keys(dependencies), '@types/node', 'file-uri-to-path']) {
-      await symlink(join(projectRoot, 'node_modules', name), join(modules, name));
-    }
-    await writeFile(join(consumer, 'package.json'), '{ "type": "module" }');
+    await mkdir(project.module('@types'));
+    await symlink(join(projectRoot, 'node_modules/@types/node'), project.module('@types/node'));
+    await project.installPlatform(`@libcriu/linux-${process.arch}-gnu`);
     return () => scope.close();
   });
 
@@ -44,13 +38,6 @@ describe('the packed package', () => {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/main.js',
-      'build/Release/criu_native.node',
-      'build/Release/criu_guard',
-      'build/Release/criu_detach',
-      'build/Release/criu_layer',
-      'build/Release/criu_empty_conntrack.so',
-      'build/Release/criu_no_io_uring.so',
-      'build/Release/tar-first/tar',
       'binding.gyp',
       'native/sources.json',
       'scripts/setup.mjs',
@@ -60,9 +47,19 @@ describe('the packed package', () => {
     ]) {
       expect(files).toContain(`package/${name}`);
     }
-    expect(
-      files.filter((name) => /^package\/(test|\.criu|node_modules|bench)\//.test(name)),
-    ).toEqual([]);
+    // What is native is in packages of its own.
+    const others = /^package\/(?:test|build|npm|\.criu|\.pack|node_modules|bench)\/|\.(?:node|so)$/;
+    expect(files.filter((name) => others.test(name))).toEqual([]);
+  });
+
+  test('runs nothing when it is installed', async () => {
+    const manifest = JSON.parse(
+      await runOk('npm', ['pkg', 'get', 'scripts'], {
+        cwd: join(consumer, 'node_modules/libcriu'),
+      }),
+    ) as Record<string, string>;
+    const atInstallation = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'];
+    expect(Object.keys(manifest).filter((name) => atInstallation.includes(name))).toEqual([]);
   });
 
   test('has all that its build script imports', async () => {

@@ -1,0 +1,175 @@
+// @ts-check
+// The packages of this version for this system: the main one, and those with native code.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fingerprint, readNote } from '../fingerprint.mjs';
+import { root } from '../paths.mjs';
+import { addonFiles, criuPackages, platforms } from '../platforms.mjs';
+import { StepError } from '../process.mjs';
+import { buildRoot, makeRoot } from './build-root.mjs';
+import { buildCriuInRoot, findCriuHere, makeCriuPackage } from './criu-package.mjs';
+import { makeMainPackage, pack } from './main-package.mjs';
+import { packagesDirectory, packedName } from './manifests.mjs';
+import { buildInRoot, makePlatformPackage } from './platform-package.mjs';
+import { newerThan, otherLibraries } from './symbols.mjs';
+
+/**
+ * Does a piece of work and tells of it.
+ *
+ * @typedef {<T>(title: string, work: () => Promise<T>) => Promise<T>} Step
+ */
+
+/**
+ * Where native code comes from: built in the oldest Debian that it is for, or what was built on this machine,
+ * for this machine alone.
+ *
+ * @typedef {'debian' | 'here'} Origin
+ */
+
+/** @type {readonly Origin[]} */
+const origins = ['debian', 'here'];
+
+/**
+ * @typedef {object} Workplace
+ * @property {string} workDirectory
+ * @property {string} logFile
+ * @property {Step} step
+ */
+
+/**
+ * A package that is made here.
+ *
+ * @typedef {object} Package
+ * @property {string} name
+ * @property {string} directory
+ * @property {readonly string[]} inputs
+ * @property {(directory: string, origin: Origin, workplace: Workplace) => Promise<void>} make
+ */
+
+const tools = ['tools/packing', 'tools/platforms.mjs', 'package.json'];
+
+/** @returns {readonly Package[]} */
+function packages() {
+  const platform = platforms.find(({ cpu, libc }) => cpu === process.arch && libc === 'glibc');
+  const criu = criuPackages.find(({ cpu }) => cpu === process.arch);
+  if (platform === undefined || criu === undefined) {
+    throw new StepError(`there are no packages for ${process.arch}`);
+  }
+  return [
+    {
+      name: 'libcriu',
+      directory: 'libcriu',
+      inputs: [...tools, 'lib', 'native', 'scripts', 'tools', 'docs', 'README.md', 'CHANGELOG.md'],
+      make: (directory, _, { workDirectory, logFile }) =>
+        makeMainPackage(directory, workDirectory, logFile),
+    },
+    {
+      ...platform,
+      inputs: [...tools, 'native', 'binding.gyp'],
+      make: (directory, origin, workplace) => makePlatform(platform, directory, origin, workplace),
+    },
+    {
+      ...criu,
+      inputs: [...tools, 'tools/criu.mjs'],
+      make: (directory, origin, workplace) => makeCriu(criu, directory, origin, workplace),
+    },
+  ];
+}
+
+/**
+ * The files of packages that are made of the present sources.
+ *
+ * @returns {{origin: Origin, files: string[]} | undefined} undefined when one is missing
+ */
+export function findPackages() {
+  const origin = origins.find((one) => packages().every((each) => isCurrent(each, one)));
+  if (origin === undefined) return undefined;
+  return { origin, files: packages().map(({ name }) => join(packagesDirectory, packedName(name))) };
+}
+
+/**
+ * Makes and packs those that are not there.
+ *
+ * @param {Origin} origin
+ * @param {Workplace} workplace
+ * @returns {Promise<string[]>} the files of all
+ */
+export async function makePackages(origin, workplace) {
+  mkdirSync(packagesDirectory, { recursive: true });
+  const files = [];
+  for (const one of packages()) {
+    const file = join(packagesDirectory, packedName(one.name));
+    if (!isCurrent(one, origin)) {
+      const directory = join(packagesDirectory, one.directory);
+      const note = madeOf(one, origin);
+      for (const old of [noteFile(one), directory, file])
+        rmSync(old, { recursive: true, force: true });
+      await one.make(directory, origin, workplace);
+      await pack(directory, packagesDirectory);
+      writeFileSync(noteFile(one), note);
+    }
+    files.push(file);
+  }
+  return files;
+}
+
+/** @type {(one: Package, origin: Origin) => boolean} */
+function isCurrent(one, origin) {
+  const file = join(packagesDirectory, packedName(one.name));
+  return existsSync(file) && readNote(`npm/${one.directory}.made-of`) === madeOf(one, origin);
+}
+
+/** @param {Package} one */
+const noteFile = ({ directory }) => join(packagesDirectory, `${directory}.made-of`);
+
+/** @type {(one: Package, origin: Origin) => string} */
+const madeOf = ({ directory, inputs }, origin) =>
+  `${directory === 'libcriu' ? 'any' : origin} ${fingerprint(inputs)}`;
+
+/** @type {(platform: import('../platforms.mjs').Platform, directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
+async function makePlatform(platform, directory, origin, workplace) {
+  const { workDirectory, logFile, step } = workplace;
+  if (origin === 'here') {
+    await makePlatformPackage(platform, join(root, 'build/Release'), directory, logFile);
+    return;
+  }
+  const tree = await buildTree(workplace);
+  const output = mkdtempSync(join(workDirectory, 'addon-'));
+  const built = await step('build the addon', () => buildInRoot(tree, output, logFile));
+  await makePlatformPackage(platform, built, directory, logFile);
+  await requirePortable(directory);
+}
+
+/** @type {(criu: (typeof criuPackages)[number], directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
+async function makeCriu(criu, directory, origin, workplace) {
+  const { workDirectory, logFile, step } = workplace;
+  if (origin === 'here') {
+    await makeCriuPackage(criu, await findCriuHere(workDirectory, logFile), directory, logFile);
+    return;
+  }
+  const tree = await buildTree(workplace);
+  const built = await step('build CRIU', () =>
+    buildCriuInRoot(tree, criu.name, workDirectory, logFile),
+  );
+  await makeCriuPackage(criu, built, directory, logFile);
+}
+
+/** @param {Workplace} workplace */
+function buildTree({ workDirectory, logFile, step }) {
+  return step(`install Debian's ${buildRoot.release}`, () =>
+    makeRoot(buildRoot, workDirectory, logFile),
+  );
+}
+
+/**
+ * Nothing in a package may need more than the oldest system has, whatever built it.
+ *
+ * @param {string} directory
+ */
+async function requirePortable(directory) {
+  for (const name of addonFiles) {
+    const file = join(directory, name);
+    const faults = [...(await newerThan(file)), ...(await otherLibraries(file))];
+    if (faults.length > 0) throw new StepError(`${name} needs ${faults.join(', ')}`);
+  }
+}

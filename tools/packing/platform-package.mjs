@@ -1,0 +1,61 @@
+// @ts-check
+// The package with the addon and its programs.
+import { chmodSync, cpSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { root } from '../paths.mjs';
+import { addonFiles } from '../platforms.mjs';
+import { run } from '../process.mjs';
+import { nodeHeaders, nodePrefix, runInRoot } from './in-root.mjs';
+import { beginPackage, platformManifest } from './manifests.mjs';
+
+const source = '/libcriu';
+
+/**
+ * Builds the addon and its programs in a root file system, by the same binding.gyp as everywhere.
+ *
+ * @param {string} tree
+ * @param {string} output an empty directory, which becomes `build`
+ * @param {string | undefined} logFile
+ * @returns {Promise<string>} the directory of what was built
+ */
+export async function buildInRoot(tree, output, logFile) {
+  const build = join(root, 'build');
+  mkdirSync(build, { recursive: true });
+  const gyp = `${source}/node_modules/node-gyp/bin/node-gyp.js`;
+  const script =
+    'cd "$1" && GYP_DEFINES="werror=false portable=true" node "$2" configure build --release ' +
+    '--jobs=max --nodedir="$3"';
+  await runInRoot(
+    tree,
+    [
+      nodeHeaders(),
+      { from: root, to: source },
+      { from: output, to: `${source}/build`, writable: true },
+    ],
+    ['sh', '-c', script, 'sh', source, gyp, nodePrefix],
+    logFile,
+  );
+  return join(output, 'Release');
+}
+
+/**
+ * Makes the package of what was built.
+ *
+ * @param {import('../platforms.mjs').Platform} platform
+ * @param {string} built
+ * @param {string} directory
+ * @param {string | undefined} logFile
+ */
+export async function makePlatformPackage(platform, built, directory, logFile) {
+  const text =
+    'This package is installed with `libcriu`, on systems for ' +
+    'which it is. It has nothing that is used by itself.';
+  beginPackage(directory, platformManifest(platform), text);
+  for (const name of addonFiles) {
+    const file = join(directory, name);
+    mkdirSync(dirname(file), { recursive: true });
+    cpSync(join(built, name), file);
+    chmodSync(file, 0o755);
+    await run('strip', ['--strip-unneeded', file], { logFile });
+  }
+}
