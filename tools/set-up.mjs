@@ -36,6 +36,8 @@ import {
   runtimeNeeds,
   updateLists,
 } from './packages.mjs';
+import { cleanRootOf, findRoot, makeRoot } from './packing/build-root.mjs';
+import { findPackages, makePackages } from './packing/packages.mjs';
 import { isCheckout, root } from './paths.mjs';
 import { interrupt, StepError, seconds, tail } from './process.mjs';
 import { findSystemdMachine, makeSystemdMachine } from './systemd-machine.mjs';
@@ -102,6 +104,10 @@ const parts = [
   {
     isDone: () => !isCheckout || !canMakeMachine() || findSystemdMachine('plain') !== undefined,
     work: (workplace) => provideSystemdMachine('plain', workplace),
+  },
+  {
+    isDone: () => !isCheckout || !hasApt() || hasPackages(),
+    work: (workplace) => providePackages(workplace),
   },
   // No test waits for a network, or fails where there is none.
   {
@@ -263,6 +269,32 @@ async function provideKernel({ workDirectory, logFile }) {
       throw error;
     }
     process.stderr.write(`set-up: test/vm will fail: ${error.message}\n`);
+  }
+}
+
+/** Whether the packages are made, from wherever, and there is a root to install them in. */
+function hasPackages() {
+  const found = findPackages();
+  return found !== undefined && findRoot(cleanRootOf(found.origin)) !== undefined;
+}
+
+/** Only the test of an installation needs them, and it tells when they are missing. @param {Workplace} workplace */
+async function providePackages({ workDirectory, logFile }) {
+  /** @type {import('./packing/packages.mjs').Step} */
+  const quiet = (_, work) => work();
+  const workplace = { workDirectory, logFile, step: quiet };
+  try {
+    if (findPackages() === undefined) {
+      await step('pack what was built', logFile, () => makePackages('here', workplace));
+    }
+    const origin = findPackages()?.origin ?? 'here';
+    const title = 'install a Debian without a compiler, in which the packages are tried';
+    await step(title, logFile, () => makeRoot(cleanRootOf(origin), workDirectory, logFile));
+  } catch (error) {
+    if (!(error instanceof StepError)) {
+      throw error;
+    }
+    process.stderr.write(`set-up: a test in test/package will fail: ${error.message}\n`);
   }
 }
 
