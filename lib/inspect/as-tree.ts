@@ -133,7 +133,7 @@ function namespaceLines({ namespaces }: CheckpointReport): string[][] {
   return namespaces.map(({ kind, id, isOutside, pids, detail }) => [
     kind,
     isOutside ? 'of the host' : `own, ${id}`,
-    counted(pids.length, 'process').replace('processs', 'processes'),
+    counted(pids.length, 'process'),
     detail ?? '',
   ]);
 }

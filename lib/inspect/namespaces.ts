@@ -111,5 +111,5 @@ export async function mountsOf(images: ImageFiles): Promise<MountReport[]> {
       });
     }
   }
-  return reports;
+  return reports.sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
 }

@@ -20,7 +20,13 @@ export function inMs(microseconds: number): string {
 
 /** A number of things: `1 thread`, `2 threads`. */
 export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
+  return `${count} ${nounOf(count, what)}`;
+}
+
+/** A noun for so many things. */
+export function nounOf(count: number, what: string): string {
+  if (count === 1) return what;
+  return what.endsWith('s') ? `${what}es` : `${what}s`;
 }
 
 /** What a process runs, in one line. */

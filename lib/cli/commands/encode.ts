@@ -1,5 +1,4 @@
 import { text } from 'node:stream/consumers';
-import { finished } from 'node:stream/promises';
 import { errnoOf, invalidArgValue, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import type { DecodedImage } from '../../images/codec/types.js';
@@ -7,6 +6,7 @@ import { type Command, helpFlag, lastOf, type Outside } from '../command.js';
 import { type Flag, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
+import { writeFile } from '../write-file.js';
 
 const existing: Flag = {
   name: 'existing',
@@ -36,7 +36,7 @@ export const encodeCommand: Command = {
     const { encodeImage } = await import('../../inspect/decode.js');
     const content = await encodeImage(parse(argument, await read(argument, outside)));
     if (to === '-') await writeOut(content, outside);
-    else await writeFile(to, content, replaces);
+    else await writeFile('to', to, content, replaces);
   },
 };
 
@@ -67,17 +67,4 @@ async function writeOut(content: Buffer, { output }: Outside): Promise<void> {
     throw new UsageError('Refused to write an image to a terminal: give the name of a file');
   }
   await new Promise<void>((resolve) => output.write(content, () => resolve()));
-}
-
-/** Writes a file, which is there as a whole or not at all. */
-export async function writeFile(to: string, content: Buffer, replaces: boolean): Promise<void> {
-  const { openFileTarget } = await import('../../archive/target.js');
-  const target = await openFileTarget('to', to, replaces);
-  try {
-    target.stream.end(content);
-    await finished(target.stream);
-    await target.keep();
-  } finally {
-    await target.close();
-  }
 }

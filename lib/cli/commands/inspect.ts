@@ -1,7 +1,9 @@
 import type { CheckpointReport } from '../../inspect/report.js';
-import { type Command, helpFlag } from '../command.js';
+import { type Command, helpFlag, lastOf } from '../command.js';
 import { type Flag, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
+import { flagWords } from '../words.js';
+import { writeFile } from '../write-file.js';
 
 const forms: readonly Flag[] = [
   { name: 'files', help: 'list the descriptors of each process in the tree' },
@@ -9,27 +11,43 @@ const forms: readonly Flag[] = [
   { name: 'json', help: 'print an object' },
 ];
 
+const page: Flag = {
+  name: 'html',
+  placeholder: 'FILE',
+  help: 'write a page for a browser, which needs nothing else',
+};
+const flags = [...forms, page];
+
 /** `libcriu inspect`: what a checkpoint holds. */
 export const inspectCommand: Command = {
   name: 'inspect',
   summary: 'tell what a checkpoint holds, and whether it is whole',
   argument: { placeholder: 'FILE', meaning: 'an archive, an image or a directory' },
-  flags: forms,
+  flags,
   description: [
     'Reads the checkpoint FILE, of docker, podman, containerd, CRI-O, kubelet or',
     'libcriu, and prints what it is of: the tree of processes, their memory, sockets,',
     'mounts and namespaces, and what it took to make it.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...forms, helpFlag]) }],
+  sections: [{ heading: 'Options:', entries: flagEntries([...flags, helpFlag]) }],
+
+  words: flagWords([], { path: 'FILE', html: '--html' }),
 
   async run({ values, argument: file, outside }) {
-    const given = forms.map(({ name }) => name).filter((name) => values.get(name) === true);
+    const given = flags.map(({ name }) => name).filter((name) => values.get(name));
     const [form, other] = given;
     if (other !== undefined) throw new UsageError(`Expected one of --${form} and --${other}`);
     const { inspect } = await import('../../inspect/inspect.js');
-    outside.stdout.write(await textOf(form, await inspect(file)));
+    const report = await inspect(file);
+    const to = lastOf(values.get(page.name));
+    if (to === undefined) outside.stdout.write(await textOf(form, report));
+    else await writeFile(page.name, to, await pageOf(report), true);
   },
 };
+
+async function pageOf(report: CheckpointReport): Promise<string> {
+  return (await import('../../inspect/html/page.js')).asPage(report);
+}
 
 async function textOf(form: string | undefined, report: CheckpointReport): Promise<string> {
   if (form === 'json') return `${JSON.stringify(report, null, 2)}\n`;
