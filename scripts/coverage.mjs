@@ -72,7 +72,7 @@ async function main() {
  * @returns {Promise<boolean>} whether they have passed
  */
 async function runTests(parts, files, keep) {
-  await setUp();
+  await setUp('tests');
   if (!keep && parts.includes('lib')) forget();
   /** @type {NodeJS.ProcessEnv} */
   const env = { ...process.env };

@@ -31,7 +31,7 @@ import { countsTable, stepsTable } from './engines/table.mjs';
 /** What the tests of all places have told. @typedef {{rows: Row[], steps: Steps[], outputs: Output[]}} Told */
 
 async function main() {
-  await setUp('engines');
+  await setUp('tests', 'engines');
   /** @type {Told} */
   const told = { rows: [], steps: [], outputs: [] };
   const file = join(root, `build/engines-${process.pid}.jsonl`);

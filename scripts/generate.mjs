@@ -4,10 +4,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../tools/paths.mjs';
 import { StepError } from '../tools/process.mjs';
+import { setUp } from '../tools/set-up.mjs';
 import { generatedFiles } from './generate/files.mjs';
 import { compileTables } from './generate/table.mjs';
 
 async function main() {
+  await setUp('definitions');
   const tables = await compileTables();
   for (const { path, make } of generatedFiles) {
     const file = join(root, path);

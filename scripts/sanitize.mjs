@@ -57,7 +57,7 @@ async function main() {
   }
   const asked = kinds.filter((kind) => positionals.includes(kind));
   const files = positionals.filter((name) => !kinds.some((kind) => kind === name));
-  await setUp();
+  await setUp('tests');
   for (const kind of asked.length > 0 ? asked : kinds) {
     const startedAt = performance.now();
     const passed = await (kind === 'thread' ? testThreads() : testSuite(kind, files));

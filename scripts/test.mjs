@@ -30,7 +30,7 @@ import { collectLib, forget, reportLib } from './coverage/collect.mjs';
 
 async function main() {
   const { countsFile, hasCoverage, vitestArgs } = splitArguments(process.argv.slice(2));
-  await setUp();
+  await setUp('tests');
   if (hasCoverage) forget();
   const coverage = hasCoverage ? collectLib() : undefined;
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-test-'));

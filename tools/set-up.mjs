@@ -97,46 +97,52 @@ const parts = [
     work: ({ logFile }) =>
       step('build the TypeScript', logFile, () => buildTypescript({ logFile })),
   },
-  {
-    isDone: () => !isCheckout || !kernelCanBeFetched() || findKernel() !== undefined,
-    work: provideKernel,
-  },
-  {
-    isDone: () => !isCheckout || !canMakeMachine() || findSystemdMachine('plain') !== undefined,
-    work: (workplace) => provideSystemdMachine('plain', workplace),
-  },
-  {
-    isDone: () => !isCheckout || !hasApt() || hasPackages(),
-    work: (workplace) => providePackages(workplace),
-  },
-  // No test waits for a network, or fails where there is none.
-  {
-    isDone: () => !isCheckout || !hasApt() || hasOldCriu(),
-    work: ({ workDirectory, logFile }) =>
-      step("fetch the distribution's criu for the tests", logFile, () =>
-        fetchOldCriu(workDirectory, logFile),
-      ),
-  },
-  {
-    isDone: () => !isCheckout || !hasApt() || hasCriuSource(),
-    work: ({ workDirectory, logFile }) =>
-      step("fetch CRIU's definitions of its images", logFile, () =>
-        fetchCriuSource(workDirectory, logFile),
-      ),
-  },
-  {
-    isDone: () => !isCheckout || hasNodes(),
-    work: ({ logFile }) =>
-      step('fetch other releases of Node.js for the tests', logFile, () => fetchNodes(logFile)),
-  },
 ];
 
+/** @type {Part} */
+const definitions = {
+  isDone: () => !isCheckout || !hasApt() || hasCriuSource(),
+  work: ({ workDirectory, logFile }) =>
+    step("fetch CRIU's definitions of its images", logFile, () =>
+      fetchCriuSource(workDirectory, logFile),
+    ),
+};
+
 /**
- * What some tests need that is not set up for all of them.
+ * What is needed beside what everything needs.
  *
- * @type {Readonly<Record<'engines', readonly Part[]>>}
+ * @type {Readonly<Record<'definitions' | 'tests' | 'engines', readonly Part[]>>}
  */
 const extras = {
+  definitions: [definitions],
+  tests: [
+    definitions,
+    {
+      isDone: () => !isCheckout || !kernelCanBeFetched() || findKernel() !== undefined,
+      work: provideKernel,
+    },
+    {
+      isDone: () => !isCheckout || !canMakeMachine() || findSystemdMachine('plain') !== undefined,
+      work: (workplace) => provideSystemdMachine('plain', workplace),
+    },
+    {
+      isDone: () => !isCheckout || !hasApt() || hasPackages(),
+      work: (workplace) => providePackages(workplace),
+    },
+    // No test waits for a network, or fails where there is none.
+    {
+      isDone: () => !isCheckout || !hasApt() || hasOldCriu(),
+      work: ({ workDirectory, logFile }) =>
+        step("fetch the distribution's criu for the tests", logFile, () =>
+          fetchOldCriu(workDirectory, logFile),
+        ),
+    },
+    {
+      isDone: () => !isCheckout || hasNodes(),
+      work: ({ logFile }) =>
+        step('fetch other releases of Node.js for the tests', logFile, () => fetchNodes(logFile)),
+    },
+  ],
   engines: [
     {
       isDone: () => !canMakeMachine() || findSystemdMachine('engines') !== undefined,
@@ -156,7 +162,7 @@ const extras = {
 /**
  * Makes this machine ready. Silent where nothing is to be done; safe to repeat and to interrupt.
  *
- * @param {...keyof typeof extras} names what is needed beside what all tests need
+ * @param {...keyof typeof extras} names for what else it is made ready
  */
 export async function setUp(...names) {
   const all = [...parts, ...names.flatMap((name) => extras[name])];
