@@ -49,6 +49,8 @@ export {
   type ImageHeader,
   type ImageValue,
 } from './inspect/decode.js';
+export { diffCheckpoints } from './inspect/diff.js';
+export type * from './inspect/diff-report.js';
 export { inspect } from './inspect/inspect.js';
 export type * from './inspect/report.js';
 export {

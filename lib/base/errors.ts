@@ -66,6 +66,7 @@ export type Operation =
   | 'openCheckpoint'
   | 'decodeImage'
   | 'inspect'
+  | 'diffCheckpoints'
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'

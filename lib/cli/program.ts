@@ -14,6 +14,7 @@ import {
 } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
 import { decodeCommand } from './commands/decode.js';
+import { diffCommand } from './commands/diff.js';
 import { dumpCommand } from './commands/dump.js';
 import { encodeCommand } from './commands/encode.js';
 import { explainCommand } from './commands/explain.js';
@@ -36,6 +37,7 @@ const commands: readonly Command[] = [
   inspectCommand,
   runCommand,
   restoreCommand,
+  diffCommand,
   decodeCommand,
   encodeCommand,
   setupCommand,

@@ -1,3 +1,6 @@
+import { refuseImage } from '../images/codec/fault.js';
+import { readingImage } from '../images/codec/file.js';
+import { shownPath } from '../linux/paths.js';
 import type { ImageFiles, Range } from './files.js';
 
 /** Where the content of pages is. */
@@ -61,7 +64,29 @@ export async function readPagemap(
     extents.push({ start, end, place, offset });
     if (place === 'here') offset += count * pageSize;
   }
-  return { pages: `pages-${head.number('pages_id')}.img`, extents };
+  const pages = `pages-${head.number('pages_id')}.img`;
+  await readingImage(` ${shownPath(name)} of ${shownPath(files.path)}`, async () =>
+    checkExtents(extents, files.sizes.get(pages) ?? 0, offset, pages),
+  );
+  return { pages, extents };
+}
+
+/** A damaged pagemap must not have memory looked for that is nowhere. */
+function checkExtents(
+  extents: readonly Extent[],
+  size: number,
+  needed: number,
+  pages: string,
+): void {
+  let last = 0;
+  for (const { start, end } of extents) {
+    const isBehind = Number.isSafeInteger(end) && start >= last && end >= start;
+    if (!isBehind) refuseImage('its pages are not in the order of their addresses');
+    last = end;
+  }
+  if (needed > size) {
+    refuseImage(`it has ${needed} bytes of pages, and ${shownPath(pages)} has ${size}`);
+  }
 }
 
 function placeOf(flags: number, hasFlags: boolean, isInParent: boolean): Place {

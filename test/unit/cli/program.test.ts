@@ -4,6 +4,7 @@ import { CriuError } from '../../../lib/base/errors.js';
 import type { Outside } from '../../../lib/cli/command.js';
 import { checkpointCommand } from '../../../lib/cli/commands/checkpoint.js';
 import { decodeCommand } from '../../../lib/cli/commands/decode.js';
+import { diffCommand } from '../../../lib/cli/commands/diff.js';
 import { encodeCommand } from '../../../lib/cli/commands/encode.js';
 import { explainCommand } from '../../../lib/cli/commands/explain.js';
 import { exportCommand } from '../../../lib/cli/commands/export.js';
@@ -17,6 +18,7 @@ import { libcriu, optionsFor } from '../../helpers/command.js';
 test.each([
   checkpointCommand,
   decodeCommand,
+  diffCommand,
   encodeCommand,
   explainCommand,
   exportCommand,

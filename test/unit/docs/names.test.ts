@@ -140,6 +140,7 @@ describe('the command', async () => {
     'inspect',
     'run',
     'restore',
+    'diff',
     'decode',
     'encode',
   ];
@@ -159,7 +160,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'export', 'inspect', 'run', 'encode'])(
+  test.each(['explain', 'list', 'export', 'inspect', 'diff', 'run', 'encode'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);

@@ -65,6 +65,7 @@ describe('memory', () => {
     });
     const { decode } = await import('../../../lib/images/codec/decode.js');
     const [memory] = decode(readFileSync(path('images/mm-7.img'))).entries;
+    writeFileSync(path('images/pages-7.img'), Buffer.alloc(65536));
     images.write('mm-7.img', 'MM', [{ ...memory, mm_saved_auxv: [6, 65536, 0, 0] }]);
     expect((await inspect(path('images'))).memory.saved).toBe(65536);
   });
@@ -139,6 +140,34 @@ describe('what cannot be used is refused with one sentence', () => {
     made();
     copyFileSync(path('images/core-7.img'), path('images/pstree.img'));
     await expect(inspect(path('images'))).rejects.toMatchObject({ code: 'ERR_CRIU_IMAGE' });
+  });
+
+  test('pages that are cut short', async () => {
+    new MadeImages(path('images')).dump({ pid: 7, memory: [{ from: 0, pages: ['a', 'b'] }] });
+    writeFileSync(path('images/pages-7.img'), pageOf('a'));
+    const error = await rejection(inspect(path('images')));
+    expect(error.message).toMatch(/: it has 8192 bytes of pages, and pages-7.img has 4096$/);
+  });
+
+  test.each([
+    [
+      'that overlap',
+      [
+        { from: 0, pages: ['a', 'b'] },
+        { from: 1, pages: ['c'] },
+      ],
+    ],
+    [
+      'without an end',
+      [
+        { from: 0, pages: { count: 2 ** 31, place: 'parent' } },
+        { from: 9, pages: ['c'] },
+      ],
+    ],
+  ] as const)('pages %s', async (_, memory) => {
+    new MadeImages(path('images')).dump({ pid: 7, memory });
+    const error = await rejection(inspect(path('images')));
+    expect(error.message).toMatch(/: its pages are not in the order of their addresses$/);
   });
 
   test('images that are not complete', async () => {
