@@ -8,6 +8,7 @@ import { node } from './rows/node.mjs';
 import { processes } from './rows/processes.mjs';
 import { restore } from './rows/restore.mjs';
 import { scale } from './rows/scale.mjs';
+import { start } from './rows/start.mjs';
 
 /** @type {readonly import('./lib/result.mjs').Group[]} in the order in which they run */
 export const groups = [
@@ -20,4 +21,5 @@ export const groups = [
   memory,
   scale,
   migration,
+  start,
 ];

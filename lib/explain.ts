@@ -1,21 +1,12 @@
-import { constants } from 'node:os';
-import { CriuError, inOperation } from './base/errors.js';
-import { type Finding, makeFinding, sortFindings } from './base/finding.js';
-import { sentence, toApi } from './base/sentence.js';
-import { ContainerCgroups } from './container/cgroups.js';
-import { findEngineProblems } from './container/engines/engine-problem.js';
-import { containerFields } from './container/fields.js';
-import { findContainer } from './container/find.js';
-import type { Container } from './container/state/container.js';
-import { requireCheckpointable } from './container/state/status.js';
-import { type Criu, defaultCriu } from './criu/criu.js';
-import { realHost } from './linux/host.js';
+import { inOperation } from './base/errors.js';
+import type { Finding } from './base/finding.js';
+import { late } from './base/late.js';
 import type { CheckpointOptions, DumpOptions } from './options/types.js';
 import { checkTarget, type UnitTarget } from './options/unit-target.js';
 import { validateOptions } from './options/validate.js';
-import { inspect } from './preflight/inspect.js';
-import { findLeftOut, findUnfrozen } from './preflight/left-out.js';
-import { findService } from './units/find.js';
+
+const inspecting = late(() => import('./process/explain.js'));
+const inspectingContainers = late(() => import('./container/explain.js'));
 
 /**
  * Tells what would make CRIU fail to dump a process and its children, or needs an option that is
@@ -50,88 +41,16 @@ export async function explain(
   target: number | string | UnitTarget,
   options: DumpOptions | CheckpointOptions = {},
 ): Promise<Finding[]> {
-  return await inOperation('explain', () =>
-    typeof target === 'string'
-      ? explainContainer(target, options as CheckpointOptions)
-      : explainProcess(target, options as DumpOptions),
-  );
-}
-
-async function explainProcess(given: unknown, options: DumpOptions): Promise<Finding[]> {
-  const expected = 'the id of a process as a number or of a container as a string';
-  const target = checkTarget(given, 'target', expected);
-  const { criu = defaultCriu(), ...asked } = validateOptions('dump', options);
-  const isPid = typeof target === 'number';
-  const pid = isPid ? target : (await findService(target.unit)).pid;
-  const checked = isPid ? asked : { journal: true, ...asked };
-  const found = await inspect({ criu, pid, preDump: false, options: checked });
-  if (found) return found;
-  const advice = toApi('; pass a string for a container');
-  throw new CriuError('ERR_PROCESS_NOT_FOUND', sentence`There is no process ${pid}${advice}`, {
-    errno: constants.errno.ESRCH,
+  return await inOperation('explain', async () => {
+    if (typeof target === 'string') {
+      const checked = validateOptions('checkpoint', options);
+      const { explainContainer } = await inspectingContainers();
+      return await explainContainer(target, checked);
+    }
+    const expected = 'the id of a process as a number or of a container as a string';
+    const process = checkTarget(target, 'target', expected);
+    const checked = validateOptions('dump', options);
+    const { explainProcess } = await inspecting();
+    return await explainProcess(process, checked);
   });
-}
-
-async function explainContainer(id: string, options: CheckpointOptions): Promise<Finding[]> {
-  const {
-    stateRoot,
-    engine,
-    inEngine,
-    criu = defaultCriu(),
-    ...checked
-  } = validateOptions('checkpoint', options);
-  const container = await findContainer(id, { root: stateRoot, engine });
-  await requireCheckpointable(container, realHost);
-  const preDump = checked.preDump === true;
-  const { fields } = await containerFields(container, { preDump });
-  const { external: added = [] } = fields;
-  const found = await inspect({
-    criu,
-    pid: container.initPid,
-    preDump,
-    // Options override fields, except for external resources, which add up.
-    options: checked.external ? { ...checked, external: [...added, ...checked.external] } : checked,
-    fields,
-  });
-  if (found) {
-    const theirs = await engineFindings(container, criu, inEngine !== undefined);
-    return sortFindings([...found, ...(await cgroupFindings(container, checked)), ...theirs]);
-  }
-  throw new CriuError(
-    'ERR_CONTAINER_STATE',
-    `Container ${JSON.stringify(id)} ended while it was looked at`,
-  );
-}
-
-/** What stands in the way of a restore by the container's engine. */
-async function engineFindings(
-  container: Container,
-  criu: Criu,
-  forEngine: boolean,
-): Promise<Finding[]> {
-  const problems = await findEngineProblems(container, criu, realHost, forEngine);
-  const pid = container.initPid;
-  return problems.map(({ finding, message, code, engine }) => {
-    const severity = forEngine && code !== undefined ? 'fails' : 'notice';
-    return makeFinding({ code: finding, severity, pid, subject: engine, message });
-  });
-}
-
-/** What the container's cgroups tell: whether they are its own, and who in them is left out. */
-async function cgroupFindings(
-  container: Container,
-  { freezer: kind, preDump }: CheckpointOptions,
-): Promise<Finding[]> {
-  const uses = { freezes: kind !== 'ptrace', ends: false };
-  const cgroups = await ContainerCgroups.open(container, uses, realHost);
-  try {
-    const { freezer } = cgroups;
-    const findings = [...cgroups.findings()];
-    if (freezer === undefined || preDump === true) return findings;
-    const { initPid } = container;
-    const leftOut = [...findLeftOut(freezer, initPid), ...findUnfrozen(freezer, initPid)];
-    return [...findings, ...leftOut];
-  } finally {
-    cgroups.close();
-  }
 }

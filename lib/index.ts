@@ -1,8 +1,10 @@
 export { checkpoint } from './archive/checkpoint.js';
 export type { Compression } from './archive/compression.js';
-export { type ExportOptions, type ExportResult, exportCheckpoint } from './archive/export.js';
+export { exportCheckpoint } from './archive/export.js';
+export type { ExportOptions, ExportResult } from './archive/export-options.js';
+export type { Checkpoint } from './archive/held.js';
 export type { CheckpointFormat, CheckpointInfo } from './archive/info.js';
-export { type Checkpoint, openCheckpoint } from './archive/open.js';
+export { openCheckpoint } from './archive/open.js';
 export type { OpenCheckpointOptions, ReadingOptions } from './archive/options.js';
 export { restoreContainer } from './archive/restore-container.js';
 export {
@@ -20,11 +22,8 @@ export { type Finding, type FindingCode, findingCodes, type Severity } from './b
 export type { MentionedValue } from './base/sentence.js';
 export type { Stage } from './base/stage.js';
 export type { CheckpointResult } from './container/checkpoint.js';
-export {
-  type ContainerList,
-  type ListedContainer,
-  listContainers,
-} from './container/list.js';
+export { listContainers } from './container/list.js';
+export type { ContainerList, ListedContainer } from './container/listed.js';
 export type { RestoreContainerResult } from './container/restore.js';
 export type { ContainerStatus } from './container/state/container.js';
 export { Criu } from './criu/criu.js';
@@ -76,14 +75,10 @@ export type { UnitTarget } from './options/unit-target.js';
 export { dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
 export type { DumpResult, DumpTimings } from './process/dump-result.js';
-export {
-  type ChildExit,
-  type RestoreResult,
-  type RestoreTimings,
-  restore,
-} from './process/restore.js';
+export { restore } from './process/restore.js';
+export type { ChildExit, RestoreResult, RestoreTimings } from './process/restore-result.js';
 export { type CriuChoice, check, close, features, version } from './queries.js';
-export { checkpointSelf, type SelfCheckpoint } from './self/checkpoint-self.js';
+export { checkpointSelf } from './self/checkpoint-self.js';
 export {
   type AfterCheckpoint,
   type AfterRestoreHandler,
@@ -91,14 +86,9 @@ export {
   type BeforeCheckpointHandler,
   beforeCheckpoint,
 } from './self/handlers.js';
-export {
-  type LazyPagesHandle,
-  type LazyPagesProgress,
-  type LazyPagesResult,
-  startLazyPages,
-} from './serve/lazy-pages.js';
-export {
-  type PageServerHandle,
-  type PageServerResult,
-  startPageServer,
-} from './serve/page-server.js';
+export type { SelfCheckpoint } from './self/result.js';
+export { startLazyPages } from './serve/lazy-pages.js';
+export type { LazyPagesHandle, LazyPagesResult } from './serve/lazy-pages-handle.js';
+export type { LazyPagesProgress } from './serve/lazy-pages-log.js';
+export { startPageServer } from './serve/page-server.js';
+export type { PageServerHandle, PageServerResult } from './serve/page-server-handle.js';

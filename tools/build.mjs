@@ -1,7 +1,16 @@
 // @ts-check
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { bundle } from './bundle.mjs';
 import { fingerprint, readNote } from './fingerprint.mjs';
 import { isCheckout, root, tool } from './paths.mjs';
 import { installedAddons } from './platforms.mjs';
@@ -21,6 +30,7 @@ const typescriptInputs = [
   'tsconfig.json',
   'package.json',
   'node_modules/.package-lock.json',
+  'tools/bundle.mjs',
 ];
 // In build/, so that whatever wipes the addon wipes its note too, and not in dist/, which is shipped.
 const addonNote = 'build/criu_native.inputs';
@@ -145,7 +155,7 @@ export async function buildWithCmake({ kind = 'OFF', configureOnly = false, logF
 }
 
 /**
- * lib/ to dist/.
+ * lib/ to dist/: the declarations module by module, and the JavaScript in a few files.
  *
  * @param {BuildOptions} [options]
  * @returns {Promise<boolean>} false when it was up to date
@@ -155,33 +165,29 @@ export async function buildTypescript({ force = false, logFile } = {}) {
     return false;
   }
   const hash = fingerprint(typescriptInputs);
+  const output = join(root, 'dist');
   rmSync(join(root, typescriptNote), { force: true });
-  await run(tool('tsc'), ['-p', 'tsconfig.json'], { cwd: root, logFile });
-  prune(join(root, 'dist'), join(root, 'lib'));
-  const command = join(root, 'dist/cli/main.js');
-  if (existsSync(command)) {
-    chmodSync(command, 0o755);
-  }
+  await run(tool('tsc'), ['-p', 'tsconfig.json', '--emitDeclarationOnly'], { cwd: root, logFile });
+  const written = await bundle(output);
+  prune(output, new Set(written.map((name) => join(output, name))));
+  chmodSync(join(output, 'cli/main.js'), 0o755);
   mkdirSync(join(root, 'build'), { recursive: true });
   writeFileSync(join(root, typescriptNote), hash);
   return true;
 }
 
 /**
- * Removes outputs whose source is gone. dist/ is not wiped before a build, because a running
- * process may be loading from it.
+ * Removes what this build has not made. dist/ is not wiped before a build, because a running process may be
+ * loading from it.
  *
  * @param {string} output
- * @param {string} source
+ * @param {ReadonlySet<string>} written the JavaScript and its maps
  */
-function prune(output, source) {
-  for (const entry of readdirSync(output, { withFileTypes: true })) {
-    const file = join(output, entry.name);
-    const origin = join(source, entry.name.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts'));
-    if (!existsSync(origin)) {
-      rmSync(file, { recursive: true });
-    } else if (entry.isDirectory()) {
-      prune(file, origin);
-    }
+function prune(output, written) {
+  for (const name of readdirSync(output, { recursive: true, encoding: 'utf8' })) {
+    const file = join(output, name);
+    const source = join(root, 'lib', name.replace(/\.d\.ts(\.map)?$/, '.ts'));
+    const isDeclaration = source.endsWith('.ts') && existsSync(source);
+    if (!isDeclaration && !written.has(file) && !statSync(file).isDirectory()) rmSync(file);
   }
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundleModules } from '../../tools/bundle.mjs';
 import { root } from '../../tools/paths.mjs';
 import { findCommand, run, StepError } from '../../tools/process.mjs';
 import { compileHarness, compileTicker, Harness } from './harness.mjs';
@@ -27,8 +28,18 @@ import { compileWorkload } from './workload.mjs';
  * @property {string} busybox
  */
 
-/** @param {string} path below dist/ */
-const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
+/**
+ * What we measure with, which the package does not export. From build/bench/ the modules find the package as
+ * they do from dist/.
+ */
+const internals = {
+  stats: 'lib/images/stats.ts',
+  locate: 'lib/criu/locate.ts',
+  addon: 'lib/native/addon.ts',
+};
+
+/** @param {string} file from the root of the package */
+const imported = (file) => import(pathToFileURL(join(root, file)).href);
 
 /** @param {string} name */
 function needed(name) {
@@ -48,10 +59,11 @@ export async function makeContext(scope) {
     throw new StepError('only root can checkpoint: run it as root');
   }
   /** @type {Context['libcriu']} */
-  const libcriu = await built('index.js');
-  const { decodeDumpStats: decodeStats } = await built('images/stats.js');
-  const installation = await (await built('criu/locate.js')).locate({});
-  const { nativeAddon } = await built('native/addon.js');
+  const libcriu = await imported('dist/index.js');
+  await bundleModules(internals, join(root, 'build/bench'));
+  const { decodeDumpStats: decodeStats } = await imported('build/bench/stats.js');
+  const installation = await (await imported('build/bench/locate.js')).locate({});
+  const { nativeAddon } = await imported('build/bench/addon.js');
   scope.defer(() => nativeAddon().closeAll());
 
   const directory = await mkdtemp(join(tmpdir(), 'libcriu-bench-'));

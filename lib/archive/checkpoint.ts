@@ -1,6 +1,15 @@
-import { type CheckpointResult, saveContainer } from '../container/checkpoint.js';
+import { withDeadline } from '../base/deadline.js';
+import { late } from '../base/late.js';
+import type { CheckpointResult } from '../container/checkpoint.js';
+import { parseReference } from '../container/reference.js';
+import { validateId } from '../container/state/id.js';
+import { requireRoot } from '../criu/require-root.js';
 import type { CheckpointOptions } from '../options/types.js';
+import { validateOptions } from '../options/validate.js';
 import { type DumpPromise, withStatus } from '../process/dump-promise.js';
+
+const saving = late(() => import('../container/checkpoint.js'));
+const archiving = late(() => import('./archiving.js'));
 
 /**
  * Checkpoints a running or paused container of runc or crun, as `runc checkpoint` does, also one that an
@@ -18,13 +27,21 @@ export function checkpoint(
   id: string,
   options: CheckpointOptions = {},
 ): DumpPromise<CheckpointResult> {
-  return withStatus((statusReady) =>
-    saveContainer(id, options, statusReady, async (container, settings, deadline, scope) => {
-      if (settings.export === undefined) return undefined;
-      // Most checkpoints have no archive, and need none of this.
-      const { Archiving } = await import('./archiving.js');
-      const hasImages = options.imagePath !== undefined || options.inEngine !== undefined;
-      return await Archiving.prepare({ container, settings, hasImages, deadline, scope });
-    }),
-  );
+  return withStatus(async (statusReady) => {
+    const checked = validateOptions('checkpoint', options);
+    if (checked.stateRoot === undefined) parseReference(id, checked.engine);
+    else validateId(id);
+    requireRoot('checkpoint');
+    const hasImages = options.imagePath !== undefined || options.inEngine !== undefined;
+    return await withDeadline('checkpoint', checked, async (deadline) => {
+      const { saveContainer } = await saving();
+      const asked = { id, options: checked, deadline, statusReady };
+      return await saveContainer(asked, async (container, settings, scope) => {
+        if (settings.export === undefined) return undefined;
+        // Most checkpoints have no archive, and need none of this.
+        const { Archiving } = await archiving();
+        return await Archiving.prepare({ container, settings, hasImages, deadline, scope });
+      });
+    });
+  });
 }

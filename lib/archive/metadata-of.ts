@@ -5,7 +5,7 @@ import { type ContainerdFacts, containerdFacts } from '../container/engines/cont
 import { qualifiedName } from '../container/engines/docker.js';
 import { engineOf, factsOf } from '../container/engines/identify.js';
 import { podmanConfig } from '../container/engines/podman.js';
-import { startedAt } from '../container/list.js';
+import { startedAt } from '../container/list-on.js';
 import type { ContainerState } from '../container/state/container.js';
 import { crunConfigFile } from '../container/state/crun.js';
 import { readStateFile } from '../container/state/json-value.js';

@@ -1,6 +1,12 @@
-import { type RestoreContainerResult, restoreBy } from '../container/restore.js';
+import { withDeadline } from '../base/deadline.js';
+import { late } from '../base/late.js';
+import type { RestoreContainerResult } from '../container/restore.js';
+import { validateId } from '../container/state/id.js';
 import type { RestoreContainerOptions } from '../options/types.js';
-import { sourcesOf } from './bundle/sources.js';
+import { validateOptions } from '../options/validate.js';
+
+const restoring = late(() => import('../container/restore.js'));
+const finding = late(() => import('./bundle/sources.js'));
 
 /**
  * Restores a container from the images of a `checkpoint` and its bundle, or from a checkpoint that an engine
@@ -19,5 +25,10 @@ export async function restoreContainer(
   id: string,
   options: RestoreContainerOptions = {},
 ): Promise<RestoreContainerResult> {
-  return await restoreBy(sourcesOf, id, options);
+  const checked = validateOptions('restoreContainer', options);
+  validateId(id);
+  return await withDeadline('restoreContainer', checked, async (deadline) => {
+    const [{ restoreBy }, { sourcesOf }] = await Promise.all([restoring(), finding()]);
+    return await restoreBy(sourcesOf, id, checked, deadline);
+  });
 }

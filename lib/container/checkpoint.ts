@@ -1,19 +1,17 @@
-import { type Deadline, withDeadline } from '../base/deadline.js';
+import type { Deadline } from '../base/deadline.js';
 import { CriuError } from '../base/errors.js';
 import type { Finding } from '../base/finding.js';
 import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import type { HookEvent } from '../criu/hooks.js';
-import { requireRoot } from '../criu/require-root.js';
 import { type Host, realHost } from '../linux/host.js';
 import { takeNamedLock } from '../locks/named-lock.js';
 import type { CheckpointOptions } from '../options/types.js';
-import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { findLeftOut } from '../preflight/left-out.js';
-import { runDump } from '../process/dump.js';
 import type { DumpResult } from '../process/dump-result.js';
+import { runDump } from '../process/run-dump.js';
 import { lockOf } from '../process/turn.js';
 import { ContainerCgroups } from './cgroups.js';
 import { destroyContainer } from './destroy.js';
@@ -23,9 +21,7 @@ import { placeInEngine } from './engines/place.js';
 import { containerFields } from './fields.js';
 import { findContainer } from './find.js';
 import { requireTrustedHooks } from './poststop.js';
-import { parseReference } from './reference.js';
 import type { Container } from './state/container.js';
-import { validateId } from './state/id.js';
 import { readStatus, requireCheckpointable, untilStarted } from './state/status.js';
 
 /** What a checkpoint has to tell. */
@@ -63,7 +59,6 @@ export interface Companion {
 export type MakeCompanion = (
   container: Container,
   options: CheckpointSettings,
-  deadline: Deadline,
   scope: Scope,
 ) => Promise<Companion | undefined>;
 
@@ -73,53 +68,45 @@ export type CheckpointSettings = Omit<
   'stateRoot' | 'engine' | 'inEngine' | 'criu'
 >;
 
-/**
- * Checkpoints a container.
- *
- * @param statusReady - Called when lazy pages can be fetched.
- */
+/** A checkpoint that is asked for. Its options and the id are checked. */
+export interface AskedCheckpoint {
+  id: string;
+  options: ValidatedOptions['checkpoint'];
+  deadline: Deadline;
+  /** Called when lazy pages can be fetched. */
+  statusReady: () => void;
+}
+
+/** Checkpoints a container. */
 export async function saveContainer(
-  id: string,
-  options: CheckpointOptions,
-  statusReady: () => void,
+  { id, options, deadline, statusReady }: AskedCheckpoint,
   makeCompanion: MakeCompanion,
 ): Promise<CheckpointResult> {
   const start = performance.now();
-  const {
-    stateRoot,
-    engine,
-    inEngine,
-    criu = defaultCriu(),
-    ...asked
-  } = validateOptions('checkpoint', options);
-  if (stateRoot === undefined) parseReference(id, engine);
-  else validateId(id);
-  requireRoot('checkpoint');
-  return await withDeadline('checkpoint', asked, async (deadline) => {
-    const found = findContainer(id, { root: stateRoot, engine });
-    const container = await deadline.bound('container', found);
-    const dumpOptions =
-      inEngine === undefined ? asked : { ...asked, imagePath: placeInEngine(container, inEngine) };
-    const request = { container, criu, options: dumpOptions, deadline, statusReady };
-    return await withScope(async (scope) => {
-      await lockContainer(scope, request);
-      await deadline.bound('container', requireCheckpointable(container, realHost));
-      const ends = endsContainer(dumpOptions);
-      if (ends) await deadline.bound('container', requireTrustedHooks(container));
-      const foreseen = await foresee(request, inEngine !== undefined);
-      const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends };
-      const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
-      const companion = await makeCompanion(container, dumpOptions, deadline, scope);
-      const result = await inCompany(companion, async () => {
-        const dumped = await dumpContainer(request, cgroups, companion, realHost);
-        return await endContainer(request, cgroups, dumped);
-      });
-      return {
-        ...result,
-        warnings: [...foreseen, ...result.warnings],
-        durationMs: performance.now() - start,
-      };
+  const { stateRoot, engine, inEngine, criu = defaultCriu(), ...asked } = options;
+  const found = findContainer(id, { root: stateRoot, engine });
+  const container = await deadline.bound('container', found);
+  const dumpOptions =
+    inEngine === undefined ? asked : { ...asked, imagePath: placeInEngine(container, inEngine) };
+  const request = { container, criu, options: dumpOptions, deadline, statusReady };
+  return await withScope(async (scope) => {
+    await lockContainer(scope, request);
+    await deadline.bound('container', requireCheckpointable(container, realHost));
+    const ends = endsContainer(dumpOptions);
+    if (ends) await deadline.bound('container', requireTrustedHooks(container));
+    const foreseen = await foresee(request, inEngine !== undefined);
+    const uses = { freezes: dumpOptions.freezer !== 'ptrace', ends };
+    const cgroups = scope.use(await ContainerCgroups.open(container, uses, realHost));
+    const companion = await makeCompanion(container, dumpOptions, scope);
+    const result = await inCompany(companion, async () => {
+      const dumped = await dumpContainer(request, cgroups, companion, realHost);
+      return await endContainer(request, cgroups, dumped);
     });
+    return {
+      ...result,
+      warnings: [...foreseen, ...result.warnings],
+      durationMs: performance.now() - start,
+    };
   });
 }
 

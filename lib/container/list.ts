@@ -1,39 +1,10 @@
 import { inOperation } from '../base/errors.js';
-import { readFile } from '../base/files.js';
+import { late } from '../base/late.js';
 import { requireRoot } from '../criu/require-root.js';
-import { type Host, realHost } from '../linux/host.js';
-import { readProcessStat, userHz } from '../linux/process-stat.js';
-import type { EngineName } from '../options/engine-names.js';
-import { type CatalogEntry, type CatalogedContainer, entriesIn, readEntry } from './catalog.js';
-import { stateRoots } from './engines/state-roots.js';
-import type { ContainerState, ContainerStatus } from './state/container.js';
-import { initIsAlive, readStatus } from './state/status.js';
+import { realHost } from '../linux/host.js';
+import type { ContainerList } from './listed.js';
 
-/** A container as {@link listContainers} tells of it. */
-export interface ListedContainer {
-  /** Whose container it is: an engine's, or where none is known, the runtime's. */
-  engine: EngineName;
-  /** The name by which its engine knows it; the id where it has no other. */
-  name: string;
-  id: string;
-  state: ContainerStatus;
-  /** The init process; undefined when it has ended. */
-  pid: number | undefined;
-  /** The image that it was made of, where its engine tells. */
-  image: string | undefined;
-  /** When its init process was started; undefined when that has ended. */
-  started: Date | undefined;
-  /** The directory in which its runtime keeps its state: the option `stateRoot`. */
-  stateRoot: string;
-}
-
-/** The containers of this machine, and what could not be read. */
-export interface ContainerList {
-  containers: ListedContainer[];
-  /** A sentence for each container of which something could not be read or believed. */
-  warnings: string[];
-}
-
+const listing = late(() => import('./list-on.js'));
 const operation = 'listContainers';
 
 /**
@@ -46,66 +17,7 @@ const operation = 'listContainers';
 export async function listContainers(): Promise<ContainerList> {
   return await inOperation(operation, async () => {
     requireRoot(operation);
+    const { listOn } = await listing();
     return await listOn(realHost);
   });
-}
-
-/** The same on a machine that a test has made. */
-export async function listOn(host: Host): Promise<ContainerList> {
-  const entries = await entriesIn(await stateRoots(host, { daemons: true }));
-  const bootTime = await bootTimeOf(host);
-  const warnings: string[] = [];
-  const list = async (entry: CatalogEntry): Promise<ListedContainer[]> => {
-    try {
-      const container = await readEntry(entry, host);
-      if (container === undefined) return [];
-      const { problem } = container;
-      if (problem !== undefined) warnings.push((problem as Error).message);
-      return [await listed(container, bootTime, host)];
-    } catch (error) {
-      warnings.push((error as Error).message);
-      return [];
-    }
-  };
-  const containers = (await Promise.all(entries.map(list))).flat();
-  const key = ({ engine, name, id }: ListedContainer): string => `${engine} ${name} ${id}`;
-  return { containers: containers.sort((a, b) => (key(a) < key(b) ? -1 : 1)), warnings };
-}
-
-async function listed(
-  { state, engine, name, image }: CatalogedContainer,
-  bootTime: number,
-  host: Host,
-): Promise<ListedContainer> {
-  const isAlive = await initIsAlive(state, host);
-  return {
-    engine,
-    name,
-    id: state.id,
-    state: await readStatus(state, host),
-    pid: isAlive ? state.initPid : undefined,
-    image,
-    started: isAlive ? startedSince(bootTime, state, host) : undefined,
-    stateRoot: state.stateRoot,
-  };
-}
-
-/** When the init process of a container was started; undefined when it has ended. */
-export async function startedAt(state: ContainerState, host: Host): Promise<Date | undefined> {
-  return startedSince(await bootTimeOf(host), state, host);
-}
-
-function startedSince(
-  bootTime: number,
-  { initPid }: ContainerState,
-  { procRoot }: Host,
-): Date | undefined {
-  const ticks = readProcessStat(initPid, procRoot)?.startTime;
-  return ticks === undefined ? undefined : new Date((bootTime + ticks / userHz) * 1000);
-}
-
-/** When the machine was booted, in seconds of the epoch. */
-async function bootTimeOf({ procRoot }: Host): Promise<number> {
-  const text = await readFile(`${procRoot}/stat`, 'latin1');
-  return Number(/^btime (\d+)$/m.exec(text)?.[1] ?? 0);
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type Deadline, withDeadline } from '../base/deadline.js';
+import type { Deadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import { type Scope, startScope } from '../base/scope.js';
@@ -19,14 +19,11 @@ import { realHost } from '../linux/host.js';
 import { requireTrusted } from '../linux/trusted.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
-import type { RestoreContainerOptions } from '../options/types.js';
-import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { checkPidFile } from '../process/pid-file.js';
 import { defaultStateRoots } from './engines/state-roots.js';
 import { findContainer } from './find.js';
 import { findRuntime } from './runtime.js';
-import { validateId } from './state/id.js';
 
 /** What the restore of a container has to tell. */
 export interface RestoreContainerResult extends OperationResult {
@@ -76,23 +73,11 @@ const logName = 'restore.log';
 export async function restoreBy(
   find: FindSources,
   id: string,
-  options: RestoreContainerOptions,
-): Promise<RestoreContainerResult> {
-  const { criu = defaultCriu(), ...checked } = validateOptions('restoreContainer', options);
-  validateId(id);
-  return await withDeadline('restoreContainer', checked, (deadline) =>
-    restoreInTime(find, id, criu, checked, deadline),
-  );
-}
-
-async function restoreInTime(
-  find: FindSources,
-  id: string,
-  criu: Criu,
-  checked: Options,
+  options: ValidatedOptions['restoreContainer'],
   deadline: Deadline,
 ): Promise<RestoreContainerResult> {
   const start = performance.now();
+  const { criu = defaultCriu(), ...checked } = options;
   requireRoot('restoreContainer');
   // What is made of a checkpoint stays for as long as the container, and no longer than a failure.
   return await startScope(async (scope) => {

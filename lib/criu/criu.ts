@@ -2,23 +2,19 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { CriuError, inOperation, invalidArgType } from '../base/errors.js';
+import { late } from '../base/late.js';
 import { checkCount } from '../base/numbers.js';
 import { Queue } from '../base/queue.js';
-import { requireTrustedAddon } from '../linux/trusted.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeRequest, NativeStandby } from '../native/contract.js';
 import { nativeFailureOf } from '../native/failure.js';
-import {
-  criuEnvironment,
-  type EnvironmentSettings,
-  keepOwnConfig,
-  knownEnvironment,
-  knownOwnConfig,
-} from './environment.js';
-import { type CriuSettings, type Installation, locate } from './locate.js';
-import { type CriuFeatures, CriuProgram, type CriuVersion } from './program.js';
-import { requestFailure } from './request-failure.js';
-import { type StagedOutcome, toOutcome } from './stage.js';
+import type { EnvironmentSettings } from './environment.js';
+import type { CriuSettings, Installation, locate as locateCriu } from './locate.js';
+import type { CriuFeatures, CriuProgram, CriuVersion } from './program.js';
+import type { StagedOutcome } from './stage.js';
+
+/** A program that has imported the package may never ask CRIU for anything. */
+const parts = late(() => import('./parts.js'));
 
 /** A search for program and library. */
 interface Search {
@@ -135,6 +131,7 @@ export class Criu {
    * @internal
    */
   async hasNftables(installation: Installation): Promise<boolean> {
+    const { CriuProgram } = await parts();
     return CriuProgram.of(installation).hasNftables();
   }
 
@@ -165,14 +162,17 @@ export class Criu {
    */
   #known({ prepares = true }: { prepares?: boolean }): ReadyCriu | undefined {
     const { environment, found: installation } = this.#search ?? {};
-    if (installation === undefined || environment !== searched()) return undefined;
+    const loaded = parts.loaded;
+    if (loaded === undefined || installation === undefined) return undefined;
+    if (environment !== searched()) return undefined;
     const { library, service } = installation;
     const isSimple = service === undefined && !process.env['LIBCRIU_ADDON'];
     const isDone = library === this.#loaded && (this.#isPrepared || !prepares);
-    const version = isSimple && isDone ? CriuProgram.find(installation)?.knownVersion : undefined;
+    const version =
+      isSimple && isDone ? loaded.CriuProgram.find(installation)?.knownVersion : undefined;
     if (version === undefined) return undefined;
-    const config = knownOwnConfig();
-    if (config === undefined || knownEnvironment(config) === undefined) return undefined;
+    const config = loaded.knownOwnConfig();
+    if (config === undefined || loaded.knownEnvironment(config) === undefined) return undefined;
     this.#config = config.config;
     return { installation, version };
   }
@@ -180,6 +180,7 @@ export class Criu {
   async #makeReady({ prepares = true }: { prepares?: boolean }): Promise<ReadyCriu> {
     const installation = await this.installation();
     const environment = await this.#environment(installation);
+    const { CriuProgram } = await parts();
     const program = CriuProgram.of(installation);
     await program.prepare();
     if (prepares) this.#prepare(installation, environment);
@@ -191,12 +192,14 @@ export class Criu {
    *
    * @internal
    */
-  environment(settings: EnvironmentSettings = {}): Promise<readonly string[]> {
-    return criuEnvironment({ ...settings, config: this.#config });
+  async environment(settings: EnvironmentSettings = {}): Promise<readonly string[]> {
+    const { criuEnvironment } = await parts();
+    return await criuEnvironment({ ...settings, config: this.#config });
   }
 
   /** The same, once it leads criu to nothing that it must not obey. */
   async #environment({ service }: Installation): Promise<readonly string[]> {
+    const { keepOwnConfig } = await parts();
     // A service has read its configuration files when it was started.
     this.#config = service === undefined ? await keepOwnConfig() : undefined;
     return this.environment();
@@ -211,7 +214,8 @@ export class Criu {
 
   /** @internal */
   async installation(): Promise<Installation> {
-    const installation = await this.#locate();
+    const { locate, requireTrustedAddon } = await parts();
+    const installation = await this.#locate(locate);
     await requireTrustedAddon();
     this.#load(installation.library);
     return installation;
@@ -243,24 +247,28 @@ export class Criu {
       standby: this.standby,
       fields: {},
     });
+    const { toOutcome } = await parts();
     return toOutcome(await done);
   }
 
   readonly #ask = async (verb: 'check' | 'version' | 'features'): Promise<StagedOutcome> => {
     const outcome = await this.request(verb);
-    if (!outcome.success) throw requestFailure(verb, outcome);
-    return outcome;
+    if (outcome.success) return outcome;
+    const { requestFailure } = await parts();
+    throw requestFailure(verb, outcome);
   };
 
   async #program(): Promise<CriuProgram> {
-    return CriuProgram.of(await this.installation());
+    const installation = await this.installation();
+    const { CriuProgram } = await parts();
+    return CriuProgram.of(installation);
   }
 
   /**
    * Looks again when the environment has changed or the program is gone. Calls that come together
    * share one search, so that none overtakes another.
    */
-  #locate(): Promise<Installation> {
+  #locate(locate: typeof locateCriu): Promise<Installation> {
     const environment = searched();
     const before = this.#search;
     const found = before?.found;

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream, readlinkSync } from 'node:fs';
 import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { invalidArgValue } from '../base/errors.js';
 import { readFile, writeFile } from '../base/files.js';
 import { option, type Sentence, sentence } from '../base/sentence.js';
@@ -59,7 +57,8 @@ interface TrackingSettings {
  */
 export class MemoryTracking {
   readonly #identity: Identity;
-  readonly #id: string = randomUUID();
+  // Most dumps track no memory, and node:crypto and node:readline are slow to load.
+  readonly #id: string = process.getBuiltinModule('node:crypto').randomUUID();
   readonly #imagePath: string;
   readonly #logLevel: number;
   /** The registry's text before the save; null until the registry has been touched. */
@@ -136,6 +135,7 @@ export class MemoryTracking {
     // CRIU writes the line below from level 3 on.
     if (this.#logLevel < 3) return true;
     const input = createReadStream(logFile);
+    const { createInterface } = process.getBuiltinModule('node:readline');
     const needle = `Reset ${this.#identity.pid}'s dirty tracking`;
     try {
       for await (const line of createInterface({ input })) if (line.includes(needle)) return true;

@@ -6,7 +6,7 @@ import { readingArchive, refuseArchive } from '../archive/fault.js';
 import type { CheckpointInfo } from '../archive/info.js';
 import { type ArchiveLimits, Count } from '../archive/limits.js';
 import { FlatSource } from '../archive/oci-source.js';
-import { openSource } from '../archive/open.js';
+import { openSource } from '../archive/open-source.js';
 import { errnoOf } from '../base/errors.js';
 import { openFd } from '../base/files.js';
 import type { Scope } from '../base/scope.js';

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { AbortError, CriuError, withNote } from '../base/errors.js';
-import { checkDirectory } from '../images/directory.js';
-import { refuseChainIn } from '../images/engine-place.js';
+import { late } from '../base/late.js';
 import type { LockSettings } from '../locks/lock.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Iteration, IterationResult, IterationRound, IterationStop } from './result.js';
+
+const placing = late(() => import('./place.js'));
 
 /** The options of one round: where it writes, and after which round it comes. */
 type RoundPlace = { imagePath: string; parentPath?: string };
@@ -79,11 +80,8 @@ export class Loop implements Iteration {
 
   async *#run(): AsyncGenerator<IterationRound, IterationResult, undefined> {
     const { imagePath, maxIterations } = this.#settings;
-    const lock = this.#operations;
-    await refuseChainIn(imagePath);
-    const look = checkDirectory('imagePath', imagePath, { existing: undefined, logs: [], lock });
-    // Nobody else writes below it until the iteration is over.
-    const base = await (await look).open();
+    const { openBase } = await placing();
+    const base = await openBase(imagePath, this.#operations);
     try {
       return yield* this.#loop(maxIterations);
     } finally {

@@ -1,5 +1,5 @@
-import { isIP, isIPv6 } from 'node:net';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import { isIP, isIPv6 } from './ip.js';
 
 /** Where a page server is. */
 export interface PageServer {

@@ -1,4 +1,4 @@
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import { invalidArgValue } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import type { TransferOptions } from './types.js';
@@ -39,6 +39,8 @@ function use(
   options: { [Name in keyof SecureContextOptions]: SecureContextOptions[Name] | undefined },
 ): void {
   if (path === undefined) return;
+  // Few operations have certificates, and node:tls is slow to load.
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
   try {
     createSecureContext(options as SecureContextOptions);
   } catch (error) {

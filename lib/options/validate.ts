@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { inspect } from 'node:util';
@@ -16,6 +15,7 @@ import { checkAddress, type PageServer, parsePageServer } from './address.js';
 import { defaultsOf, optionOf, optionsOf } from './calls.js';
 import { checkCgroupRoot } from './cgroup-root.js';
 import { checkInheritedFd } from './inherited-fd.js';
+import { isIP } from './ip.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
 import type { Call, OptionRow, OptionType } from './schema.js';
 import { checkStatusFd } from './status-fd.js';

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { CriuError, invalidArgValue, type Operation } from '../base/errors.js';
 import { type OptionMention, option, sentence } from '../base/sentence.js';
@@ -159,7 +158,7 @@ async function checkListening({ options }: DumpRequest): Promise<void> {
   const { pageServer } = options;
   if (pageServer === undefined) return;
   const { address, port } = parsePageServer('pageServer', pageServer);
-  const server = createServer();
+  const server = process.getBuiltinModule('node:net').createServer();
   try {
     await once(server.listen({ host: address, port, ipv6Only: true }), 'listening');
   } catch (cause) {

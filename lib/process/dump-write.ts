@@ -1,5 +1,6 @@
 import { existsSync, readlinkSync } from 'node:fs';
-import { CriuError, withNote } from '../base/errors.js';
+import { type AbortError, CriuError, withNote } from '../base/errors.js';
+import { late } from '../base/late.js';
 import type { Scope } from '../base/scope.js';
 import { dumpHooks, HookRunner, type Hooks } from '../criu/hooks.js';
 import type { Installation } from '../criu/locate.js';
@@ -9,13 +10,14 @@ import { type Bound, Outputs, openOutputs, removeAndClose } from '../images/outp
 import type { MemoryTracking } from '../images/tracking.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { FreshDirectory } from '../native/contract.js';
-import { enrich } from '../preflight/enrich.js';
 import { nativeRequest } from './dump-request.js';
 import { type Verdict, whatToKeep } from './dump-verdict.js';
 import { failure } from './failure.js';
 import { ProgressReporter } from './progress.js';
 import type { DumpRequest } from './request.js';
 import { lockOf } from './turn.js';
+
+const explaining = late(() => import('../preflight/enrich.js'));
 
 /** One dump that has been checked, when it is its turn. */
 export interface DumpJob {
@@ -154,11 +156,21 @@ async function judge(request: DumpRequest, outcome: Outcome, outputs: Outputs): 
   }
   if (keep === 'log') {
     const error = await failure(request, outcome, outputs);
-    return { keep, error: await enrich(error, request, request.deadline.leftToSettleMs) };
+    return { keep, error: await explained(error, request) };
   }
   const where = readlinkSync(`/proc/self/fd/${outputs.images.fd}`);
   const note = `The tree is gone; its images are kept in ${where}`;
   return { keep, error: withNote(await failure(request, outcome, outputs), note) };
+}
+
+/** The error with what explains it, if that can be found. */
+async function explained(
+  error: AbortError | CriuError,
+  request: DumpRequest,
+): Promise<AbortError | CriuError> {
+  const loaded = await explaining().catch(() => undefined);
+  if (loaded === undefined) return error;
+  return await loaded.enrich(error, request, request.deadline.leftToSettleMs);
 }
 
 /** The error of a success that is none: CRIU writes the inventory last, into complete images. */

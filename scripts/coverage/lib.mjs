@@ -69,12 +69,14 @@ async function readChildren() {
   for (const script of result) {
     const file = fileURLToPath(script.url);
     const code = readFileSync(file, 'utf8');
+    const sourceMap = sourceMapOf(file, code);
+    if (sourceMap === undefined) continue;
     const istanbul = await convert({
       code,
       wrapperLength: 0,
       coverage: script,
       ast: parseAstAsync(code),
-      sourceMap: sourceMapOf(file, code),
+      sourceMap,
     });
     addLines(lines, linesOf(/** @type {Istanbul} */ (istanbul)));
   }
@@ -116,9 +118,11 @@ function scriptsIn(name) {
 /**
  * @param {string} file
  * @param {string} code
+ * @returns {any} undefined for what the bundler itself has added
  */
 function sourceMapOf(file, code) {
   const inline = /^\/\/# sourceMappingURL=data:[^,]*;base64,(.*)$/m.exec(code)?.[1];
+  if (inline === undefined && !existsSync(`${file}.map`)) return undefined;
   return JSON.parse(
     inline === undefined
       ? readFileSync(`${file}.map`, 'utf8')

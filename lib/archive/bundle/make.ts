@@ -21,7 +21,7 @@ import { Told } from '../json.js';
 import { Count } from '../limits.js';
 import { members as names } from '../members.js';
 import { rootfsLayer } from '../oci-source.js';
-import type { OpenedCheckpoint } from '../open.js';
+import type { OpenedCheckpoint } from '../open-source.js';
 import { removeFromRoot, unpackRoot } from '../unpack-root.js';
 import { copyLayers, copyTree } from './copy-tree.js';
 import { type MadeSource, type MountFacts, parseVolumes, planMounts, trimmed } from './mounts.js';

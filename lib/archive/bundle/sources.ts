@@ -7,7 +7,7 @@ import { option, sentence } from '../../base/sentence.js';
 import type { RestoreSources } from '../../container/restore.js';
 import type { ValidatedOptions } from '../../options/validated.js';
 import type { CheckpointInfo } from '../info.js';
-import { type OpenedCheckpoint, openSource } from '../open.js';
+import { type OpenedCheckpoint, openSource } from '../open-source.js';
 import { bundlesRoot, makeBundle, unpackImages } from './make.js';
 
 type Options = ValidatedOptions['restoreContainer'];

@@ -1,5 +1,6 @@
 import type { DumpOptions } from '../../options/types.js';
 import type { UnitTarget } from '../../options/unit-target.js';
+import { dump } from '../../process/dump.js';
 import type { DumpResult } from '../../process/dump-result.js';
 import { type Command, lastOf, type Outside } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
@@ -55,8 +56,6 @@ async function interruptible(
   target: number | UnitTarget,
   options: DumpOptions,
 ): Promise<DumpResult> {
-  // The operation is loaded only now, so that help and errors are there at once.
-  const { dump } = await import('../../process/dump.js');
   const controller = new AbortController();
   const stopListening = onInterrupt(() => controller.abort());
   try {

@@ -1,6 +1,7 @@
 import { CriuError } from '../../base/errors.js';
 import type { Finding } from '../../base/finding.js';
 import { sentence, textOf } from '../../base/sentence.js';
+import { explain } from '../../explain.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import { type Command, helpFlag, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
@@ -80,8 +81,6 @@ export const explainCommand: Command = {
 };
 
 async function ofContainer(id: string, options: CheckpointOptions): Promise<readonly Finding[]> {
-  // The operation is loaded only now, so that help and errors are there at once.
-  const { explain } = await import('../../explain.js');
   try {
     return await explain(id, options);
   } catch (error) {
@@ -95,12 +94,10 @@ async function ofProcess(text: string, options: CheckpointOptions): Promise<read
   if (!/^[1-9]\d{0,9}$/.test(text)) {
     throw new UsageError(`Expected the id of a process for --pid but received ${quoted(text)}`);
   }
-  const { explain } = await import('../../explain.js');
   return explain(Number(text), options);
 }
 
 async function ofUnit(unit: string, options: CheckpointOptions): Promise<readonly Finding[]> {
-  const { explain } = await import('../../explain.js');
   return explain({ unit }, options);
 }
 

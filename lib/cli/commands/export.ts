@@ -1,4 +1,5 @@
-import type { ExportOptions } from '../../archive/export.js';
+import { exportCheckpoint } from '../../archive/export.js';
+import type { ExportOptions } from '../../archive/export-options.js';
 import { type Command, helpFlag, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
 import { flagEntries } from '../help.js';
@@ -65,7 +66,6 @@ export const exportCommand: Command = {
       lastOf(values.get(name)) || undefined,
     ]);
     const options = Object.fromEntries(given) as ExportOptions;
-    const { exportCheckpoint } = await import('../../archive/export.js');
     const target = to === '-' ? archiveStream(outside) : to;
     const { archive, warnings, durationMs } = await exportCheckpoint(argument, target, options);
     for (const warning of warnings) log.warning(warning);

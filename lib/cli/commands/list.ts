@@ -1,4 +1,5 @@
-import { type ListedContainer, listContainers } from '../../container/list.js';
+import { listContainers } from '../../container/list.js';
+import type { ListedContainer } from '../../container/listed.js';
 import { type Command, helpFlag } from '../command.js';
 import type { Flag } from '../flags.js';
 import { flagEntries } from '../help.js';

@@ -1,5 +1,7 @@
+import { restoreContainer } from '../../archive/restore-container.js';
 import { optionsOf } from '../../options/calls.js';
 import type { RestoreContainerOptions, RestoreOptions } from '../../options/types.js';
+import { restore } from '../../process/restore.js';
 import { type Command, helpFlag, type Invocation } from '../command.js';
 import { UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
@@ -67,8 +69,6 @@ export const restoreCommand: Command = {
 };
 
 async function restoreProcess({ values, argument, outside, log }: Invocation): Promise<void> {
-  // The operation is loaded only now, so that help and errors are there at once.
-  const { restore } = await import('../../process/restore.js');
   const options: RestoreOptions = toOptions(processRows, values);
   const { pid, logFile, durationMs } = await restore(argument, options);
   outside.stdout.write(`${pid}\n`);
@@ -82,7 +82,6 @@ async function restoreContainerFrom(invocation: Invocation): Promise<void> {
   if (needless !== undefined) {
     throw new UsageError(`--${needless.flag} is for a process, and --from for a container`);
   }
-  const { restoreContainer } = await import('../../archive/restore-container.js');
   const options: RestoreContainerOptions = toOptions(containerRows, values);
   if (root !== undefined) options.stateRoot = root;
   const controller = new AbortController();

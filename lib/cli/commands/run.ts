@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { requireTrustedAddon } from '../../linux/trusted.js';
+import { late } from '../../base/late.js';
 import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
+
+const trusting = late(() => import('../../linux/trusted.js'));
 
 const snapshotFlag: Flag = {
   name: 'snapshot',
@@ -38,6 +40,7 @@ async function runUntilSaved(
   command: readonly string[],
   onInterrupt: (listener: (signal: string) => void) => () => void,
 ): Promise<void> {
+  const { requireTrustedAddon } = await trusting();
   await requireTrustedAddon();
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // The file is appended to, because it may have grown when the program is brought back.

@@ -1,11 +1,17 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { isOwnedByNode } from '../../../lib/cli/descriptor.js';
+import { bundleModules } from '../../../tools/bundle.mjs';
 import { requireNeeds } from '../../helpers/needs.js';
-import { distCli } from '../../helpers/paths.js';
+import { Scope } from '../../helpers/scope.js';
 
-const module = new URL('./descriptor.js', `file://${distCli}`).href;
+const scope = new Scope();
+afterAll(() => scope.close());
+const directory = await scope.directory();
+// Node.js 20 does not run TypeScript.
+await bundleModules({ descriptor: 'lib/cli/descriptor.ts' }, directory);
+const module = new URL('./descriptor.js', `file://${directory}/`).href;
 /** Says of each descriptor that is given whether it is Node's own. */
 const program = `
   const { isOwnedByNode } = await import(${JSON.stringify(module)});

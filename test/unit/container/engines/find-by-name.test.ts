@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { warnOfEngine } from '../../../../lib/container/engines/after-kill.js';
 import { findContainer } from '../../../../lib/container/find.js';
-import { listOn } from '../../../../lib/container/list.js';
+import { listOn } from '../../../../lib/container/list-on.js';
 import { makeMachine } from '../../../helpers/container-machine.js';
 import { requireNeeds } from '../../../helpers/needs.js';
 import { rejection } from '../../../helpers/rejection.js';

@@ -1,0 +1,316 @@
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AbortError, CriuError, invalidArgValue, withNote } from '../base/errors.js';
+import { type Scope, withScope } from '../base/scope.js';
+import type { Criu } from '../criu/criu.js';
+import { HookRunner, restoreHooks } from '../criu/hooks.js';
+import type { Installation } from '../criu/locate.js';
+import { versionText } from '../criu/program.js';
+import { warningsOf } from '../criu/result.js';
+import { type Outcome, runNative } from '../criu/run.js';
+import { openImages } from '../images/directory.js';
+import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
+import { pidsAmongOurs } from '../images/pstree.js';
+import { noteOnContainer } from '../images/saved-container.js';
+import { decodeRestoreStats, readableStats } from '../images/stats.js';
+import { noteOnVersions } from '../images/version.js';
+import { logOnly } from '../images/writing.js';
+import { cgroupYard } from '../linux/cgroup-yard.js';
+import { realHost } from '../linux/host.js';
+import { tryReadProcessStat } from '../linux/process-stat.js';
+import { nativeAddon } from '../native/addon.js';
+import type { NativeOutcome, NativeRequest } from '../native/contract.js';
+import { toFields } from '../options/fields.js';
+import type { InheritedFd } from '../options/inherited-fd.js';
+import type { RestoreOptions } from '../options/types.js';
+import type { ValidatedOptions } from '../options/validated.js';
+import { logFileOf, toldFields, withConfigFile } from './config.js';
+import { failure } from './failure.js';
+import { reopenJournal } from './journal.js';
+import { requireKnownOptions } from './known-options.js';
+import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
+import { openPidFile } from './pid-file.js';
+import type { OperationRequest } from './request.js';
+import type { ChildExit, RestoreResult, RestoreTimings } from './restore-result.js';
+import { restoreService } from './restore-service.js';
+import { inTurn, lockOf } from './turn.js';
+
+/** One restore as the core runs it. */
+export interface RestoreRequest extends OperationRequest {
+  operation: 'restore';
+  /** Absolute. */
+  imagePath: string;
+  options: Omit<ValidatedOptions['restore'], 'criu'>;
+}
+
+/** For how long a pid of the images may still belong to a process that is gone but not reaped. */
+const reapingMs = 5_000;
+
+/** Restores the tree, as its options say. */
+export async function restoreTree(request: RestoreRequest): Promise<RestoreResult> {
+  const { options, deadline } = request;
+  return await withScope(async (scope) => {
+    const { pidFile: path } = options;
+    const pidFile =
+      path === undefined ? undefined : await deadline.bound('directory', openPidFile(path));
+    if (pidFile !== undefined) scope.defer(pidFile.close);
+    const result = await runAsAsked(request);
+    pidFile?.write(result.pid);
+    return result;
+  });
+}
+
+async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
+  const start = performance.now();
+  const { imagePath, options, deadline } = request;
+  const { unit, workPath = imagePath, logFile } = options;
+  if (unit === undefined) return await runRestore(request);
+  const pid = await restoreService({ imagePath, unit, options, deadline });
+  const durationMs = performance.now() - start;
+  return {
+    pid,
+    imagePath,
+    logFile: join(workPath, logFile),
+    stats: undefined,
+    timings: { queuedMs: 0, workerReadyMs: 0, criuMs: durationMs },
+    warnings: [],
+    exited: undefined,
+    durationMs,
+  };
+}
+
+/** Runs one restore: after a failure nothing of the tasks is left. */
+async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
+  const start = performance.now();
+  const { criu, deadline } = asked;
+  const { installation, version } = await deadline.bound('criu', criu.ready());
+  const request = await withConfigFile(asked, asked.options.configFile);
+  const { options } = request;
+  refuseWithService(installation, options);
+  requireKnownOptions(request, version);
+  return await inTurn(request, async (scope) => {
+    const queuedMs = performance.now() - start;
+    const outputs = await openDirectories(request, scope);
+    const streams = await streamsOf(options, outputs, installation, scope);
+    const native = await nativeRequest(withInherited(request, streams), installation, outputs);
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
+    const outcome = await restoreOnceFree(request, native, hooks, outputs);
+    const { pid } = outcome;
+    return {
+      pid,
+      imagePath: outputs.images.path,
+      logFile: logFileOf(request, outputs),
+      stats: readableStats(decodeRestoreStats, outcome.stats),
+      timings: timingsOf(outcome, queuedMs),
+      warnings: warningsOf(outcome),
+      exited: exitOf(pid, options),
+      durationMs: performance.now() - start,
+    };
+  });
+}
+
+/** The streams to the journal. A criu of a service does not get descriptors of ours. */
+async function streamsOf(
+  { journal }: RestoreOptions,
+  { images }: Outputs,
+  { service }: Installation,
+  scope: Scope,
+): Promise<InheritedFd[]> {
+  if (journal === false || service !== undefined) return [];
+  return await reopenJournal(images.file(''), scope);
+}
+
+function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {
+  const { options } = request;
+  if (added.length === 0) return request;
+  return {
+    ...request,
+    options: { ...options, inheritFd: [...(options.inheritFd ?? []), ...added] },
+  };
+}
+
+/** The process of a `criu service` neither has our descriptors nor is a child of ours. */
+function refuseWithService({ service }: Installation, options: RestoreOptions): void {
+  if (service === undefined) return;
+  for (const name of ['inheritFd', 'restoreSibling', 'journal'] as const) {
+    if (options[name]) {
+      throw invalidArgValue(name, 'none with a criu service', options[name]);
+    }
+  }
+}
+
+async function openDirectories(request: RestoreRequest, scope: Scope): Promise<Outputs> {
+  const { options, imagePath, deadline } = request;
+  const { workPath, logFile } = options;
+  const lock = lockOf(request);
+  const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
+  const getsLog = workPath === undefined;
+  const log = getsLog ? logOnly(logFile) : undefined;
+  const opened = openImages('imagePath', imagePath, log, lock);
+  const images = scope.use(await bound(opened, (late) => late.close()));
+  if (getsLog) {
+    await lockLog(scope, 'imagePath', images, logFile, lock);
+    return new Outputs(images, undefined, [logFile]);
+  }
+  const work = await openLogDirectory(scope, {
+    option: 'workPath',
+    path: workPath,
+    logFile,
+    lock,
+    bound,
+  });
+  return new Outputs(images, work, [logFile]);
+}
+
+async function nativeRequest(
+  request: RestoreRequest,
+  installation: Installation,
+  { images, work }: Outputs,
+): Promise<NativeRequest> {
+  const { options, criu } = request;
+  // Elsewhere CRIU would mount in it what the images have of other hierarchies.
+  const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
+  return {
+    verb: 'restore',
+    ...installation,
+    environment: await criu.environment(),
+    fields: toldFields(request, {
+      images_dir_fd: images.fd,
+      ...(yard === undefined ? {} : { cgroup_yard: yard }),
+      ...toFields(options),
+      ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
+      ...(work ? { work_dir_fd: work.fd } : {}),
+    }),
+    joinsSession: options.shellJob === true,
+    standby: criu.standby,
+  };
+}
+
+/**
+ * Runs the restore, and waits for a pid that is taken only by a process that is gone and that
+ * nobody has reaped yet, as right after a dump. The root's pid is waited for beforehand, because
+ * each request calls the hooks.
+ */
+async function restoreOnceFree(
+  request: RestoreRequest,
+  native: NativeRequest,
+  hooks: HookRunner,
+  outputs: Outputs,
+): Promise<Outcome> {
+  const { deadline } = request;
+  const patience = performance.now() + reapingMs;
+  const reading = pidsAmongOurs(outputs.images.file('pstree.img'));
+  const pids = await deadline.bound('directory', reading);
+  const [root] = pids;
+  if (root !== undefined) await holderOf(root, patience, deadline.signal);
+  for (;;) {
+    deadline.check('request');
+    const since = nowInTicks();
+    const outcome = await runNative(native, hooks, deadline);
+    if (outcome.success) return outcome;
+    // CRIU has killed the tasks, unless it has died itself. The root may be a child of ours.
+    const { binary } = native;
+    const broken = { expected: pids, outcome, since, until: nowInTicks(), binary };
+    if (!outcome.replied) await killLeftovers(broken);
+    await reap(await untilEnded(pids, outcome, since));
+    const error = await failure(request, outcome, outputs);
+    const pid = takenPid(error);
+    if (pid === undefined) throw await withNotes(error, request.criu, outputs);
+    const holder = await holderOf(pid, patience, deadline.signal);
+    if (holder !== undefined) throw taken(error as CriuError, pid, holder);
+  }
+}
+
+/** CRIU reads what it does not understand until it says so, or dies of it. */
+const criusFailures: ReadonlySet<string> = new Set(['ERR_CRIU_FAILED', 'ERR_CRIU_DIED']);
+
+/** Adds to a failure of CRIU what the images tell: whose they are, and that another version has made them. */
+async function withNotes(
+  error: AbortError | CriuError,
+  criu: Criu,
+  { images }: Outputs,
+): Promise<AbortError | CriuError> {
+  if (!(error instanceof CriuError) || !criusFailures.has(error.code)) return error;
+  const directory = images.file('');
+  const version = await criu.version().catch(() => undefined);
+  const notes = [
+    version && (await noteOnVersions(directory, versionText(version))),
+    await noteOnContainer(directory),
+  ];
+  const said = notes.filter((note) => note !== undefined);
+  return said.reduce<AbortError | CriuError>((told, note) => withNote(told, note), error);
+}
+
+/** Reaps those of which we are the parent, and waits for none that does not end. */
+async function reap(pids: readonly number[]): Promise<void> {
+  for (const pid of pids.filter(isOurs)) {
+    const isDead = tryReadProcessStat(pid)?.isDead === true;
+    const reaped = nativeAddon().waitForChild(pid, isDead);
+    if (isDead) await reaped;
+  }
+}
+
+/** The pid that CRIU could not have because there is such a process or thread. */
+function takenPid(error: Error): number | undefined {
+  if (!(error instanceof CriuError)) return undefined;
+  const { log } = error;
+  const line = log.find((one) => /Can't fork for \d+: File exists/.test(one));
+  const pid = /Can't fork for (\d+)/.exec(line ?? '')?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** The name of the process that has a pid, or undefined once it is free. A zombie is waited for. */
+async function holderOf(
+  pid: number,
+  patience: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (;;) {
+    const stat = tryReadProcessStat(pid);
+    if (stat === undefined) return undefined;
+    if (!stat.isDead || signal.aborted) return stat.name;
+    if (performance.now() > patience) return `${stat.name}, a zombie that nobody reaps`;
+    await sleep(5);
+  }
+}
+
+function taken(cause: CriuError, pid: number, holder: string): CriuError {
+  const { stage, errno = constants.errno.EEXIST, log, logFile } = cause;
+  return new CriuError(
+    'ERR_PROCESS_EXISTS',
+    `Cannot restore process ${pid}: there is another one of that id (${holder})`,
+    { operation: 'restore', stage, errno, log, logFile, cause },
+  );
+}
+
+function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTimings {
+  const { workerReady = 0, sent = 0, replied = 0 } = timeline;
+  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent };
+}
+
+function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {
+  if (restoreSibling) return exitOfChild(pid);
+  // Without `restoreSibling` it is a child of ours if we are the init process, or stand in for it.
+  // Nobody else would reap it then.
+  if (isOurs(pid)) void nativeAddon().waitForChild(pid, false);
+  return undefined;
+}
+
+function isOurs(pid: number): boolean {
+  return tryReadProcessStat(pid)?.parent === process.pid;
+}
+
+async function exitOfChild(pid: number): Promise<ChildExit> {
+  const { code, signal } = await nativeAddon().waitForChild(pid, true);
+  return signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
+}
+
+const signalNames = new Map(
+  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
+);
+
+function signalName(number: number): NodeJS.Signals {
+  // Real-time signals have no names in Node.
+  return signalNames.get(number) ?? (`SIG${number}` as NodeJS.Signals);
+}
