@@ -66,26 +66,26 @@ export interface Command {
   sections?: readonly HelpSection[];
   /** How it says a sentence of the API. */
   words?: Words;
-  /** Rejects with what is to be told. */
-  run: (invocation: Invocation) => Promise<void>;
+  /** Rejects with what is to be told. What it gives is the exit status, 0 if nothing. */
+  run: (invocation: Invocation) => Promise<number | undefined> | Promise<void>;
 }
 
 /** The one that every command has. */
 export const helpFlag: Flag = { name: 'help', short: 'h', help: 'show this help' };
 
-/** Runs a command on the arguments behind its name. */
+/** Runs a command on the arguments behind its name, and gives its exit status. */
 export async function invoke(
   command: Command,
   args: readonly string[],
   settings: Settings,
-): Promise<void> {
+): Promise<number> {
   const { values, rest } = parseFlags(args, [...command.flags, helpFlag], {
     outer: settings.globalFlags,
     stopAtArgument: command.argument?.isProgram === true,
   });
   if (values.get(helpFlag.name) === true) {
     settings.outside.stdout.write(commandHelp(command));
-    return;
+    return 0;
   }
   for (const { name, isRequired, placeholder } of command.flags) {
     if (!isRequired || lastOf(values.get(name))) continue;
@@ -94,7 +94,7 @@ export async function invoke(
   const replacing = (command.argument?.instead ?? []).filter(({ name }) => values.has(name));
   checkArguments(command, rest, replacing);
   const [argument = '', ...others] = rest;
-  await command.run({ ...settings, values, argument, rest: others });
+  return (await command.run({ ...settings, values, argument, rest: others })) ?? 0;
 }
 
 /** How the command says a sentence of the API. */

@@ -15,6 +15,7 @@ import {
 import { checkpointCommand } from './commands/checkpoint.js';
 import { decodeCommand } from './commands/decode.js';
 import { diffCommand } from './commands/diff.js';
+import { doctorCommand } from './commands/doctor.js';
 import { dumpCommand } from './commands/dump.js';
 import { encodeCommand } from './commands/encode.js';
 import { explainCommand } from './commands/explain.js';
@@ -32,6 +33,7 @@ const commands: readonly Command[] = [
   checkpointCommand,
   dumpCommand,
   explainCommand,
+  doctorCommand,
   listCommand,
   exportCommand,
   inspectCommand,
@@ -106,8 +108,7 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
     }
     const command = commandNamed(name);
     words = wordsOf(command);
-    await invoke(command, args, settings);
-    return 0;
+    return await invoke(command, args, settings);
   } catch (error) {
     log.error(textOf(sentenceOf(error), words));
     if (isDebug) for (const line of details(error)) log.debug(line);

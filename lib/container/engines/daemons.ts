@@ -5,6 +5,7 @@ import type { Host } from '../../linux/host.js';
 
 /** A daemon of an engine that runs on this machine. */
 export interface Daemon {
+  pid: number;
   program: string;
   /** The values that a flag of its command line has: `--exec-root DIR`, `--exec-root=DIR`. */
   flag: (name: string) => string[];
@@ -18,18 +19,23 @@ export async function daemonsCalled<const Names extends readonly string[]>(
   host: Host,
 ): Promise<{ [Index in keyof Names]: Daemon[] }> {
   const pids = (await readdir(host.procRoot)).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(pids.map((pid) => daemonOf(join(host.procRoot, pid), names)));
+  const found = await Promise.all(pids.map((pid) => daemonOf(Number(pid), names, host)));
   const ofName = (name: string): Daemon[] =>
     found.filter((daemon) => daemon?.program === name) as Daemon[];
   return names.map(ofName) as { [Index in keyof Names]: Daemon[] };
 }
 
-async function daemonOf(directory: string, names: readonly string[]): Promise<Daemon | undefined> {
+async function daemonOf(
+  pid: number,
+  names: readonly string[],
+  { procRoot }: Host,
+): Promise<Daemon | undefined> {
   try {
+    const directory = join(procRoot, String(pid));
     const program = (await readFile(join(directory, 'comm'), 'utf8')).trimEnd();
     if (!names.includes(program) || (await stat(directory)).uid !== 0) return undefined;
     const words = (await readFile(join(directory, 'cmdline'), 'utf8')).split('\0');
-    return { program, flag: (name) => valuesOf(name, words) };
+    return { pid, program, flag: (name) => valuesOf(name, words) };
   } catch {
     return undefined; // It has ended.
   }

@@ -16,7 +16,7 @@ import { engineOf } from './identify.js';
 const finding = 'engine-criu';
 
 /** Where engines look for programs if nothing tells of theirs. */
-const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The programs by which engines keep a container, each with the `PATH` of its engine. */
 const monitors = /^(conmon|containerd-shim)/;
@@ -56,8 +56,16 @@ async function pathOfMonitor(initPid: number, host: Host): Promise<string> {
   if (parent === undefined || parent <= 1) return usualPath;
   try {
     const name = readProcessStat(parent, host.procRoot)?.name ?? '';
-    if (!monitors.test(name)) return usualPath;
-    const environment = await readFile(join(host.procRoot, String(parent), 'environ'), 'utf8');
+    return monitors.test(name) ? await pathOf(parent, host) : usualPath;
+  } catch {
+    return usualPath; // It has ended.
+  }
+}
+
+/** The `PATH` of a process of an engine. */
+export async function pathOf(pid: number, { procRoot }: Host): Promise<string> {
+  try {
+    const environment = await readFile(join(procRoot, String(pid), 'environ'), 'utf8');
     const entry = environment.split('\0').find((one) => one.startsWith('PATH='));
     return entry?.slice('PATH='.length) || usualPath;
   } catch {
@@ -65,7 +73,8 @@ async function pathOfMonitor(initPid: number, host: Host): Promise<string> {
   }
 }
 
-async function firstCriu(path: string, host: Host): Promise<string | undefined> {
+/** The criu that a process with this `PATH` starts. */
+export async function firstCriu(path: string, host: Host): Promise<string | undefined> {
   const directories = path.split(delimiter).filter(isAbsolute);
   const onHost = directories.map((directory) => join(host.systemRoot, directory));
   return await findIn(onHost, 'criu', isExecutable);

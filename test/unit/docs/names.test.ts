@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../../lib/cli/program.js';
 import { dumpHooks, restoreHooks } from '../../../lib/criu/hooks.js';
+import { checkCodes } from '../../../lib/doctor/check.js';
 import * as api from '../../../lib/index.js';
 import { optionTable, profiles } from '../../../lib/options/table.js';
 import { codeIn, namesIn, page, pages, table } from '../../helpers/markdown.js';
@@ -20,6 +21,10 @@ test('README.md has a row for each function that is exported, and no other', () 
     typeof value === 'function' && name !== 'CriuError' ? name : [],
   );
   expect(sorted(rows.map((row) => row.replace(/^new |\(.*$/g, '')))).toEqual(sorted(exported));
+});
+
+test('docs/doctor.md has a row for each code, in the same order', () => {
+  expect(namesIn(table('docs/doctor.md', 'Codes'))).toEqual([...checkCodes]);
 });
 
 describe('errors', () => {

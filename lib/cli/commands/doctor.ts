@@ -1,0 +1,51 @@
+import { diagnose } from '../../diagnose.js';
+import type { Check, Diagnosis } from '../../doctor/check.js';
+import { type Command, helpFlag, lastOf } from '../command.js';
+import type { Flag } from '../flags.js';
+import { flagEntries } from '../help.js';
+
+const ownFlags: readonly Flag[] = [
+  {
+    name: 'image-path',
+    placeholder: 'DIR',
+    help: 'directory where images are to go (default: ./checkpoint)',
+  },
+  { name: 'json', help: 'print an object' },
+];
+
+/** `libcriu doctor`: what this machine has and lacks for checkpoints. */
+export const doctorCommand: Command = {
+  name: 'doctor',
+  summary: 'tell what this machine has and lacks for checkpoints',
+  flags: ownFlags,
+  description: [
+    'Looks at what this process may do, at criu and libcriu, the kernel, cgroups,',
+    'runtimes, engines and the space for images, and changes nothing. Where',
+    'something fails, its cure is told, and the exit status is 1.',
+  ],
+  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
+
+  async run({ values, outside }) {
+    const imagePath = lastOf(values.get('image-path'));
+    const diagnosis = await diagnose(imagePath === undefined ? {} : { imagePath });
+    const isJson = values.get('json') === true;
+    outside.stdout.write(isJson ? `${JSON.stringify(diagnosis, null, 2)}\n` : table(diagnosis));
+    return diagnosis.ok ? 0 : 1;
+  },
+};
+
+/** A line for each check, and below it its cure. */
+function table({ checks }: Diagnosis): string {
+  return checks.map((check) => `${line(check)}\n`).join('');
+}
+
+function line({ status, message, cure }: Check): string {
+  const told = `${status.padEnd(7)}  ${printable(message)}`;
+  return cure === undefined ? told : `${told}\n${' '.repeat(9)}-> ${printable(cure)}`;
+}
+
+/** A terminal must not be told what to do by the name of a file. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: These are what is looked for.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+}
