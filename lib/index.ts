@@ -53,6 +53,14 @@ export {
 export { diffCheckpoints } from './inspect/diff.js';
 export type * from './inspect/diff-report.js';
 export { inspect } from './inspect/inspect.js';
+export {
+  type DumpMemoryOptions,
+  dumpMemory,
+  type MemoryFile,
+  type MemoryMatch,
+  type SearchMemoryOptions,
+  searchMemory,
+} from './inspect/read-memory.js';
 export type * from './inspect/report.js';
 export {
   type IterateContainerOptions,

@@ -67,6 +67,8 @@ export type Operation =
   | 'decodeImage'
   | 'inspect'
   | 'diffCheckpoints'
+  | 'searchMemory'
+  | 'dumpMemory'
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'

@@ -22,6 +22,7 @@ import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { listCommand } from './commands/list.js';
+import { memoryCommand } from './commands/memory.js';
 import { restoreCommand } from './commands/restore.js';
 import { runCommand } from './commands/run.js';
 import { setupCommand } from './commands/setup.js';
@@ -40,6 +41,7 @@ const commands: readonly Command[] = [
   runCommand,
   restoreCommand,
   diffCommand,
+  memoryCommand,
   decodeCommand,
   encodeCommand,
   setupCommand,

@@ -9,13 +9,13 @@ export class FileTable {
   readonly #files: ReadonlyMap<number, Entry>;
   /** The names of terminals by their numbers. */
   readonly #terminals: ReadonlyMap<number, string>;
-  /** The names of memfds by their numbers. */
-  readonly #memfds: ReadonlyMap<number, string>;
+  /** By their numbers. */
+  readonly #memfds: ReadonlyMap<number, Entry>;
 
   private constructor(
     files: ReadonlyMap<number, Entry>,
     terminals: ReadonlyMap<number, string>,
-    memfds: ReadonlyMap<number, string>,
+    memfds: ReadonlyMap<number, Entry>,
     queues: Queues,
   ) {
     this.#files = files;
@@ -33,7 +33,7 @@ export class FileTable {
       (terminal) => [terminal.number('id'), terminalName(terminal)] as const,
     );
     const memfds = (await images.entries('memfd.img')).map(
-      (memfd) => [memfd.number('inode_id'), `memfd:${memfd.text('name')}`] as const,
+      (memfd) => [memfd.number('inode_id'), memfd] as const,
     );
     return new FileTable(
       new Map(files),
@@ -52,6 +52,17 @@ export class FileTable {
     const file = this.#files.get(id);
     const path = file?.entry('reg').text('name');
     if (path) return rooted(path);
+    const memfd = this.#memfdOf(id);
+    return memfd && `memfd:${memfd.text('name')}`;
+  }
+
+  /** The number of the segment of shared memory that a memfd is. */
+  segmentOf(id: number): number | undefined {
+    return this.#memfdOf(id)?.number('shmid');
+  }
+
+  #memfdOf(id: number): Entry | undefined {
+    const file = this.#files.get(id);
     return file?.has('memfd')
       ? this.#memfds.get(file.entry('memfd').number('inode_id'))
       : undefined;

@@ -1,7 +1,7 @@
 import { chunkSize, piecesOf } from '../archive/bytes.js';
 import { refuseArchive } from '../archive/fault.js';
 import type { Count } from '../archive/limits.js';
-import type { Source } from '../archive/source.js';
+import type { Member, Source } from '../archive/source.js';
 import { decode } from '../images/codec/decode.js';
 import { refuseImage } from '../images/codec/fault.js';
 import { readingImage } from '../images/codec/file.js';
@@ -103,6 +103,11 @@ export class ImageFiles {
     return (await this.entries(name))[0] ?? new Entry({});
   }
 
+  /** Reads a file with pages. It has to be closed. */
+  reader(name: string): PageReader {
+    return new PageReader(name, () => this.#source.members(this.#count()));
+  }
+
   /**
    * Reads parts of files, in one pass over all of them.
    *
@@ -124,6 +129,47 @@ export class ImageFiles {
           yield { range, bytes };
         }
       }
+    }
+  }
+}
+
+/** Reads parts of one file, one after the other. A part before the last one costs a new pass. */
+export class PageReader {
+  readonly #name: string;
+  readonly #open: () => AsyncGenerator<Member>;
+  #members: AsyncGenerator<Member> | undefined;
+  #content: Member['content'] | undefined;
+  #at = 0;
+
+  /** Use {@link ImageFiles.reader}. */
+  constructor(name: string, open: () => AsyncGenerator<Member>) {
+    this.#name = name;
+    this.#open = open;
+  }
+
+  /** Reads at least one byte and at most so many; none where the file has no more. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    if (offset < this.#at) await this.close();
+    this.#content ??= await this.#find();
+    this.#at += (await this.#content?.skip(offset - this.#at)) ?? 0;
+    const bytes = (await this.#content?.read(length)) ?? Buffer.alloc(0);
+    this.#at += bytes.length;
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#members?.return(undefined);
+    this.#members = undefined;
+    this.#content = undefined;
+    this.#at = 0;
+  }
+
+  async #find(): Promise<Member['content'] | undefined> {
+    this.#members = this.#open();
+    for (;;) {
+      const { done, value } = await this.#members.next();
+      if (done) return undefined;
+      if (inImages.exec(value.path)?.[1] === this.#name) return value.content;
     }
   }
 }

@@ -72,7 +72,8 @@ export function mappingsOf(
   return [...groups.values()].sort((a, b) => b.saved - a.saved || b.mapped - a.mapped);
 }
 
-function kindAndFile(
+/** The kind of memory that a mapping is, and the file that is mapped. */
+export function kindAndFile(
   vma: Entry,
   files: FileTable,
 ): { kind: MappingKind; file: string | undefined } {

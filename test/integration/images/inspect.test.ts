@@ -1,7 +1,13 @@
-import { copyFileSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CheckpointReport, checkpoint, inspect } from '../../helpers/api.js';
+import {
+  type CheckpointReport,
+  checkpoint,
+  dumpMemory,
+  inspect,
+  searchMemory,
+} from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { distCli } from '../../helpers/paths.js';
 import { Scope } from '../../helpers/scope.js';
@@ -15,6 +21,8 @@ afterAll(() => shared.close());
 let directory = '';
 let archive = '';
 let report: CheckpointReport;
+/** The container's first process, as this machine sees it, which runs on. */
+let pid = 0;
 
 beforeAll(async () => {
   requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc');
@@ -24,6 +32,7 @@ beforeAll(async () => {
     configure: (_, { rootfs }) => copyFileSync(program, join(rootfs, 'workload')),
   });
   const { stateRoot } = container;
+  pid = container.pid;
   const options = { stateRoot, tcpEstablished: true, fileLocks: true, leaveRunning: true };
   directory = container.path('images');
   archive = container.path('web.tar.gz');
@@ -113,11 +122,34 @@ test('an archive is told as the directory is', async () => {
   );
 });
 
-test('the command prints a tree, tables and an object', async () => {
-  const printed = (...flags: string[]): Promise<string> =>
-    runOk(process.execPath, [distCli, 'inspect', ...flags, directory]);
-  expect(await printed()).toMatch(/^Processes\n└─ 1 \/workload \/ready \/tmp sysv \(2 threads, /m);
-  expect(await printed('--files')).toMatch(/^ +\d+ \/tmp\/locked$/m);
-  expect(await printed('--table')).toMatch(/^1 +0 +0 +alive +2 +\d+ +\d+ +\/workload/m);
-  expect(JSON.parse(await printed('--json'))).toEqual(JSON.parse(JSON.stringify(report)));
+test('the memory of a process is found, and written as the process has it', async () => {
+  for (const [text, kind] of [
+    ['private memory, page 34', 'anonymous'],
+    ['shared memory, page 34', 'shared'],
+    ['in a segment', 'sysv'],
+  ] as const) {
+    const matches = await searchMemory(directory, 1, `${text}\0`);
+    expect(matches.map((match) => match.kind)).toContain(kind);
+  }
+  const to = join(await shared.directory(), 'core');
+  const { segments, bytes } = await dumpMemory(directory, 1, to);
+  const core = readFileSync(to);
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  let compared = 0;
+  for (let at = 0; at < segments; at++) {
+    const header = core.subarray(64 + at * 56);
+    const [offset, address, size] = [8, 16, 32].map((field) => header.readBigUInt64LE(field));
+    const content = core.subarray(Number(offset), Number(offset) + Number(size));
+    const now = Buffer.alloc(content.length);
+    readSync(memory, now, 0, now.length, address ?? 0n);
+    compared += content.equals(now) ? content.length : 0;
+  }
+  closeSync(memory);
+  // Its stack may have been used meanwhile.
+  expect(compared).toBeGreaterThan(0.8 * bytes);
+});
+
+test('the command prints the tree', async () => {
+  const printed = await runOk(process.execPath, [distCli, 'inspect', directory]);
+  expect(printed).toMatch(/^Processes\n└─ 1 \/workload \/ready \/tmp sysv \(2 threads, /m);
 });

@@ -10,6 +10,7 @@ import { explainCommand } from '../../../lib/cli/commands/explain.js';
 import { exportCommand } from '../../../lib/cli/commands/export.js';
 import { inspectCommand } from '../../../lib/cli/commands/inspect.js';
 import { listCommand } from '../../../lib/cli/commands/list.js';
+import { memoryCommand } from '../../../lib/cli/commands/memory.js';
 import { restoreCommand } from '../../../lib/cli/commands/restore.js';
 import { runCommand } from '../../../lib/cli/commands/run.js';
 import { optionsOf } from '../../../lib/options/calls.js';
@@ -24,6 +25,7 @@ test.each([
   exportCommand,
   inspectCommand,
   listCommand,
+  memoryCommand,
   restoreCommand,
   runCommand,
 ])('no two flags of $name have one name', ({ flags }) => {

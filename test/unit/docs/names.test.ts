@@ -146,6 +146,7 @@ describe('the command', async () => {
     'run',
     'restore',
     'diff',
+    'memory',
     'decode',
     'encode',
   ];
@@ -165,7 +166,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'export', 'inspect', 'diff', 'run', 'encode'])(
+  test.each(['explain', 'list', 'export', 'inspect', 'diff', 'memory', 'run', 'encode'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);

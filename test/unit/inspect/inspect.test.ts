@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { asTables } from '../../../lib/inspect/as-table.js';
 import { asTree } from '../../../lib/inspect/as-tree.js';
 import { inspect } from '../../../lib/inspect/inspect.js';
+import { libcriu } from '../../helpers/command.js';
 import { MadeImages, pageOf, pageSize } from '../../helpers/criu/made-images.js';
 import { rejection } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
@@ -86,6 +87,17 @@ describe('the tree of processes', () => {
     );
     expect(asTree(report, { hasFiles: true })).toMatch(/\[init\].*\n +0 \/dev\/null\n +3 \/log\n/);
     expect(asTables(report)).toMatch(/^1 +3 +REG +\/log$/m);
+  });
+
+  test('is printed by the command, and as tables and an object when that is wanted', async () => {
+    new MadeImages(path('images')).dump({ pid: 1, name: 'init', open: { 3: '/log' } });
+    const printed = async (...flags: string[]): Promise<string> =>
+      (await libcriu(['inspect', ...flags, path('images')])).stdout;
+    expect(await printed()).toMatch(/^Processes\n└─ 1 \[init\]/m);
+    expect(await printed('--files')).toMatch(/^ +3 \/log$/m);
+    expect(await printed('--table')).toMatch(/^PID +PPID +UID .*\n1 +0 +- +alive /m);
+    const report = JSON.parse(JSON.stringify(await inspect(path('images'))));
+    expect(JSON.parse(await printed('--json'))).toEqual(report);
   });
 
   test('ends where a damaged image has processes in a circle', async () => {
