@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -11,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { planMounts } from '../../lib/archive/bundle/mounts.js';
 import { importedSpec, parseSpec } from '../../lib/archive/bundle/spec.js';
 import { bytesOf } from '../../lib/archive/bytes.js';
@@ -20,6 +22,15 @@ import { Count } from '../../lib/archive/limits.js';
 import { openCheckpoint } from '../../lib/archive/open.js';
 import { unpackRoot } from '../../lib/archive/unpack-root.js';
 import { ZstdFrames } from '../../lib/archive/zstd-frames.js';
+import { withScope } from '../../lib/base/scope.js';
+import { asTables } from '../../lib/inspect/as-table.js';
+import { asTree } from '../../lib/inspect/as-tree.js';
+import { openChain } from '../../lib/inspect/chain.js';
+import { diffOf } from '../../lib/inspect/diff-of.js';
+import { asPage } from '../../lib/inspect/html/page.js';
+import { ProcessMemory } from '../../lib/inspect/memory.js';
+import { reportOf } from '../../lib/inspect/report-of.js';
+import { search } from '../../lib/inspect/search.js';
 import { type Reader, Wrong } from './reader.js';
 
 /** What is outside of the directory that an archive is unpacked to, and inside of this one. */
@@ -30,6 +41,38 @@ const target = join(outside, 'target');
 const file = join(outside, 'archive');
 
 const limits = { maxEntries: 1000, maxBytes: 2 ** 22, maxRatio: 100 };
+
+/** A checkpoint with something of most kinds, of which one image at a time is changed. */
+const imagesDirectory = mkdtempSync(join(tmpdir(), 'libcriu-fuzz-'));
+process.on('exit', () => rmSync(imagesDirectory, { recursive: true, force: true }));
+const madeCheckpoint = resolve(import.meta.dirname, '../fixtures/images/checkpoint.tar');
+execFileSync('tar', ['-C', imagesDirectory, '--no-same-owner', '-xf', madeCheckpoint]);
+chmodSync(imagesDirectory, 0o700);
+const imageNames = readdirSync(imagesDirectory).sort();
+
+/** Reads them once, and does all that there is to do with what was read. */
+async function reportOnImages(): Promise<void> {
+  await withScope(async (scope) => {
+    const opened = await readingArchive(imagesDirectory, () =>
+      openChain(imagesDirectory, limits, () => {}, scope),
+    );
+    const report = await reportOf(opened);
+    const page = asPage(report);
+    if (!page.endsWith('</html>\n') || page.includes('<script')) throw new Wrong('expected a page');
+    for (const text of [asTree(report, { hasFiles: true }), asTables(report)]) {
+      if (text.includes('\u001b')) throw new Wrong('expected that a terminal is told nothing');
+    }
+    const [root] = report.processes;
+    if (root !== undefined) {
+      const memory = scope.use(await ProcessMemory.open(opened.chain, root.pid));
+      await search(memory, Buffer.from('arg'), 10);
+    }
+    const { memory, processes } = await diffOf(opened, opened);
+    const { changed, came, went } = memory.pages;
+    const isSame = changed + came + went + processes.came.length + processes.went.length === 0;
+    if (!isSame) throw new Wrong('expected that it does not differ from itself');
+  });
+}
 
 function expectUntouched(...allowed: readonly string[]): void {
   const names = readdirSync(outside).filter((name) => !allowed.includes(name));
@@ -71,6 +114,22 @@ export const archiveReaders: readonly Reader[] = [
         }
       } finally {
         expectUntouched('target', 'archive');
+      }
+    },
+  },
+  {
+    // The first byte tells which image of a checkpoint the others are.
+    name: 'checkpoint-report',
+    throws: ['ERR_CHECKPOINT_ARCHIVE', 'ERR_CRIU_IMAGE'],
+    async read(input) {
+      const name = imageNames[(input[0] ?? 0) % imageNames.length] ?? '';
+      const image = join(imagesDirectory, name);
+      const whole = readFileSync(image);
+      try {
+        writeFileSync(image, input.subarray(1));
+        await reportOnImages();
+      } finally {
+        writeFileSync(image, whole);
       }
     },
   },
