@@ -76,7 +76,7 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
     path: known.path,
     format: known.format,
     compression: known.compression,
-    engine: known.engine ?? engineOf(spec, config, known),
+    engine: known.engine ?? engineOf({ spec, config, saved }, known),
     // To containerd the id of a container is its name.
     name: podName(annotations) ?? config.get('name').text ?? known.name ?? ofContainerd,
     id: config.get('id').text ?? known.id ?? saved.get('id').text ?? ofContainerd,
@@ -102,7 +102,15 @@ export function infoOf(found: Scan, known: Surroundings): CheckpointInfo {
 /** In the directory that docker has for a container is its name, which is mounted into it. */
 const ofDocker = /\/containers\/[0-9a-f]{64}\/hostname$/;
 
-function engineOf(spec: Told, config: Told, known: Surroundings): EngineName | undefined {
+/** What tells whose container it was. */
+interface Witnesses {
+  readonly spec: Told;
+  readonly config: Told;
+  /** What `checkpoint` writes beside the images. */
+  readonly saved: Told;
+}
+
+function engineOf({ spec, config, saved }: Witnesses, known: Surroundings): EngineName | undefined {
   const annotations = spec.get('annotations');
   const manager = annotations.get('io.container.manager').text;
   if (manager === 'libpod') return 'podman';
@@ -113,7 +121,19 @@ function engineOf(spec: Told, config: Told, known: Surroundings): EngineName | u
   const engine = engineNames.find((name) => name === said);
   if (engine !== undefined) return engine;
   const sources = spec.get('mounts').list.map((mount) => mount.get('source').text ?? '');
-  return sources.some((source) => ofDocker.test(source)) ? 'docker' : undefined;
+  if (sources.some((source) => ofDocker.test(source))) return 'docker';
+  return engineByState(saved.get('stateDir').text ?? '');
+}
+
+/**
+ * The engine by the directory of the container's state: docker has a namespace of its own in containerd.
+ * Those of runc and crun may be podman's.
+ */
+function engineByState(directory: string): EngineName | undefined {
+  const [, namespace] =
+    /\/(?:runtime-[^/]+|containerd\/runc)\/([^/]+)\/[^/]+$/.exec(directory) ?? [];
+  if (namespace === undefined) return undefined;
+  return namespace === 'moby' ? 'docker' : 'containerd';
 }
 
 /** Where each engine of Kubernetes keeps the names of a container, its pod and that one's namespace. */

@@ -212,12 +212,30 @@ describe('the engine is told', () => {
     ['by libcriu of docker', { engine: 'docker' }, [], 'docker'],
     ["by docker's directory", {}, [hostname('/var/lib/docker/containers')], 'docker'],
     ['by nobody', {}, [{ source: '/srv/containers/web/hostname' }], undefined],
+    ['by nobody, though it is a directory', {}, [{ source: '/containers/hostname' }], undefined],
     ['by a name that none has', { engine: 'constructor' }, [], undefined],
   ])('%s', async (_, more, mounts, engine) => {
     await using checkpoint = await openCheckpoint(await fileWith(archiveOf(more, mounts)));
     expect(checkpoint.info.engine).toBe(engine);
   });
 });
+
+test.each([
+  ['/run/docker/runtime-runc/moby/web', 'docker'],
+  ['/run/containerd/runc/moby/web', 'docker'],
+  ['/run/containerd/runc/default/web', 'containerd'],
+  ['/run/containerd/runc/k8s.io/web', 'containerd'],
+  ['/run/runc/web', undefined],
+  ['/run/moby/web', undefined],
+])(
+  'the engine of images that checkpoint has made is told by the state in %s',
+  async (stateDir, engine) => {
+    const files = filesOf(images);
+    files.set('libcriu-container.json', Buffer.from(JSON.stringify({ id: 'web', stateDir })));
+    await using checkpoint = await openCheckpoint(await directoryWith(files));
+    expect(checkpoint.info).toMatchObject({ id: 'web', engine });
+  },
+);
 
 describe('what was opened', () => {
   test('is what is read later, whatever the path leads to', async () => {
