@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,30 +18,44 @@ export function isInPackage(path: string): boolean {
 }
 
 /**
- * The directory of the package, without a slash at its end. Undefined where modules have no place of
- * their own, as in a bundle in the format of CommonJS.
+ * The directory of the package, without a slash at its end. Undefined in somebody's bundle, around which
+ * nothing is ours.
  */
 export function packageRoot(): string | undefined {
-  try {
-    return fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether the package is there as it was packed or cloned, and not within somebody's bundle. */
-export function isWhole(): boolean {
-  const root = packageRoot();
-  return root !== undefined && existsSync(join(root, 'binding.gyp'));
+  place ??= { root: findRoot() };
+  return place.root;
 }
 
 /** Whether the package is a clone of its repository, and not installed in somebody's project. */
 export function isCheckout(): boolean {
   const root = packageRoot();
-  return root !== undefined && existsSync(join(root, 'package-lock.json')) && isWhole();
+  return root !== undefined && existsSync(join(root, 'package-lock.json'));
 }
 
 /** The command that makes what this package needs, where it is run from. */
 export function setUpCommand(): string {
   return isCheckout() ? `"npm run setup" in ${packageRoot()}` : '"npx libcriu setup"';
+}
+
+/** What has been found. */
+let place: { root: string | undefined } | undefined;
+
+function findRoot(): string | undefined {
+  let file: string;
+  try {
+    file = fileURLToPath(import.meta.url);
+  } catch {
+    return undefined; // Modules have no place of their own in a bundle in the format of CommonJS.
+  }
+  const directory = dirname(file);
+  return [dirname(directory), dirname(dirname(directory))].find(isOurs);
+}
+
+function isOurs(directory: string): boolean {
+  try {
+    const manifest = readFileSync(join(directory, 'package.json'), 'utf8');
+    return (JSON.parse(manifest) as { name?: unknown }).name === 'libcriu';
+  } catch {
+    return false;
+  }
 }

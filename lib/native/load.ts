@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { CriuError, errnoOf, reason } from '../base/errors.js';
-import { isCheckout, isWhole, packageRoot } from '../base/package-root.js';
+import { isCheckout, packageRoot } from '../base/package-root.js';
 import type { NativeAddon } from './contract.js';
 import { installedOthers, installedPlatform, loadPlatform, platformName } from './platform.js';
 
@@ -85,7 +85,7 @@ function platform(): Source[] {
 /** What node-gyp has made here, found by `bindings`, which is loaded for nothing else. */
 function ownBuild(): Source[] {
   const root = packageRoot();
-  if (root === undefined || !isWhole()) return [];
+  if (root === undefined) return [];
   const files = ['Debug', 'Release'].map((name) => join(root, 'build', name, 'criu_native.node'));
   const path = files.find((file) => existsSync(file));
   if (path === undefined) return [];
@@ -120,7 +120,7 @@ function sentenceOf(failure: Failure | undefined): string {
 
 /** What helps where one is there that cannot be loaded. */
 function cureOf({ title }: Source): string | undefined {
-  if (!isWhole()) return 'set LIBCRIU_ADDON to the path of one that can be';
+  if (packageRoot() === undefined) return 'set LIBCRIU_ADDON to the path of one that can be';
   if (isCheckout()) return `run "npm run build -- --force" in ${packageRoot()}`;
   if (title !== buildTitle && title !== `the package ${platformName()}`) return reinstall();
   return 'run "npx libcriu setup", which builds one for this system';
@@ -136,7 +136,7 @@ function reinstall(): string {
 /** What helps where there is none at all. */
 function notThere(): string {
   const fitting = platformName();
-  if (!isWhole()) {
+  if (packageRoot() === undefined) {
     return (
       `The native addon was not found: libcriu has been bundled, and ${fitting} is not installed ` +
       'where the bundle is. Install it there, or set LIBCRIU_ADDON to the path of the addon'

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { isWhole, packageRoot } from '../../base/package-root.js';
+import { packageRoot } from '../../base/package-root.js';
 import type { Command } from '../command.js';
 
 /** `libcriu setup`: gets or builds what this machine lacks. */
@@ -17,7 +17,7 @@ export const setupCommand: Command = {
 
   async run({ outside }) {
     const root = packageRoot();
-    if (root === undefined || !isWhole()) {
+    if (root === undefined) {
       throw new Error('A bundled libcriu has nothing with which it could set this machine up');
     }
     await runScript(join(root, 'scripts/setup.mjs'), outside.onInterrupt);
