@@ -10,7 +10,7 @@
   'target_defaults': {
     'conditions': [
       ['portable=="true"', {
-        'ldflags': ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL'],
+        'ldflags': ['-static-libstdc++', '-static-libgcc', '-Wl,--exclude-libs,ALL', '-s'],
       }],
     ],
   },

@@ -14,19 +14,25 @@ const usage = `Usage: npm run pack -- [options]
 Makes the packages in npm/, and a file of each to install: libcriu, @libcriu/linux-${process.arch}-gnu
 and @libcriu/criu-linux-${process.arch}. What is native is built in Debian 11, which is installed in .pack/.
 
-  --here     takes what was built on this machine, for this machine alone
+  --here       takes what was built on this machine, for this machine alone
+  --arch CPU   libcriu and the package with the addon for arm64, on x64, built by a cross compiler
+               and loaded by the emulation of qemu-user
 `;
 
 async function main() {
   const { values } = parseArgs({
     options: {
       here: { type: 'boolean', default: false },
+      arch: { type: 'string', default: process.arch },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) {
     process.stdout.write(usage);
     return;
+  }
+  if (values.here && values.arch !== process.arch) {
+    throw new StepError(`What was built here is for ${process.arch}, not for ${values.arch}`);
   }
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-pack-'));
   const logFile = join(directory, 'log');
@@ -35,7 +41,7 @@ async function main() {
       await buildTypescript({ logFile });
       const workplace = { workDirectory: directory, logFile, step };
       if (values.here) await step('build the addon', () => buildAddon({ logFile }));
-      const files = await makePackages(values.here ? 'here' : 'debian', workplace);
+      const files = await makePackages(values.here ? 'here' : 'debian', workplace, values.arch);
       for (const file of files) {
         process.stdout.write(`${file.slice(root.length + 1)} ${statSync(file).size}\n`);
       }

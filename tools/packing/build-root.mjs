@@ -45,6 +45,33 @@ export const buildRoot = {
   ],
 };
 
+/** The same Debian with a compiler that builds for another processor, without what CRIU needs. */
+const crossRoots = {
+  arm64: { prefix: 'aarch64-linux-gnu', packages: ['g++-aarch64-linux-gnu', 'make', 'python3'] },
+};
+
+/**
+ * What builds the addon for a processor.
+ *
+ * @typedef {object} Toolchain
+ * @property {Contents} contents of the root in which it is
+ * @property {string | undefined} prefix of its programs, if it builds for another processor than this
+ */
+
+/**
+ * @param {import('../platforms.mjs').Architecture} cpu
+ * @returns {Toolchain}
+ */
+export function toolchainFor(cpu) {
+  if (cpu === process.arch) return { contents: buildRoot, prefix: undefined };
+  if (!(cpu in crossRoots)) {
+    throw new StepError(`there is no compiler here that builds for ${cpu}`);
+  }
+  const { prefix, packages } = crossRoots[/** @type {keyof typeof crossRoots} */ (cpu)];
+  const contents = { name: `build-${cpu}`, release: buildRoot.release, packages };
+  return { contents, prefix };
+}
+
 /**
  * One in which nothing is of what builds the packages, to install them in: with a container runtime, and what
  * CRIU runs. It is as old as what was built for it.

@@ -6,12 +6,13 @@ import { fingerprint, readNote } from '../fingerprint.mjs';
 import { root } from '../paths.mjs';
 import { addonFiles, criuPackages, platforms } from '../platforms.mjs';
 import { StepError } from '../process.mjs';
-import { buildRoot, makeRoot } from './build-root.mjs';
+import { buildRoot, makeRoot, toolchainFor } from './build-root.mjs';
 import { buildCriuInRoot, findCriuHere, makeCriuPackage } from './criu-package.mjs';
 import { makeMainPackage, pack } from './main-package.mjs';
 import { packagesDirectory, packedName } from './manifests.mjs';
 import { buildInRoot, makePlatformPackage } from './platform-package.mjs';
 import { newerThan, otherLibraries } from './symbols.mjs';
+import { tryAddon } from './try-addon.mjs';
 
 /**
  * Does a piece of work and tells of it.
@@ -48,14 +49,20 @@ const origins = ['debian', 'here'];
 
 const tools = ['tools/packing', 'tools/platforms.mjs', 'package.json'];
 
-/** @returns {readonly Package[]} */
-function packages() {
-  const platform = platforms.find(({ cpu, libc }) => cpu === process.arch && libc === 'glibc');
+/**
+ * The main package, and those for a processor. CRIU is built for this one alone.
+ *
+ * @param {string} [processor]
+ * @returns {readonly Package[]}
+ */
+function packages(processor = process.arch) {
+  const platform = platforms.find(({ cpu, libc }) => cpu === processor && libc === 'glibc');
   const criu = criuPackages.find(({ cpu }) => cpu === process.arch);
   if (platform === undefined || criu === undefined) {
-    throw new StepError(`there are no packages for ${process.arch}`);
+    throw new StepError(`there are no packages for ${processor}`);
   }
-  return [
+  /** @type {readonly Package[]} */
+  const all = [
     {
       name: 'libcriu',
       directory: 'libcriu',
@@ -74,6 +81,7 @@ function packages() {
       make: (directory, origin, workplace) => makeCriu(criu, directory, origin, workplace),
     },
   ];
+  return processor === process.arch ? all : all.slice(0, 2);
 }
 
 /**
@@ -92,12 +100,13 @@ export function findPackages() {
  *
  * @param {Origin} origin
  * @param {Workplace} workplace
+ * @param {string} [processor] another than this one
  * @returns {Promise<string[]>} the files of all
  */
-export async function makePackages(origin, workplace) {
+export async function makePackages(origin, workplace, processor) {
   mkdirSync(packagesDirectory, { recursive: true });
   const files = [];
-  for (const one of packages()) {
+  for (const one of packages(processor)) {
     const file = join(packagesDirectory, packedName(one.name));
     if (!isCurrent(one, origin)) {
       const directory = join(packagesDirectory, one.directory);
@@ -130,14 +139,22 @@ const madeOf = ({ directory, inputs }, origin) =>
 async function makePlatform(platform, directory, origin, workplace) {
   const { workDirectory, logFile, step } = workplace;
   if (origin === 'here') {
-    await makePlatformPackage(platform, join(root, 'build/Release'), directory, logFile);
+    makePlatformPackage(platform, join(root, 'build/Release'), directory);
     return;
   }
-  const tree = await buildTree(workplace);
+  const { cpu } = platform;
+  const { contents, prefix } = toolchainFor(cpu);
+  const tree = await buildTree(contents, workplace);
   const output = mkdtempSync(join(workDirectory, 'addon-'));
-  const built = await step('build the addon', () => buildInRoot(tree, output, logFile));
-  await makePlatformPackage(platform, built, directory, logFile);
+  const built = await step(`build the addon for ${cpu}`, () =>
+    buildInRoot(tree, { cpu, prefix }, output, logFile),
+  );
+  makePlatformPackage(platform, built, directory);
   await requirePortable(directory);
+  if (prefix !== undefined)
+    await step('load it in an emulator', () =>
+      tryAddon(cpu, directory, join(tree, 'usr', prefix), workplace),
+    );
 }
 
 /** @type {(criu: (typeof criuPackages)[number], directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
@@ -147,17 +164,17 @@ async function makeCriu(criu, directory, origin, workplace) {
     await makeCriuPackage(criu, await findCriuHere(workDirectory, logFile), directory, logFile);
     return;
   }
-  const tree = await buildTree(workplace);
+  const tree = await buildTree(buildRoot, workplace);
   const built = await step('build CRIU', () =>
     buildCriuInRoot(tree, criu.name, workDirectory, logFile),
   );
   await makeCriuPackage(criu, built, directory, logFile);
 }
 
-/** @param {Workplace} workplace */
-function buildTree({ workDirectory, logFile, step }) {
-  return step(`install Debian's ${buildRoot.release}`, () =>
-    makeRoot(buildRoot, workDirectory, logFile),
+/** @type {(contents: import('./build-root.mjs').Contents, workplace: Workplace) => Promise<string>} */
+function buildTree(contents, { workDirectory, logFile, step }) {
+  return step(`install Debian's ${contents.release}`, () =>
+    makeRoot(contents, workDirectory, logFile),
   );
 }
 

@@ -4,7 +4,6 @@ import { chmodSync, cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from '../paths.mjs';
 import { addonFiles } from '../platforms.mjs';
-import { run } from '../process.mjs';
 import { nodeHeaders, nodePrefix, runInRoot } from './in-root.mjs';
 import { beginPackage, platformManifest } from './manifests.mjs';
 
@@ -14,17 +13,19 @@ const source = '/libcriu';
  * Builds the addon and its programs in a root file system, by the same binding.gyp as everywhere.
  *
  * @param {string} tree
+ * @param {{cpu: string, prefix: string | undefined}} target
  * @param {string} output an empty directory, which becomes `build`
  * @param {string | undefined} logFile
  * @returns {Promise<string>} the directory of what was built
  */
-export async function buildInRoot(tree, output, logFile) {
+export async function buildInRoot(tree, { cpu, prefix }, output, logFile) {
   const build = join(root, 'build');
   mkdirSync(build, { recursive: true });
   const gyp = `${source}/node_modules/node-gyp/bin/node-gyp.js`;
   const script =
-    'cd "$1" && GYP_DEFINES="werror=false portable=true" node "$2" configure build --release ' +
-    '--jobs=max --nodedir="$3"';
+    'cd "$1"; prefix=$4; export GYP_DEFINES="werror=false portable=true"; ' +
+    'if [ "$prefix" ]; then export CC=$prefix-gcc CXX=$prefix-g++ LINK=$prefix-g++ AR=$prefix-ar; fi; ' +
+    'node "$2" configure build --release --jobs=max --nodedir="$3" --arch="$5"';
   await runInRoot(
     tree,
     [
@@ -32,7 +33,7 @@ export async function buildInRoot(tree, output, logFile) {
       { from: root, to: source },
       { from: output, to: `${source}/build`, writable: true },
     ],
-    ['sh', '-c', script, 'sh', source, gyp, nodePrefix],
+    ['sh', '-c', script, 'sh', source, gyp, nodePrefix, prefix ?? '', cpu],
     logFile,
   );
   return join(output, 'Release');
@@ -44,9 +45,8 @@ export async function buildInRoot(tree, output, logFile) {
  * @param {import('../platforms.mjs').Platform} platform
  * @param {string} built
  * @param {string} directory
- * @param {string | undefined} logFile
  */
-export async function makePlatformPackage(platform, built, directory, logFile) {
+export function makePlatformPackage(platform, built, directory) {
   const text =
     'This package is installed with `libcriu`, on systems for ' +
     'which it is. It has nothing that is used by itself.';
@@ -56,6 +56,5 @@ export async function makePlatformPackage(platform, built, directory, logFile) {
     mkdirSync(dirname(file), { recursive: true });
     cpSync(join(built, name), file);
     chmodSync(file, 0o755);
-    await run('strip', ['--strip-unneeded', file], { logFile });
   }
 }
