@@ -1,5 +1,5 @@
 import type { CheckpointReport } from './report.js';
-import { commandOf, holdersOf, memoryOfProcess, printable, routeOf } from './words.js';
+import { commandOf, holdersOf, largestOf, memoryOfProcess, printable, routeOf } from './words.js';
 
 /** Rows of cells. */
 interface Table {
@@ -96,7 +96,7 @@ function inText({ heading, columns, rows }: Table): string {
   const cells = [columns, ...rows].map((row) =>
     row.map((cell) => (cell === undefined || cell === '' ? '-' : printable(String(cell)))),
   );
-  const widths = columns.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
+  const widths = columns.map((_, at) => largestOf(cells.map((row) => row[at]?.length ?? 0)));
   const lines = cells.map((row) =>
     row
       .map((cell, at) => cell.padEnd(Math.min(widths[at] ?? 0, 60)))

@@ -40,7 +40,10 @@ export async function readCommandLines(
       if (segment.content === undefined) continue;
       const { files, name, range } = segment.content;
       const ranges = wanted.get(files) ?? new Map<string, Range[]>();
-      wanted.set(files, ranges.set(name, [...(ranges.get(name) ?? []), range]));
+      wanted.set(files, ranges);
+      const list = ranges.get(name) ?? [];
+      ranges.set(name, list);
+      list.push(range);
       parts.set(range, { into, at: segment.start - start });
       contents.set(pid, into);
     }

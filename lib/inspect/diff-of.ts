@@ -38,8 +38,9 @@ export async function diffOf(first: OpenChain, second: OpenChain): Promise<Check
   const before = await sideOf(first);
   const after = await sideOf(second);
   const processes = changes(before.report.processes, after.report.processes, ({ pid }) => `${pid}`);
+  const known = new Map(before.report.processes.map((process) => [process.pid, process]));
   const stayed = after.report.processes.flatMap((process) => {
-    const former = before.report.processes.find(({ pid }) => pid === process.pid);
+    const former = known.get(process.pid);
     return former === undefined ? [] : [processDiff(former, process, before, after)];
   });
   const shared = sharedPages(before, after);

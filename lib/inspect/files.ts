@@ -1,5 +1,5 @@
 import { chunkSize, piecesOf } from '../archive/bytes.js';
-import { refuseArchive } from '../archive/fault.js';
+import { readingArchive, refuseArchive } from '../archive/fault.js';
 import type { Count } from '../archive/limits.js';
 import type { Member, Source } from '../archive/source.js';
 import { decode } from '../images/codec/decode.js';
@@ -105,7 +105,7 @@ export class ImageFiles {
 
   /** Reads a file with pages. It has to be closed. */
   reader(name: string): PageReader {
-    return new PageReader(name, () => this.#source.members(this.#count()));
+    return new PageReader(this.path, name, () => this.#source.members(this.#count()));
   }
 
   /**
@@ -116,10 +116,20 @@ export class ImageFiles {
    */
   async *read(wanted: ReadonlyMap<string, readonly Range[]>): AsyncGenerator<Piece> {
     if (wanted.size === 0) return;
+    try {
+      yield* this.#readRanges(wanted);
+    } catch (error) {
+      await readingArchive(this.path, () => Promise.reject(error));
+    }
+  }
+
+  async *#readRanges(wanted: ReadonlyMap<string, readonly Range[]>): AsyncGenerator<Piece> {
     for await (const { path, content } of this.#source.members(this.#count())) {
       const ranges = wanted.get(inImages.exec(path)?.[1] ?? '');
       let at = 0;
       for (const range of ranges ?? []) {
+        // A damaged checkpoint may have two pagemaps for the same pages.
+        if (range.offset < at) refuseArchive(`its ${path} is told of twice`);
         at += await content.skip(range.offset - at);
         const end = range.offset + range.length;
         while (at < end) {
@@ -135,6 +145,7 @@ export class ImageFiles {
 
 /** Reads parts of one file, one after the other. A part before the last one costs a new pass. */
 export class PageReader {
+  readonly #path: string;
   readonly #name: string;
   readonly #open: () => AsyncGenerator<Member>;
   #members: AsyncGenerator<Member> | undefined;
@@ -142,13 +153,18 @@ export class PageReader {
   #at = 0;
 
   /** Use {@link ImageFiles.reader}. */
-  constructor(name: string, open: () => AsyncGenerator<Member>) {
+  constructor(path: string, name: string, open: () => AsyncGenerator<Member>) {
+    this.#path = path;
     this.#name = name;
     this.#open = open;
   }
 
   /** Reads at least one byte and at most so many; none where the file has no more. */
   async read(offset: number, length: number): Promise<Buffer> {
+    return await readingArchive(this.#path, () => this.#read(offset, length));
+  }
+
+  async #read(offset: number, length: number): Promise<Buffer> {
     if (offset < this.#at) await this.close();
     this.#content ??= await this.#find();
     this.#at += (await this.#content?.skip(offset - this.#at)) ?? 0;

@@ -54,7 +54,10 @@ export async function namespacesOf(
     const pids = new Map<number, number[]>();
     for (const { pid, ids } of members) {
       const id = ids.number(field);
-      if (id !== 0) pids.set(id, [...(pids.get(id) ?? []), pid]);
+      if (id === 0) continue;
+      const list = pids.get(id) ?? [];
+      pids.set(id, list);
+      list.push(pid);
     }
     for (const [id, list] of pids) {
       const isOutside = outside.number(field) === id;

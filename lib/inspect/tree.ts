@@ -34,7 +34,7 @@ export function branchesOf(processes: readonly ProcessReport[]): Branch[] {
       if (seen.has(pid)) continue;
       seen.add(pid);
       branches.push(branch);
-      stack.push(...below(children.get(pid) ?? [], branch.depth + 1, seen));
+      for (const next of below(children.get(pid) ?? [], branch.depth + 1, seen)) stack.push(next);
     }
   }
   return branches;

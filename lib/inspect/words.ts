@@ -13,6 +13,11 @@ export function inBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** The largest of numbers, however many there are; at least 1. */
+export function largestOf(numbers: readonly number[]): number {
+  return numbers.reduce((largest, number) => Math.max(largest, number), 1);
+}
+
 /** Microseconds for people. */
 export function inMs(microseconds: number): string {
   return `${(microseconds / 1000).toFixed(1)} ms`;

@@ -1,3 +1,4 @@
+import { largestOf } from '../words.js';
 import { html, type Markup } from './markup.js';
 
 type Cell = number | string | undefined;
@@ -14,7 +15,7 @@ export function tableOf(columns: readonly string[], rows: readonly (readonly Cel
 export function barsOf(
   rows: readonly (readonly [name: string, value: number, shown: string])[],
 ): Markup {
-  const largest = Math.max(1, ...rows.map(([, value]) => value));
+  const largest = largestOf(rows.map(([, value]) => value));
   const bars = rows.map(
     ([name, value, shown]) =>
       html`<div class="bar"><span>${name}</span><span class="track"><b style="width:${((value / largest) * 100).toFixed(2)}%"></b></span><em>${shown}</em></div>\n`,

@@ -1,6 +1,6 @@
 import type { CheckpointReport, ProcessReport } from '../report.js';
 import { branchesOf } from '../tree.js';
-import { commandOf, counted, inBytes, memoryOfProcess } from '../words.js';
+import { commandOf, counted, inBytes, largestOf, memoryOfProcess } from '../words.js';
 import { html, type Markup } from './markup.js';
 import { tableOf } from './table.js';
 
@@ -9,7 +9,7 @@ const maxDepth = 24;
 
 /** The processes, each below its parent, with what it has open and its memory behind a fold. */
 export function processTree({ processes }: CheckpointReport): Markup {
-  const largest = Math.max(1, ...processes.map((process) => memoryOfProcess(process).saved));
+  const largest = largestOf(processes.map((process) => memoryOfProcess(process).saved));
   const rows = branchesOf(processes).map(({ process, depth }) =>
     row(process, Math.min(depth, maxDepth), largest),
   );

@@ -182,6 +182,20 @@ describe('what cannot be used is refused with one sentence', () => {
     expect(error.message).toMatch(/: its pages are not in the order of their addresses$/);
   });
 
+  test('pages of which two pagemaps tell', async () => {
+    const line = 'a\0b\0';
+    const process = { arguments: line, memory: [{ from: 0, pages: [line] }] };
+    const images = new MadeImages(path('images')).dump(
+      { ...process, pid: 7 },
+      { ...process, pid: 8, ppid: 7 },
+    );
+    images.pagemap('pagemap-8.img', 7, [{ from: 0, pages: [line] }]);
+    await expect(inspect(path('images'))).rejects.toMatchObject({
+      code: 'ERR_CHECKPOINT_ARCHIVE',
+      message: `Cannot use the checkpoint ${path('images')}: its checkpoint/pages-7.img is told of twice`,
+    });
+  });
+
   test('images that are not complete', async () => {
     made();
     rmSync(path('images/inventory.img'));

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { asTables } from '../../../lib/inspect/as-table.js';
+import { asTree } from '../../../lib/inspect/as-tree.js';
 import { asPage } from '../../../lib/inspect/html/page.js';
 import { inspect } from '../../../lib/inspect/inspect.js';
 import type { CheckpointReport } from '../../../lib/inspect/report.js';
@@ -97,6 +99,22 @@ describe('text of a checkpoint is text on its page', () => {
       { numRuns: 200 },
     );
   });
+});
+
+test('as many processes as a damaged image may have are shown', () => {
+  const [first] = report.processes;
+  if (first === undefined) throw new Error('There is a process');
+  // Most of them are side by side, and each of the others is below the one before it.
+  const parentOf = (at: number): number => (at < 130_000 ? Math.min(at, 1) : at);
+  const processes = Array.from({ length: 140_000 }, (_, at) => ({
+    ...first,
+    descriptors: [],
+    mappings: [],
+    pid: at + 1,
+    parentPid: parentOf(at),
+  }));
+  const many = { ...report, processes };
+  for (const text of [asPage(many), asTree(many), asTables(many)]) expect(text).toContain('140000');
 });
 
 test('the page needs nothing but itself, and says so', () => {
