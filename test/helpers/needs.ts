@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { hasCriuSource } from '../../tools/criu-source.mjs';
 import { criuBinary, distCli, distIndex, prefix, protoDirectory } from './paths.js';
 
 function isCommand(name: string): boolean {
@@ -29,6 +30,7 @@ const needs = {
   gcc: () => isCommand('gcc'),
   strace: () => isCommand('strace'),
   protoc: () => isCommand('protoc'),
+  crit: () => hasCriuSource(),
   setpriv: () => isCommand('setpriv'),
   script: () => isCommand('script'),
   ip: () => isCommand('ip'),

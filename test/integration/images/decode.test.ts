@@ -9,7 +9,7 @@ import { Scope } from '../../helpers/scope.js';
 import { startWorkload, workloadBinary } from '../../helpers/system/process.js';
 import { startContainer } from '../../helpers/workloads/container.js';
 
-beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc'));
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'build', 'runc', 'busybox', 'gcc', 'crit'));
 
 /** Files that are no images with entries, by the programs that read them. */
 const foreign =
