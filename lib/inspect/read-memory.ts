@@ -3,7 +3,6 @@ import { checkOpening, type OpenCheckpointOptions } from '../archive/options.js'
 import { withDeadline } from '../base/deadline.js';
 import { invalidArgType, invalidArgValue, type Operation } from '../base/errors.js';
 import { withScope } from '../base/scope.js';
-import type { CoreFile } from './core-file.js';
 import { checkPath } from './inspect.js';
 import type { ProcessMemory } from './memory.js';
 import type { MemoryMatch } from './search.js';
@@ -31,9 +30,13 @@ export interface DumpMemoryOptions extends OpenCheckpointOptions {
 }
 
 /** What `dumpMemory` has written. */
-export interface MemoryFile extends CoreFile {
+export interface MemoryFile {
   /** The absolute path of the file. */
   readonly path: string;
+  /** How many parts of memory the file has. */
+  readonly segments: number;
+  /** Bytes of memory in the file. */
+  readonly bytes: number;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { isZero, type Mapping, type ProcessMemory } from './memory.js';
+import type { MappingKind } from './report.js';
 
 /** A place in the memory of a process. */
 export interface MemoryMatch {
-  /** As a number of the process: its address. */
+  /** As the process has it. */
   readonly address: number;
-  readonly kind: Mapping['kind'];
+  readonly kind: MappingKind;
   /** The file that is mapped there, if one is. */
   readonly file: string | undefined;
   /** What begins there, as far as it can be printed: at most 64 bytes. */
