@@ -25,7 +25,7 @@ export function asTree(report: CheckpointReport, { hasFiles = false }: TreeOptio
   const summary = summaryOf(report).map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`);
   const sections = [
     summary,
-    ['Processes', ...processTree(report, hasFiles)],
+    report.processes.length === 0 ? [] : ['Processes', ...processTree(report, hasFiles)],
     section('Memory', memoryLines(report)),
     section('Sockets', socketLines(report)),
     section('Mounts', mountLines(report)),

@@ -43,14 +43,7 @@ export async function diffOf(first: OpenChain, second: OpenChain): Promise<Check
     const former = known.get(process.pid);
     return former === undefined ? [] : [processDiff(former, process, before, after)];
   });
-  const shared = sharedPages(before, after);
-  const pages = [
-    ...[...processes.came, ...processes.went].map(({ pid }) =>
-      pagesOf(pagemapOf(pid), before, after),
-    ),
-    ...stayed.map((process) => process.pages),
-    ...shared,
-  ];
+  const names = new Set([...before.pages.keys(), ...after.pages.keys()]);
   return {
     before: about(before.report),
     after: about(after.report),
@@ -61,8 +54,8 @@ export async function diffOf(first: OpenChain, second: OpenChain): Promise<Check
         before.report.processes.flatMap(({ mappings }) => mappings),
         after.report.processes.flatMap(({ mappings }) => mappings),
       ),
-      pages: sumOf(pages),
-      shared,
+      pages: sumOf([...names].map((name) => pagesOf(name, before, after))),
+      shared: sharedPages(before, after),
     },
   };
 }
@@ -72,10 +65,7 @@ async function sideOf(opened: OpenChain): Promise<Side> {
   const [images] = opened.chain;
   const pids = report.processes.map(({ pid }) => pid);
   const pageSize = await pageSizeIn(images, pids);
-  const names = [
-    ...pids.map(pagemapOf),
-    ...report.memory.shared.map(({ id }) => sharedPagemapOf(id)),
-  ];
+  const names = [...(images?.sizes.keys() ?? [])].filter((name) => /^pagemap-.*\.img$/.test(name));
   return { report, pages: await readDigests(opened.chain, names, pageSize) };
 }
 

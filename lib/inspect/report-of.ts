@@ -28,7 +28,7 @@ export async function reportOf({ info, chain }: OpenChain): Promise<CheckpointRe
   const { reports, members, pageSize } = await readProcesses([images, ...parents], files);
   return {
     ...info,
-    kind: isContainer(info.hasSpec, images) ? 'container' : 'process',
+    kind: kindOf(info.hasSpec, images),
     processes: reports,
     sockets: socketsOf(reports, files),
     memory: await memoryOf(images, reports, pageSize),
@@ -39,9 +39,11 @@ export async function reportOf({ info, chain }: OpenChain): Promise<CheckpointRe
   };
 }
 
-/** runc and crun write the first of these files beside the images of a container, and libcriu the second. */
-function isContainer(hasSpec: boolean, { sizes }: ImageFiles): boolean {
-  return hasSpec || sizes.has('descriptors.json') || sizes.has('libcriu-container.json');
+function kindOf(hasSpec: boolean, { sizes }: ImageFiles): CheckpointReport['kind'] {
+  if (!sizes.has('pstree.img')) return 'pre-dump';
+  // runc and crun write the first of these files beside the images of a container, and libcriu the second.
+  const isContainer = sizes.has('descriptors.json') || sizes.has('libcriu-container.json');
+  return hasSpec || isContainer ? 'container' : 'process';
 }
 
 function timesOf(images: ImageFiles): DumpStats | undefined {
@@ -87,6 +89,7 @@ async function memoryOf(
     addSizes(sum, sizes);
     addSizes(total, sizes);
   }
+  if (processes.length === 0) await addProcesses(total, images, pageSize);
   const shared = await segmentsOf(images, pageSize);
   for (const { id: _, ...sizes } of shared) addSizes(total, { ...sizes, mapped: 0 });
   const byKind = [...kinds].map(([kind, sizes]) => ({ kind, ...sizes }));
@@ -102,16 +105,28 @@ async function segmentsOf(images: ImageFiles, pageSize: number): Promise<MemoryR
   const segments: (Sizes & { id: number })[] = [];
   for (const name of images.sizes.keys()) {
     const [, id] = /^pagemap-shmem-(\d+)\.img$/.exec(name) ?? [];
-    if (id === undefined) continue;
-    const sizes = { id: Number(id), ...noSizes() };
-    for (const { start, end, place } of (await readPagemap(images, name, pageSize))?.extents ??
-      []) {
-      sizes.mapped = Math.max(sizes.mapped, end);
-      if (place === 'here') sizes.saved += end - start;
-      else if (place === 'parent') sizes.inherited += end - start;
-      else sizes.elsewhere += end - start;
-    }
-    segments.push(sizes);
+    if (id !== undefined)
+      segments.push({ id: Number(id), ...(await sizesIn(images, name, pageSize)) });
   }
   return segments;
+}
+
+/** What a pagemap tells of. Of what was mapped only the end of the last page is known. */
+async function sizesIn(images: ImageFiles, name: string, pageSize: number): Promise<Sizes> {
+  const sizes = noSizes();
+  for (const { start, end, place } of (await readPagemap(images, name, pageSize))?.extents ?? []) {
+    sizes.mapped = Math.max(sizes.mapped, end);
+    if (place === 'here') sizes.saved += end - start;
+    else if (place === 'parent') sizes.inherited += end - start;
+    else sizes.elsewhere += end - start;
+  }
+  return sizes;
+}
+
+/** The memory of processes of which a pre-dump has nothing else. */
+async function addProcesses(to: Sizes, images: ImageFiles, pageSize: number): Promise<void> {
+  for (const name of images.sizes.keys()) {
+    if (!/^pagemap-\d+\.img$/.test(name)) continue;
+    addSizes(to, { ...(await sizesIn(images, name, pageSize)), mapped: 0 });
+  }
 }

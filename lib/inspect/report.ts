@@ -3,7 +3,8 @@ import type { DumpStats } from '../images/stats.js';
 
 /** What a checkpoint holds. */
 export interface CheckpointReport extends Omit<CheckpointInfo, 'processes'> {
-  readonly kind: 'container' | 'process';
+  /** A `'pre-dump'` has memory alone: which processes there are, the dump tells that follows it. */
+  readonly kind: 'container' | 'process' | 'pre-dump';
   /** The first one is the root of the tree. */
   readonly processes: readonly ProcessReport[];
   readonly sockets: readonly SocketReport[];

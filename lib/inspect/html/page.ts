@@ -34,10 +34,10 @@ export function asPage(report: CheckpointReport): string {
 </head>
 <body>
 <h1>${title}</h1>
-<p class="lead">Checkpoint of a ${report.kind}${report.engine === undefined ? '' : ` of ${report.engine}`}, <code>${report.path}</code></p>
+<p class="lead">${leadOf(report)}, <code>${report.path}</code></p>
 ${cards(report)}
 ${section('Processes', report.processes.length, processTree(report))}
-${section('Memory', 1, memoryMap(report))}
+${section('Memory', report.processes.length, memoryMap(report))}
 ${section('Times', timesOf(report).length, times(report))}
 ${section('Parents', report.parents.length, parents(report))}
 ${section('Sockets', report.sockets.length, sockets(report))}
@@ -47,6 +47,11 @@ ${section('Checkpoint', 1, summary(report))}
 </body>
 </html>
 `.text;
+}
+
+function leadOf({ kind, engine }: CheckpointReport): string {
+  const what = kind === 'pre-dump' ? 'Pre-dump' : `Checkpoint of a ${kind}`;
+  return engine === undefined ? what : `${what} of ${engine}`;
 }
 
 function section(heading: string, count: number, content: Markup): Markup {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { asTables } from '../../../lib/inspect/as-table.js';
 import { asTree } from '../../../lib/inspect/as-tree.js';
+import { diffCheckpoints } from '../../../lib/inspect/diff.js';
+import { asPage } from '../../../lib/inspect/html/page.js';
 import { inspect } from '../../../lib/inspect/inspect.js';
 import { libcriu } from '../../helpers/command.js';
 import { MadeImages, pageOf, pageSize } from '../../helpers/criu/made-images.js';
@@ -50,6 +52,20 @@ describe('memory', () => {
     // The page is full of the line, of which the arguments are the first.
     expect(processes[0]?.commandLine).toEqual(['server', '--port', '80']);
     expect(processes[0]?.mappings).toMatchObject([{ kind: 'anonymous', saved: 3 * pageSize }]);
+  });
+
+  test('is all that a pre-dump has', async () => {
+    new MadeImages(path('first'))
+      .preDump({ pid: 7, memory: [{ from: 0, pages: ['a', 'b'] }] })
+      .write('inventory.img', 'INVENTORY', [{ img_version: 2 }]);
+    const report = await inspect(path('first'));
+    expect(report).toMatchObject({ kind: 'pre-dump', processes: [], memory: { saved: 8192 } });
+    expect(asTree(report)).toMatch(/^Kind: +pre-dump$/m);
+    expect(asTree(report)).not.toContain('Processes\n');
+    expect(asPage(report)).toMatch(/Pre-dump, .*<b>8\.0 KiB<\/b>/s);
+    new MadeImages(path('last')).dump({ pid: 7, memory: [{ from: 0, pages: ['a', 'c', 'd'] }] });
+    const { memory } = await diffCheckpoints(path('first'), path('last'));
+    expect(memory.pages).toEqual({ same: 1, changed: 1, came: 1, went: 0 });
   });
 
   test('that is nowhere leaves a process without arguments', async () => {
