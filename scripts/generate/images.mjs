@@ -26,12 +26,15 @@ export async function renderDefinitions(current) {
   if (known !== undefined && known !== version && isAtLeast(known, version)) return current;
   const licence = readFileSync(join(criuSource, 'images/LICENSE'), 'utf8').trim();
   const set = Buffer.from(await compile()).toString('base64');
-  return `// Made by \`npm run generate\` from CRIU ${version}'s definitions of its images, which have this license:
-//
+  return `// Made by \`npm run generate\` from CRIU ${version}'s definitions of its images.
+
+/*! CRIU's definitions of its images have this license, which bundlers keep where they keep the definitions:
+ *
 ${licence
   .split('\n')
-  .map((line) => `// ${line}`.trim())
+  .map((line) => ` * ${line}`.trimEnd())
   .join('\n')}
+ */
 
 /** The definitions, as a \`google.protobuf.FileDescriptorSet\` in base64. */
 export const definitions = '${set}';
