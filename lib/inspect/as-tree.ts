@@ -1,10 +1,10 @@
+import { inBytes } from '../base/in-bytes.js';
 import type { CheckpointReport, ProcessReport } from './report.js';
 import { branchesOf } from './tree.js';
 import {
   commandOf,
   counted,
   holdersOf,
-  inBytes,
   inMs,
   memoryInWords,
   memoryOfProcess,

@@ -1,17 +1,5 @@
+import { inBytes } from '../base/in-bytes.js';
 import type { CheckpointReport, MemorySizes, ProcessReport, SocketReport } from './report.js';
-
-const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
-
-/** A number of bytes for people. */
-export function inBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
 
 /** The largest of numbers, however many there are; at least 1. */
 export function largestOf(numbers: readonly number[]): number {

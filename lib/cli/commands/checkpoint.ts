@@ -8,6 +8,7 @@ import { isOwnedByNode } from '../descriptor.js';
 import { type Flag, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
+import { outputFlags, refuseBesideJson, saving } from '../saving.js';
 import { flagWords } from '../words.js';
 
 const rows = rowsOf('checkpoint');
@@ -32,7 +33,7 @@ export const checkpointCommand: Command = {
   name: 'checkpoint',
   summary: 'save the state of a running container',
   argument: containerArgument,
-  flags: checkpointFlags,
+  flags: [...checkpointFlags, ...outputFlags],
   description: [
     'Saves the state of the running container <container-id>, for runc restore to',
     'bring it back, and ends the container unless told otherwise.',
@@ -41,17 +42,27 @@ export const checkpointCommand: Command = {
     { heading: 'Options:', entries: flagEntries(rows.filter(isOfRunc).map(toFlag)) },
     {
       heading: 'Options that runc does not have:',
-      entries: flagEntries([...rows.filter((row) => !isOfRunc(row)).map(toFlag), helpFlag]),
+      entries: flagEntries([
+        ...rows.filter((row) => !isOfRunc(row)).map(toFlag),
+        ...outputFlags,
+        helpFlag,
+      ]),
     },
   ],
   words,
 
-  async run({ outside, log, root, values, argument: id }) {
+  async run(invocation) {
+    const { outside, log, root, values, argument: id } = invocation;
     const options: CheckpointOptions = { ...ownDefaults, ...checkpointOptions(values) };
     if (root !== undefined) options.stateRoot = root;
-    if (options.export === '-') options.export = archiveStream(outside);
+    if (options.export === '-') {
+      refuseBesideJson(invocation, '--export -');
+      options.export = archiveStream(outside);
+    }
     refuseDescriptorOfNode(options.statusFd);
-    const result = await interruptible(outside, id, options);
+    const result = await saving(id, invocation, (onProgress) =>
+      interruptible(outside, id, onProgress === undefined ? options : { ...options, onProgress }),
+    );
     const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
     const place = imagePath === '' ? 'a stream' : imagePath;

@@ -5,6 +5,7 @@ import type { DumpResult } from '../../process/dump-result.js';
 import { type Command, lastOf, type Outside } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
+import { outputFlags, saving } from '../saving.js';
 import { flagWords } from '../words.js';
 import { refuseDescriptorOfNode } from './checkpoint.js';
 
@@ -21,23 +22,28 @@ export const dumpCommand: Command = {
   name: 'dump',
   summary: 'save the state of a process, or of a service of systemd',
   argument: { placeholder: '<pid>', meaning: 'the id of the process', instead: [unitFlag] },
-  flags: [unitFlag, ...rows.map((row) => flagOf(row, 'dump', words))],
+  flags: [unitFlag, ...rows.map((row) => flagOf(row, 'dump', words)), ...outputFlags],
   description: [
     'Saves the process <pid> and its children, for restore to bring them back, and',
     'ends them unless told otherwise.',
   ],
   words,
 
-  async run({ values, argument, outside, log }) {
+  async run(invocation) {
+    const { values, argument, outside, log } = invocation;
     const options: DumpOptions = toOptions(rows, values);
     refuseDescriptorOfNode(options.statusFd);
     const unit = lastOf(values.get(unitFlag.name));
     const target = unit === undefined ? pidOf(argument) : { unit };
-    const { pid, imagePath, logFile, durationMs, warnings } = await interruptible(
-      outside,
-      target,
-      options,
+    const what = unit ?? `process ${argument}`;
+    const result = await saving(what, invocation, (onProgress) =>
+      interruptible(
+        outside,
+        target,
+        onProgress === undefined ? options : { ...options, onProgress },
+      ),
     );
+    const { pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
     log.debug(
       `dump of process ${pid} in ${imagePath} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`,

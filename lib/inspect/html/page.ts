@@ -1,15 +1,7 @@
 import { basename } from 'node:path';
+import { inBytes } from '../../base/in-bytes.js';
 import type { CheckpointReport } from '../report.js';
-import {
-  counted,
-  holdersOf,
-  inBytes,
-  inMs,
-  nounOf,
-  routeOf,
-  summaryOf,
-  timesOf,
-} from '../words.js';
+import { counted, holdersOf, inMs, nounOf, routeOf, summaryOf, timesOf } from '../words.js';
 import { html, type Markup } from './markup.js';
 import { style } from './style.js';
 import { barsOf, tableOf } from './table.js';

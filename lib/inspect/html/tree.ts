@@ -1,6 +1,7 @@
+import { inBytes } from '../../base/in-bytes.js';
 import type { CheckpointReport, ProcessReport } from '../report.js';
 import { branchesOf } from '../tree.js';
-import { commandOf, counted, inBytes, largestOf, memoryOfProcess } from '../words.js';
+import { commandOf, counted, largestOf, memoryOfProcess } from '../words.js';
 import { html, type Markup } from './markup.js';
 import { tableOf } from './table.js';
 

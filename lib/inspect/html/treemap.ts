@@ -1,6 +1,7 @@
 import { type HierarchyRectangularNode, hierarchy, treemap } from 'd3-hierarchy';
+import { inBytes } from '../../base/in-bytes.js';
 import type { CheckpointReport, MappingKind, MemorySizes } from '../report.js';
-import { commandOf, inBytes } from '../words.js';
+import { commandOf } from '../words.js';
 import { colors } from './colors.js';
 import { html, type Markup } from './markup.js';
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../../../lib/cli/program.js';
+import { outputFlags } from '../../../lib/cli/saving.js';
 import { dumpHooks, restoreHooks } from '../../../lib/criu/hooks.js';
 import { checkCodes } from '../../../lib/doctor/check.js';
 import * as api from '../../../lib/index.js';
@@ -175,9 +176,17 @@ describe('the command', async () => {
     },
   );
 
+  test('docs/command.md has the flags of checkpoint that are no options', () => {
+    const rows = namesIn(table('docs/command.md', '`libcriu checkpoint`')).flatMap(flagsIn);
+    expect(rows).toEqual(outputFlags.map(({ name }) => name));
+    for (const name of rows) expect(flags.get('dump')).toContain(name);
+  });
+
   test('docs/options.md has every flag of checkpoint, dump and restore', () => {
     const rows = table('docs/options.md', 'Options').rows.flatMap(([, cell = '']) => flagsIn(cell));
-    const flagsOf = (name: string) => (flags.get(name) ?? []).filter((flag) => flag !== 'help');
+    const others = ['help', ...outputFlags.map(({ name }) => name)];
+    const flagsOf = (name: string) =>
+      (flags.get(name) ?? []).filter((flag) => !others.includes(flag));
     expect(rows).toEqual(expect.arrayContaining(['checkpoint', 'dump'].flatMap(flagsOf)));
     // Those for a container are not options of restore.
     const all = ['checkpoint', 'dump', 'restore'].flatMap(flagsOf);
