@@ -15,15 +15,15 @@ Makes the packages in npm/, and a file of each to install: libcriu, @libcriu/lin
 and @libcriu/criu-linux-${process.arch}. What is native is built in Debian 11, which is installed in .pack/.
 
   --here       takes what was built on this machine, for this machine alone
-  --arch CPU   libcriu and the package with the addon for arm64, on x64, built by a cross compiler
-               and loaded by the emulation of qemu-user
+  --for SYSTEM linux-arm64-gnu or linux-x64-musl, on x64: libcriu and the package with the addon for that
+               system, built by a compiler for it and loaded as far as can be done here
 `;
 
 async function main() {
   const { values } = parseArgs({
     options: {
       here: { type: 'boolean', default: false },
-      arch: { type: 'string', default: process.arch },
+      for: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -31,8 +31,8 @@ async function main() {
     process.stdout.write(usage);
     return;
   }
-  if (values.here && values.arch !== process.arch) {
-    throw new StepError(`What was built here is for ${process.arch}, not for ${values.arch}`);
+  if (values.here && values.for !== undefined) {
+    throw new StepError(`What was built here is not for ${values.for}`);
   }
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-pack-'));
   const logFile = join(directory, 'log');
@@ -41,7 +41,7 @@ async function main() {
       await buildTypescript({ logFile });
       const workplace = { workDirectory: directory, logFile, step };
       if (values.here) await step('build the addon', () => buildAddon({ logFile }));
-      const files = await makePackages(values.here ? 'here' : 'debian', workplace, values.arch);
+      const files = await makePackages(values.here ? 'here' : 'debian', workplace, values.for);
       for (const file of files) {
         process.stdout.write(`${file.slice(root.length + 1)} ${statSync(file).size}\n`);
       }

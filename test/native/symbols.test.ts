@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { findMusl } from '../../tools/packages.mjs';
-import { symbolsOf } from '../../tools/packing/elf.mjs';
+import { hasUnwindTable, symbolsOf } from '../../tools/packing/elf.mjs';
 import { glibcOf, missingFrom, newerThan, otherLibraries } from '../../tools/packing/symbols.mjs';
 import { addonFiles } from '../../tools/platforms.mjs';
 import { requireNeeds } from '../helpers/needs.js';
@@ -20,6 +20,10 @@ const built = (name: string): string => join(nativeDirectory, name);
 
 test.each(addonFiles)('%s takes nothing of the C library that musl does not have', async (name) => {
   expect(await missingFrom(built(name), ofMusl)).toEqual([]);
+});
+
+test.each(addonFiles)('%s has the table by which exceptions are caught', async (name) => {
+  expect(await hasUnwindTable(built(name))).toBe(true);
 });
 
 describe('of the symbols that a file needs', () => {

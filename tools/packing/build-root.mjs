@@ -45,31 +45,56 @@ export const buildRoot = {
   ],
 };
 
-/** The same Debian with a compiler that builds for another processor, without what CRIU needs. */
-const crossRoots = {
-  arm64: { prefix: 'aarch64-linux-gnu', packages: ['g++-aarch64-linux-gnu', 'make', 'python3'] },
-};
-
 /**
- * What builds the addon for a processor.
+ * What builds the addon for a system.
  *
  * @typedef {object} Toolchain
  * @property {Contents} contents of the root in which it is
- * @property {string | undefined} prefix of its programs, if it builds for another processor than this
+ * @property {string} [script] makes it, of what is in that root
+ * @property {Readonly<Record<string, string>>} variables which name its programs
+ * @property {string} [libraries] where in the root those of the other system are
  */
 
+const crossCompiler = 'aarch64-linux-gnu';
+
+/** By the directory of the package that it builds. @type {Readonly<Record<string, Toolchain>>} */
+const otherToolchains = {
+  'linux-arm64-gnu': {
+    contents: {
+      name: 'build-arm64',
+      release: buildRoot.release,
+      packages: [`g++-${crossCompiler}`, 'make', 'python3'],
+    },
+    variables: {
+      CC: `${crossCompiler}-gcc`,
+      CXX: `${crossCompiler}-g++`,
+      LINK: `${crossCompiler}-g++`,
+      AR: `${crossCompiler}-ar`,
+    },
+    libraries: `usr/${crossCompiler}`,
+  },
+  'linux-x64-musl': {
+    contents: {
+      name: 'build-musl',
+      release: buildRoot.release,
+      packages: ['g++', 'gcc-10-source', 'make', 'musl-tools', 'python3', 'xz-utils'],
+    },
+    script: 'musl-compiler.sh',
+    variables: { CC: 'musl-gcc', CXX: '/opt/musl/bin/c++', LINK: '/opt/musl/bin/c++', AR: 'ar' },
+  },
+};
+
 /**
- * @param {import('../platforms.mjs').Architecture} cpu
+ * @param {import('../platforms.mjs').Platform} platform
  * @returns {Toolchain}
  */
-export function toolchainFor(cpu) {
-  if (cpu === process.arch) return { contents: buildRoot, prefix: undefined };
-  if (!(cpu in crossRoots)) {
-    throw new StepError(`there is no compiler here that builds for ${cpu}`);
-  }
-  const { prefix, packages } = crossRoots[/** @type {keyof typeof crossRoots} */ (cpu)];
-  const contents = { name: `build-${cpu}`, release: buildRoot.release, packages };
-  return { contents, prefix };
+export function toolchainFor(platform) {
+  const { name, cpu, libc } = platform;
+  if (cpu === process.arch && libc === 'glibc') return { contents: buildRoot, variables: {} };
+  // They are programs of x64.
+  const found = process.arch === 'x64' ? otherToolchains[platform.directory] : undefined;
+  if (found === undefined) throw new StepError(`there is no compiler here for ${name}`);
+  return found;
 }
 
 /**

@@ -47,10 +47,14 @@ export async function symbolsOf(file) {
   return new Set([...names].map(([, name = '']) => name));
 }
 
-/** The processor that a file is for, as readelf calls it. @param {string} file */
-export async function machineOf(file) {
-  const text = await readelf('--file-header', file);
-  return /Machine:\s+(.+)/.exec(text)?.[1] ?? '';
+/**
+ * Whether a file has the table by which an exception finds who catches it. Without it the first one ends the
+ * process.
+ *
+ * @param {string} file
+ */
+export async function hasUnwindTable(file) {
+  return (await readelf('--program-headers', file)).includes('GNU_EH_FRAME');
 }
 
 /** @param {string} what @param {string} file */

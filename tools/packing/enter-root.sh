@@ -10,7 +10,8 @@ mount --bind "$tree" "$tree"
 mount -t proc proc "$tree/proc"
 mount --rbind /dev "$tree/dev"
 mount --rbind /sys "$tree/sys"
-for place in /run /tmp /root; do mount -t tmpfs -o mode=0755 tmpfs "$tree$place"; done
+for place in /run /root; do mount -t tmpfs -o mode=0755 tmpfs "$tree$place"; done
+mount -t tmpfs -o mode=1777 tmpfs "$tree/tmp"
 while [ "$1" != -- ]; do
   mkdir -p "$(dirname "$tree$2")"
   [ -e "$tree$2" ] || if [ -d "$1" ]; then mkdir "$tree$2"; else : >"$tree$2"; fi

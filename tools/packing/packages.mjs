@@ -8,11 +8,12 @@ import { addonFiles, criuPackages, platforms } from '../platforms.mjs';
 import { StepError } from '../process.mjs';
 import { buildRoot, makeRoot, toolchainFor } from './build-root.mjs';
 import { buildCriuInRoot, findCriuHere, makeCriuPackage } from './criu-package.mjs';
+import { hasUnwindTable, symbolsOf } from './elf.mjs';
 import { makeMainPackage, pack } from './main-package.mjs';
 import { packagesDirectory, packedName } from './manifests.mjs';
 import { buildInRoot, makePlatformPackage } from './platform-package.mjs';
-import { newerThan, otherLibraries } from './symbols.mjs';
-import { tryAddon } from './try-addon.mjs';
+import { missingFrom, newerThan, otherLibraries } from './symbols.mjs';
+import { tryOnProcessor, tryWithMusl } from './try-addon.mjs';
 
 /**
  * Does a piece of work and tells of it.
@@ -49,17 +50,21 @@ const origins = ['debian', 'here'];
 
 const tools = ['tools/packing', 'tools/platforms.mjs', 'package.json'];
 
+/** The system that we are on, as the directory of its package is called. */
+const ownSystem = `linux-${process.arch}-gnu`;
+
 /**
- * The main package, and those for a processor. CRIU is built for this one alone.
+ * The main package, and those for a system. CRIU is built for this one alone.
  *
- * @param {string} [processor]
+ * @param {string} [system]
  * @returns {readonly Package[]}
  */
-function packages(processor = process.arch) {
-  const platform = platforms.find(({ cpu, libc }) => cpu === processor && libc === 'glibc');
+function packages(system = ownSystem) {
+  const platform = platforms.find(({ directory }) => directory === system);
   const criu = criuPackages.find(({ cpu }) => cpu === process.arch);
   if (platform === undefined || criu === undefined) {
-    throw new StepError(`there are no packages for ${processor}`);
+    const names = platforms.map(({ directory }) => directory).join(', ');
+    throw new StepError(`there are no packages for ${system}: expected one of ${names}`);
   }
   /** @type {readonly Package[]} */
   const all = [
@@ -81,7 +86,7 @@ function packages(processor = process.arch) {
       make: (directory, origin, workplace) => makeCriu(criu, directory, origin, workplace),
     },
   ];
-  return processor === process.arch ? all : all.slice(0, 2);
+  return system === ownSystem ? all : all.slice(0, 2);
 }
 
 /**
@@ -100,13 +105,13 @@ export function findPackages() {
  *
  * @param {Origin} origin
  * @param {Workplace} workplace
- * @param {string} [processor] another than this one
+ * @param {string} [system] another than this one
  * @returns {Promise<string[]>} the files of all
  */
-export async function makePackages(origin, workplace, processor) {
+export async function makePackages(origin, workplace, system) {
   mkdirSync(packagesDirectory, { recursive: true });
   const files = [];
-  for (const one of packages(processor)) {
+  for (const one of packages(system)) {
     const file = join(packagesDirectory, packedName(one.name));
     if (!isCurrent(one, origin)) {
       const directory = join(packagesDirectory, one.directory);
@@ -143,18 +148,22 @@ async function makePlatform(platform, directory, origin, workplace) {
     return;
   }
   const { cpu } = platform;
-  const { contents, prefix } = toolchainFor(cpu);
-  const tree = await buildTree(contents, workplace);
+  const toolchain = toolchainFor(platform);
+  const tree = await buildTree(toolchain.contents, workplace);
   const output = mkdtempSync(join(workDirectory, 'addon-'));
-  const built = await step(`build the addon for ${cpu}`, () =>
-    buildInRoot(tree, { cpu, prefix }, output, logFile),
+  const built = await step(`build the addon for ${platform.directory}`, () =>
+    buildInRoot(tree, { cpu, toolchain }, output, logFile),
   );
   makePlatformPackage(platform, built, directory);
-  await requirePortable(directory);
-  if (prefix !== undefined)
+  await requirePortable(platform, directory, tree);
+  const { libraries } = toolchain;
+  if (libraries !== undefined) {
     await step('load it in an emulator', () =>
-      tryAddon(cpu, directory, join(tree, 'usr', prefix), workplace),
+      tryOnProcessor(cpu, directory, join(tree, libraries), workplace),
     );
+  } else if (platform.libc === 'musl') {
+    await step("load it by musl's loader", () => tryWithMusl(tree, directory, workplace));
+  }
 }
 
 /** @type {(criu: (typeof criuPackages)[number], directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
@@ -181,12 +190,20 @@ function buildTree(contents, { workDirectory, logFile, step }) {
 /**
  * Nothing in a package may need more than the oldest system has, whatever built it.
  *
+ * @param {import('../platforms.mjs').Platform} platform
  * @param {string} directory
+ * @param {string} tree where it was built
  */
-async function requirePortable(directory) {
+async function requirePortable({ libc }, directory, tree) {
+  const ofMusl =
+    libc === 'musl' ? await symbolsOf(join(tree, 'lib/ld-musl-x86_64.so.1')) : undefined;
   for (const name of addonFiles) {
     const file = join(directory, name);
-    const faults = [...(await newerThan(file)), ...(await otherLibraries(file))];
+    const faults =
+      ofMusl === undefined
+        ? [...(await newerThan(file)), ...(await otherLibraries(file))]
+        : [...(await missingFrom(file, ofMusl)), ...(await otherLibraries(file, /^libc\.so$/))];
+    if (!(await hasUnwindTable(file))) faults.push('a table for exceptions');
     if (faults.length > 0) throw new StepError(`${name} needs ${faults.join(', ')}`);
   }
 }

@@ -13,19 +13,22 @@ const source = '/libcriu';
  * Builds the addon and its programs in a root file system, by the same binding.gyp as everywhere.
  *
  * @param {string} tree
- * @param {{cpu: string, prefix: string | undefined}} target
+ * @param {{cpu: string, toolchain: import('./build-root.mjs').Toolchain}} target
  * @param {string} output an empty directory, which becomes `build`
  * @param {string | undefined} logFile
  * @returns {Promise<string>} the directory of what was built
  */
-export async function buildInRoot(tree, { cpu, prefix }, output, logFile) {
+export async function buildInRoot(tree, { cpu, toolchain }, output, logFile) {
   const build = join(root, 'build');
   mkdirSync(build, { recursive: true });
   const gyp = `${source}/node_modules/node-gyp/bin/node-gyp.js`;
-  const script =
-    'cd "$1"; prefix=$4; export GYP_DEFINES="werror=false portable=true"; ' +
-    'if [ "$prefix" ]; then export CC=$prefix-gcc CXX=$prefix-g++ LINK=$prefix-g++ AR=$prefix-ar; fi; ' +
-    'node "$2" configure build --release --jobs=max --nodedir="$3" --arch="$5"';
+  const { script, variables } = toolchain;
+  if (script !== undefined) {
+    const binds = [{ from: import.meta.dirname, to: '/packing' }];
+    await runInRoot(tree, binds, ['sh', `/packing/${script}`], logFile);
+  }
+  const settings = { GYP_DEFINES: 'werror=false portable=true', ...variables };
+  const command = ['node', gyp, 'configure', 'build', '--release', '--jobs=max'];
   await runInRoot(
     tree,
     [
@@ -33,7 +36,14 @@ export async function buildInRoot(tree, { cpu, prefix }, output, logFile) {
       { from: root, to: source },
       { from: output, to: `${source}/build`, writable: true },
     ],
-    ['sh', '-c', script, 'sh', source, gyp, nodePrefix, prefix ?? '', cpu],
+    [
+      'env',
+      `--chdir=${source}`,
+      ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
+      ...command,
+      `--nodedir=${nodePrefix}`,
+      `--arch=${cpu}`,
+    ],
     logFile,
   );
   return join(output, 'Release');

@@ -40,12 +40,13 @@ export async function glibcOf(file) {
 }
 
 /**
- * The libraries that a file needs beside those of glibc.
+ * The libraries that a file needs beside those of the C library.
  *
  * @param {string} file
+ * @param {RegExp} [own] the names of those; glibc's without it
  */
-export async function otherLibraries(file) {
-  return (await neededBy(file)).filter((name) => !librariesOfGlibc.test(name));
+export async function otherLibraries(file, own = librariesOfGlibc) {
+  return (await neededBy(file)).filter((name) => !own.test(name));
 }
 
 // What Node.js offers to addons, what comes with the compiler, and what only says that a check was compiled in.
