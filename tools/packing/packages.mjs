@@ -1,6 +1,6 @@
 // @ts-check
 // The packages of this version for this system: the main one, and those with native code.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprint, readNote } from '../fingerprint.mjs';
 import { root } from '../paths.mjs';
@@ -50,6 +50,12 @@ const origins = ['debian', 'here'];
 
 const tools = ['tools/packing', 'tools/platforms.mjs', 'package.json'];
 
+/** What of docs/ is packed. What makes the site lies there too, and what was made. */
+function pages() {
+  const files = readdirSync(join(root, 'docs')).filter((name) => /\.(?:md|svg)$/.test(name));
+  return [...files, 'guides', 'uses'].map((name) => `docs/${name}`);
+}
+
 /** The system that we are on, as the directory of its package is called. */
 const ownSystem = `linux-${process.arch}-gnu`;
 
@@ -71,7 +77,16 @@ function packages(system = ownSystem) {
     {
       name: 'libcriu',
       directory: 'libcriu',
-      inputs: [...tools, 'lib', 'native', 'scripts', 'tools', 'docs', 'README.md', 'CHANGELOG.md'],
+      inputs: [
+        ...tools,
+        'lib',
+        'native',
+        'scripts',
+        'tools',
+        'README.md',
+        'CHANGELOG.md',
+        ...pages(),
+      ],
       make: (directory, _, { workDirectory, logFile }) =>
         makeMainPackage(directory, workDirectory, logFile),
     },
