@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reason } from '../base/errors.js';
@@ -65,6 +64,8 @@ export async function runPoststopHooks(container: ContainerState): Promise<reado
 }
 
 async function runHook(hook: ContainerHook, stdin: string, cwd: string | undefined): Promise<void> {
+  // Few containers have such hooks, and node:child_process is slow to load.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(resolve(hook.path), hook.args.slice(1), {
     argv0: hook.args[0] ?? hook.path,
     stdio: 'pipe',

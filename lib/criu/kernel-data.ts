@@ -2,14 +2,13 @@ import type { StatsFs } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/errors.js';
-import { readFile } from '../base/files.js';
 
 const tmpfsMagic = 0x01021994;
 
 /**
  * The directory in which a criu program keeps what it knows of the kernel. It is compiled into it.
  *
- * @param program - The content of its file.
+ * @param program - The content of its file, or a piece of it.
  * @returns undefined when it names none.
  */
 export function kernelDataDirectory(program: Buffer): string | undefined {
@@ -33,11 +32,9 @@ export async function isOnTmpfs(directory: string): Promise<boolean> {
  * Makes the directory in which a criu program keeps what it knows of the kernel: where that is a tmpfs
  * it is gone after a boot, and CRIU makes none. Without it each dump takes longer, and that is all.
  */
-export async function makeKernelDataDirectory(binary: string): Promise<void> {
+export async function makeKernelDataDirectory(directory: string): Promise<void> {
   try {
-    const directory = kernelDataDirectory(await readFile(binary));
-    if (directory === undefined || !(await isOnTmpfs(directory))) return;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (await isOnTmpfs(directory)) await mkdir(directory, { recursive: true, mode: 0o700 });
   } catch {
     // Nobody but root may, and nobody but root can dump.
   }

@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import { release } from 'node:os';
 import { CriuError } from '../base/errors.js';
-import { readFile } from '../base/files.js';
 import { nativeAddon } from '../native/addon.js';
 import { makeKernelDataDirectory } from './kernel-data.js';
 import type { Installation } from './locate.js';
+import { type ProgramFile, readProgramFile } from './program-file.js';
 import type { StagedOutcome } from './stage.js';
 
 /** The version of the criu program. */
@@ -62,6 +62,7 @@ export class CriuProgram {
   readonly #features: Fact<CriuFeatures> = new Fact();
   readonly #nftables: Fact<boolean> = new Fact();
   readonly #kernelData: Fact<void> = new Fact();
+  readonly #file: Fact<ProgramFile> = new Fact();
 
   private constructor(installation: Installation) {
     this.#installation = installation;
@@ -101,9 +102,18 @@ export class CriuProgram {
 
   /** Makes what criu looks for when it starts. */
   async prepare(): Promise<void> {
-    const { service, binary } = this.#installation;
-    if (service !== undefined) return;
-    await this.#kernelData.get(() => makeKernelDataDirectory(binary));
+    if (this.#installation.service !== undefined) return;
+    await this.#kernelData.get(async () => {
+      const directory = (await this.#readFile())?.kernelDataDirectory;
+      if (directory !== undefined) await makeKernelDataDirectory(directory);
+    });
+  }
+
+  /** What its file tells; undefined where that cannot be read. */
+  async #readFile(): Promise<ProgramFile | undefined> {
+    return await this.#file
+      .get(() => readProgramFile(this.#installation.binary))
+      .catch(() => undefined);
   }
 
   /**
@@ -127,11 +137,10 @@ export class CriuProgram {
 
   /** Whether it can lock the network by nftables: it is built with it and the kernel has it. */
   async hasNftables(): Promise<boolean> {
-    const { service, binary } = this.#installation;
-    if (service !== undefined) return false; // There is no program to look into.
+    if (this.#installation.service !== undefined) return false; // There is no program to look into.
     return this.#nftables.get(async () => {
-      const program = await readFile(binary).catch(() => '');
-      return program.includes('libnftables.so') && nativeAddon().hasNftables();
+      const links = (await this.#readFile())?.linksNftables === true;
+      return links && nativeAddon().hasNftables();
     });
   }
 }

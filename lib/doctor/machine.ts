@@ -2,7 +2,8 @@ import { statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { readFile } from '../base/files.js';
 import type { Criu } from '../criu/criu.js';
-import { isOnTmpfs, kernelDataDirectory } from '../criu/kernel-data.js';
+import { isOnTmpfs } from '../criu/kernel-data.js';
+import { readProgramFile } from '../criu/program-file.js';
 import { cgroupMounts } from '../linux/cgroup.js';
 import type { Host } from '../linux/host.js';
 import { exists, isDirectory } from '../linux/paths.js';
@@ -39,7 +40,7 @@ export async function checkCgroups(host: Host): Promise<readonly Check[]> {
 export async function checkKernelData(criu: Criu): Promise<readonly Check[]> {
   const { binary, service } = await criu.installation();
   if (service !== undefined) return [];
-  const directory = kernelDataDirectory(await readFile(binary));
+  const { kernelDataDirectory: directory } = await readProgramFile(binary);
   if (directory === undefined) {
     return [passed('kernel-data-cache', 'This criu keeps nothing of what it knows of the kernel')];
   }

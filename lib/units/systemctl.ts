@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { CriuError } from '../base/errors.js';
 
@@ -33,6 +32,7 @@ export async function systemctl(
   const program = findSystemctl();
   return new Promise((resolve) => {
     const options = signal === undefined ? {} : { signal };
+    const { execFile } = process.getBuiltinModule('node:child_process');
     execFile(program, ['--no-ask-password', ...args], options, (error, stdout, stderr) => {
       const [said = ''] = stderr.trim().split('\n');
       resolve({ ok: error === null, stdout: stdout.trim(), said: said || (error?.message ?? '') });

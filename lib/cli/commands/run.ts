@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -45,6 +44,8 @@ async function runUntilSaved(
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // The file is appended to, because it may have grown when the program is brought back.
   const output = openSync(join(directory, outputName), 'a', 0o600);
+  // The other commands do without node:child_process, which is slow to load.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [...process.execArgv, ...command], {
     detached: true,
     stdio: ['ignore', output, output],
