@@ -62,6 +62,30 @@ const keepNotices = {
   },
 };
 
+/** Modules of Node.js that most runs of the command do without, and that are slow to load. */
+const seldom = /^node:(child_process|crypto|events|readline|stream\/.*|worker_threads|zlib)$/;
+
+/**
+ * Has scripts in the format of CommonJS load these modules where they are used, and not at their start.
+ *
+ * @type {import('rolldown').Plugin}
+ */
+const loadWhereUsed = {
+  name: 'load-where-used',
+  renderChunk(code) {
+    const declaration = /^let (\w+) = require\("(node:[^"]+)"\);$/gm;
+    let changed = code;
+    for (const [line, variable = '', id = ''] of code.matchAll(declaration)) {
+      // What is assigned once more is a default import.
+      if (!seldom.test(id) || code.includes(`\n${variable} = `)) continue;
+      const uses = new RegExp(`\\b${variable}\\.`, 'g');
+      changed = changed.replace(line, '').replaceAll(uses, `require("${id}").`);
+    }
+    // Everything stays in its line, so that the source map holds.
+    return { code: changed, map: null };
+  },
+};
+
 /**
  * lib/ to `directory`.
  *
@@ -122,7 +146,7 @@ export async function bundleModules(input, directory, settings = {}) {
     // Nothing is added to what an entry exports.
     preserveEntrySignatures: 'allow-extension',
     tsconfig: join(root, 'tsconfig.json'),
-    plugins: [keepNotices],
+    plugins: [keepNotices, ...(settings.format === 'cjs' ? [loadWhereUsed] : [])],
     // What is in one file for the command is in two for the package.
     checks: { ineffectiveDynamicImport: false },
     external: (id) => !inlined.has(id) && names.some((name) => `${id}/`.startsWith(`${name}/`)),

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -17,6 +16,8 @@ import { type LockSettings, lockFile } from './lock.js';
 /** The directories that lead to the lock files. Only root reaches them, so that nobody else can hold a lock. */
 const runDirectory = '/run/libcriu';
 const lockDirectory = join(runDirectory, 'locks');
+/** In bytes; a hash in its place has no `%` that could be one of a key. */
+const longestName = 200;
 
 /**
  * Takes the lock of something that has no file of its own to lock: a container, or a cgroup, whose
@@ -32,9 +33,8 @@ export async function takeNamedLock(
   key: string,
   settings: LockSettings,
 ): Promise<Release | undefined> {
-  const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
   makeLockDirectory();
-  const path = join(lockDirectory, `${kind}-${name}`);
+  const path = join(lockDirectory, `${kind}-${fileName(key)}`);
   for (;;) {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
     const fd = openSync(path, flags, 0o600);
@@ -51,6 +51,18 @@ export async function takeNamedLock(
       throw error;
     }
   }
+}
+
+/** A key as the name of a file, which tells what is locked. */
+function fileName(key: string): string {
+  const name = Buffer.from(key)
+    .toString('latin1')
+    .replace(/[^\w.-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  // With its kind it is no longer than a name may be.
+  if (name.length <= longestName) return name;
+  // Few keys are as long as that, and node:crypto is slow to load.
+  const { createHash } = process.getBuiltinModule('node:crypto');
+  return createHash('sha256').update(key).digest('hex');
 }
 
 /** The file goes with its lock: there are as many files as there are locks. */
