@@ -1,4 +1,4 @@
-import { invalidArgType, unknownOption } from './base/errors.js';
+import { inOperation, invalidArgType, unknownOption } from './base/errors.js';
 import { late } from './base/late.js';
 import { Criu } from './criu/criu.js';
 import type { Diagnosis } from './doctor/check.js';
@@ -49,6 +49,8 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis
     throw invalidArgType('criu', 'an instance of Criu', criu);
   }
   const checkedPath = checkImagePath(imagePath);
-  const { examine } = await examining();
-  return await examine({ criu, imagePath: checkedPath });
+  return await inOperation('diagnose', async () => {
+    const { examine } = await examining();
+    return await examine({ criu, imagePath: checkedPath });
+  });
 }

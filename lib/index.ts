@@ -17,6 +17,7 @@ export {
   type InvalidArgTypeError,
   type InvalidArgValueError,
   type Operation,
+  type OperationTrace,
 } from './base/errors.js';
 export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
 export type { MentionedValue } from './base/sentence.js';

@@ -8,7 +8,17 @@ const docs = resolve(import.meta.dirname, '..');
 /** All pages, in the order in which somebody reads them. */
 const groups: Readonly<Record<string, readonly string[]>> = {
   'What it is for': pagesIn('uses'),
-  Saving: ['checkpoint', 'options', 'command', 'preflight', 'doctor', 'hooks', 'abort', 'errors'],
+  Saving: [
+    'checkpoint',
+    'options',
+    'command',
+    'preflight',
+    'doctor',
+    'hooks',
+    'tracing',
+    'abort',
+    'errors',
+  ],
   'Bringing back': ['restore', 'inspect', 'self', 'systemd'],
   'Containers of engines': ['engines', 'archives', 'runc'],
   Moving: ['iterate', 'migration'],

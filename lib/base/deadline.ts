@@ -9,6 +9,7 @@ import {
 import type { Queue } from './queue.js';
 import { option, sentence } from './sentence.js';
 import type { Stage } from './stage.js';
+import { traced } from './tracing.js';
 
 /** What bounds an operation: the caller's options of these names. */
 export interface Bounds {
@@ -216,14 +217,16 @@ export async function withDeadline<T>(
   bounds: Bounds,
   run: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
-  const deadline = new Deadline(operation, bounds);
-  const end = deadline.start();
-  try {
-    deadline.check('start');
-    return await deadline.settled(run(deadline));
-  } catch (error) {
-    throw namedBy(operation, error, deadline.stage);
-  } finally {
-    end();
-  }
+  return await traced(operation, async () => {
+    const deadline = new Deadline(operation, bounds);
+    const end = deadline.start();
+    try {
+      deadline.check('start');
+      return await deadline.settled(run(deadline));
+    } catch (error) {
+      throw namedBy(operation, error, deadline.stage);
+    } finally {
+      end();
+    }
+  });
 }

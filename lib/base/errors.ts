@@ -10,6 +10,7 @@ import {
   textOf,
 } from './sentence.js';
 import type { Stage } from './stage.js';
+import { traced } from './tracing.js';
 
 /**
  * Stable codes of {@link CriuError}. The list grows: a new version may add codes, so treat those
@@ -72,7 +73,18 @@ export type Operation =
   | 'startPageServer'
   | 'startLazyPages'
   | 'explain'
+  | 'diagnose'
   | 'iterate';
+
+/** What those are told who subscribe to the channel `tracing:libcriu:operation`. */
+export interface OperationTrace {
+  /** The call that is made. */
+  operation: Operation;
+  /** What it has resolved to. */
+  result?: unknown;
+  /** What it has rejected with. */
+  error?: unknown;
+}
 
 /** What a {@link CriuError} carries beside its sentence and code. */
 export interface CriuErrorDetails {
@@ -340,11 +352,13 @@ export function sentenceOf(error: unknown): Sentence {
  * that failed, or none because a lower room does not know for whom it works.
  */
 export async function inOperation<T>(operation: Operation, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw namedBy(operation, error);
-  }
+  return await traced(operation, async () => {
+    try {
+      return await run();
+    } catch (error) {
+      throw namedBy(operation, error);
+    }
+  });
 }
 
 /**
