@@ -21,7 +21,7 @@ type Script = (exports: object, require: (id: string) => unknown, file: string) 
 function cacheFile(script: string): string | undefined {
   const command = process.argv.find((word) => cached.includes(word));
   // What is measured has to be compiled for it.
-  const isMeasured = process.env['NODE_V8_COVERAGE'] !== undefined;
+  const isMeasured = Boolean(process.env['NODE_V8_COVERAGE']);
   if (command === undefined || isMeasured || process.geteuid?.() !== 0) return undefined;
   const name = path.basename(script, '.cjs');
   return path.join(cacheDirectory, [name, process.version, process.arch, command].join('-'));
