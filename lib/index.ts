@@ -40,7 +40,13 @@ export type { CriuSettings } from './criu/locate.js';
 export type { CriuFeatures, CriuVersion } from './criu/program.js';
 export type { OperationResult } from './criu/result.js';
 export { type DiagnoseOptions, diagnose } from './diagnose.js';
-export type { Check, CheckCode, CheckStatus, Diagnosis } from './doctor/check.js';
+export {
+  type Check,
+  type CheckCode,
+  type CheckStatus,
+  checkCodes,
+  type Diagnosis,
+} from './doctor/check.js';
 export { explain } from './explain.js';
 export type { DumpStats, RestoreStats } from './images/stats.js';
 export {

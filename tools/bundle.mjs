@@ -87,6 +87,28 @@ const loadWhereUsed = {
 };
 
 /**
+ * Has modules that are loaded late read at once and not by and by, where they are files beside this one. A
+ * worker thread that is terminated meanwhile would leave their descriptors open, because Node.js holds a file
+ * that it reads for `import()` as an object. In somebody's bundle, which has no such files, `import()` stays.
+ *
+ * @type {import('rolldown').Plugin}
+ */
+const loadAtOnce = {
+  name: 'load-at-once',
+  renderChunk(code) {
+    const loads = /\bimport\((?="\.{1,2}\/)("[^"]+")\)/g;
+    if (!loads.test(code)) return null;
+    const how =
+      'import { createRequire as $createRequire } from "node:module"; ' +
+      'const $atOnce = async (path, load) => { ' +
+      'try { if (import.meta.url) return $createRequire(import.meta.url)(path); } ' +
+      'catch (error) { if (error?.code !== "MODULE_NOT_FOUND") throw error; } return load(); }; ';
+    // It stands in the first line, so that the source map holds.
+    return { code: how + code.replaceAll(loads, '$$atOnce($1, () => import($1))'), map: null };
+  },
+};
+
+/**
  * lib/ to `directory`.
  *
  * @param {string} directory
@@ -97,6 +119,7 @@ export async function bundle(directory) {
     // A process that was started before the next build must not be given that one's half.
     chunkFileNames: 'chunks/[name]-[hash].js',
     codeSplitting: inGroups(layers),
+    plugins: [loadAtOnce],
   });
   return [...modules, ...(await bundleCommand(directory))];
 }

@@ -24,7 +24,7 @@ export async function checkRights(host: Host): Promise<readonly Check[]> {
   if (missing.length === 0) return [root, passed('capabilities', 'It has the capabilities')];
   const names = missing.map(({ name, use }) => `${name} (to ${use})`).join(', ');
   const message = `This process lacks ${names}`;
-  const cure = 'Start it with them: in a container, by --privileged or --cap-add';
+  const cure = 'In a container, start it with --privileged or --cap-add';
   const isVital = missing.some((one) => one.isVital);
   return [root, (isVital ? failed : warned)('capabilities', message, cure)];
 }
