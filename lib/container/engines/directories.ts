@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Host } from '../../linux/host.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
 import type { Daemon } from './daemons.js';
-import { tomlIn } from './toml.js';
+import { pathIn, tomlIn } from './toml.js';
 
 /**
  * The directories that docker has for something: the usual one, those of its configuration files and those
@@ -37,8 +37,8 @@ export async function containerdDirectories(
   const files = ['/etc/containerd/config.toml', ...daemons.flatMap(({ flag }) => flag('config'))];
   const configured: string[] = [];
   for (const file of new Set(files)) {
-    const { [name]: value } = await tomlIn(join(host.systemRoot, file));
-    if (typeof value === 'string') configured.push(value);
+    const path = pathIn(await tomlIn(join(host.systemRoot, file)), name);
+    if (path !== undefined) configured.push(path);
   }
   return onHost([usual, ...configured, ...daemons.flatMap(({ flag }) => flag(name))], host);
 }

@@ -7,7 +7,7 @@ import { crunStateRoot, runcStateRoot } from '../state/read.js';
 import { type Daemon, daemonsCalled } from './daemons.js';
 import { containerdDirectories, dockerDirectories } from './directories.js';
 import { containerdBundles } from './identify.js';
-import { tableIn, tomlIn } from './toml.js';
+import { pathIn, tableIn, tomlIn } from './toml.js';
 
 /**
  * The directories in which runtimes keep the state of the containers that somebody may have on this
@@ -88,8 +88,8 @@ async function crioRoots(host: Host): Promise<string[]> {
     const crio = tableIn(await tomlIn(file), 'crio');
     const runtimes = tableIn(tableIn(crio, 'runtime'), 'runtimes');
     for (const name of Object.keys(runtimes)) {
-      const { runtime_root } = tableIn(runtimes, name);
-      if (typeof runtime_root === 'string') roots.push(join(host.systemRoot, runtime_root));
+      const root = pathIn(tableIn(runtimes, name), 'runtime_root');
+      if (root !== undefined) roots.push(join(host.systemRoot, root));
     }
   }
   return roots;

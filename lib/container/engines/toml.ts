@@ -9,6 +9,12 @@ export function tableIn(table: Table, name: string): Table {
   return typeof value === 'object' && value !== null ? (value as Table) : {};
 }
 
+/** The path of a name in a table; undefined for what can be none. */
+export function pathIn(table: Table, name: string): string | undefined {
+  const { [name]: value } = table;
+  return typeof value === 'string' && !value.includes('\0') ? value : undefined;
+}
+
 /** The configuration in a file of TOML; an empty one where there is no file. */
 export async function tomlIn(file: string): Promise<Table> {
   const text = await readStateFile(file);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Host } from '../../../linux/host.js';
 import { JsonValue, readStateFile } from '../../state/json-value.js';
 import { qualifiedName } from '../docker.js';
-import { tableIn, tomlIn } from '../toml.js';
+import { pathIn, tableIn, tomlIn } from '../toml.js';
 import { digitsOf } from './digest.js';
 import { type ImageLayers, incomplete, type WantedImage } from './image.js';
 
@@ -34,8 +34,8 @@ async function graphRoots(host: Host): Promise<Set<string>> {
   const usual = ['/usr/share/containers/storage.conf', '/etc/containers/storage.conf'];
   const roots = [];
   for (const file of [...(own ? [own] : []), ...usual.map(inSystem)]) {
-    const { graphroot } = tableIn(await tomlIn(file), 'storage');
-    if (typeof graphroot === 'string') roots.push(inSystem(graphroot));
+    const root = pathIn(tableIn(await tomlIn(file), 'storage'), 'graphroot');
+    if (root !== undefined) roots.push(inSystem(root));
   }
   return new Set([...roots, inSystem('/var/lib/containers/storage')]);
 }
