@@ -79,7 +79,7 @@ const loadWhereUsed = {
       // What is assigned once more is a default import.
       if (!seldom.test(id) || code.includes(`\n${variable} = `)) continue;
       const uses = new RegExp(`\\b${variable}\\.`, 'g');
-      changed = changed.replace(line, '').replaceAll(uses, `require("${id}").`);
+      changed = changed.replace(line, '').replaceAll(uses, `(require("${id}")).`);
     }
     // Everything stays in its line, so that the source map holds.
     return { code: changed, map: null };

@@ -25,6 +25,18 @@ export async function dockerAfterKill(state: ContainerState): Promise<AfterKill 
   return policy === '' || policy === 'no' ? undefined : 'restarts';
 }
 
+/**
+ * Whether docker gives the container a network. It gives none where its daemon has no default network and no
+ * other was asked for.
+ *
+ * @returns undefined where its files do not tell.
+ */
+export async function dockerHasNetwork(state: ContainerState): Promise<boolean | undefined> {
+  const config = await configurationOf(state, 'config.v2.json');
+  if (config === undefined) return undefined;
+  return !config.get('Config').get('NetworkDisabled').optionalBoolean();
+}
+
 async function configurationOf(
   state: ContainerState,
   name: string,

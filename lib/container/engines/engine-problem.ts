@@ -18,7 +18,7 @@ export async function findEngineProblems(
   host: Host,
   forEngine: boolean,
 ): Promise<EngineProblem[]> {
-  const network = forEngine ? findEngineNetworkProblem(container) : undefined;
+  const network = forEngine ? await findEngineNetworkProblem(container) : undefined;
   const problems = [network, await findEngineCriuProblem(container, criu, host)];
   return problems.filter((problem) => problem !== undefined);
 }

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { DumpProgress } from '../../../lib/index.js';
 import { dump, startPageServer } from '../../helpers/api.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
 import { useScope } from '../../helpers/scope.js';
 import { goesOn, startNode } from '../../helpers/system/process.js';
 
@@ -25,7 +26,7 @@ const options = async () => ({
 });
 
 describe('onProgress', () => {
-  test('hears of each stage, and of the memory as it is written', async () => {
+  optionTest('onProgress', 'hears of each stage, and of the memory as it is written', async () => {
     const { pid } = await startLarge();
     const heard: DumpProgress[] = [];
     const onProgress = (progress: DumpProgress): unknown => heard.push(progress);

@@ -15,12 +15,23 @@ const hook = (...args: string[]): Partial<ContainerState> => ({
   prestartHooks: [{ path: '/proc/77/exe', args, env: undefined, timeoutMs: undefined }],
 });
 
-async function problemWith(...changes: readonly Partial<ContainerState>[]) {
+/** What docker's own file says: `{}` for a container with a network. */
+async function problemWith(
+  config: object | undefined,
+  ...changes: readonly Partial<ContainerState>[]
+) {
   const machine = await makeMachine();
+  const directory = `${machine.directory}/containers/web`;
+  if (config !== undefined) {
+    await machine.write('containers/web/config.v2.json', JSON.stringify({ Config: config }));
+  }
+  const mounts = [{ source: `${directory}/hosts`, destination: '/etc/hosts', type: 'bind' }];
   await machine.container('runc-1.1.5-hybrid');
   await machine.process(init.runc.pid, init.runc.startTime);
   const container = await findContainer('web', { root: machine.root }, machine.host);
-  return findEngineNetworkProblem(Object.assign({}, container, ...changes) as ContainerState);
+  return await findEngineNetworkProblem(
+    Object.assign({}, container, { mounts }, ...changes) as ContainerState,
+  );
 }
 
 describe('the network of a container of docker', () => {
@@ -28,7 +39,7 @@ describe('the network of a container of docker', () => {
     ['without any hook', {}],
     ['with another hook', hook('nvidia-container-runtime-hook', 'prestart')],
   ])('that is its own cannot be restored %s', async (_how, hooks) => {
-    const problem = await problemWith(dockers, ownNetwork, hooks);
+    const problem = await problemWith({}, dockers, ownNetwork, hooks);
     expect(problem).toEqual({
       finding: 'engine-network',
       engine: 'docker',
@@ -43,6 +54,14 @@ describe('the network of a container of docker', () => {
     ['a namespace by its path', [dockers, { namespaces: [{ type: 'net', path: '/run/ns' }] }]],
     ['another engine', [ownNetwork]],
   ] as const)('is restored with %s', async (_how, changes) => {
-    expect(await problemWith(...(changes as readonly Partial<ContainerState>[]))).toBeUndefined();
+    const problem = await problemWith({}, ...(changes as readonly Partial<ContainerState>[]));
+    expect(problem).toBeUndefined();
+  });
+
+  test.each([
+    ['docker gives it none', { NetworkDisabled: true }],
+    ['its files do not tell', undefined],
+  ])('is restored where %s', async (_why, config) => {
+    expect(await problemWith(config, dockers, ownNetwork)).toBeUndefined();
   });
 });
