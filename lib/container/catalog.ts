@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { errnoOf } from '../base/errors.js';
 import type { Host } from '../linux/host.js';
+import { leadsNowhere } from '../linux/paths.js';
 import type { EngineName } from '../options/engine-names.js';
 import type { EngineFacts } from './engines/engine.js';
 import { engineOf, factsOf } from './engines/identify.js';
@@ -39,8 +39,7 @@ async function idsIn(stateRoot: string): Promise<string[]> {
     const directories = entries.filter((entry) => entry.isDirectory());
     return directories.map(({ name }) => name).filter((name) => badId(name) === undefined);
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    if (leadsNowhere(error)) return [];
     throw error;
   }
 }

@@ -1,6 +1,12 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../base/errors.js';
+
+/** Whether a system call has failed because its path leads to nothing, as one may that somebody has configured. */
+export function leadsNowhere(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP'].includes(errnoOf(error) ?? '');
+}
 
 /** Whether a path leads to something. A path that cannot be looked at counts as leading nowhere. */
 export async function exists(path: string): Promise<boolean> {

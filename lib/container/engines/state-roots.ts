@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../../base/errors.js';
 import type { Host } from '../../linux/host.js';
+import { leadsNowhere } from '../../linux/paths.js';
 import { JsonValue, readStateFile } from '../state/json-value.js';
 import { crunStateRoot, runcStateRoot } from '../state/read.js';
 import { type Daemon, daemonsCalled } from './daemons.js';
@@ -99,8 +99,7 @@ async function entriesOf(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    if (leadsNowhere(error)) return [];
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
+import { leadsNowhere } from '../../linux/paths.js';
 import { openTrusted } from '../../linux/trusted.js';
 
 /** A value in a state file that knows where it is, so that a wrong one can be named. */
@@ -136,8 +137,8 @@ export async function readStateBytes(file: string, what: string): Promise<Buffer
       report.close();
     }
   } catch (error) {
+    if (leadsNowhere(error)) return undefined;
     const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     if (code === 'EACCES' || code === 'EPERM') {
       throw new CriuError('ERR_CRIU_PERMISSION', `${file} cannot be read: ${reason(error)}`, {
         cause: error,

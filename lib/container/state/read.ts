@@ -1,8 +1,9 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CriuError, errnoOf, reason } from '../../base/errors.js';
+import { CriuError, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import type { Host } from '../../linux/host.js';
+import { leadsNowhere } from '../../linux/paths.js';
 import type { ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
 import { readStateFile } from './json-value.js';
@@ -52,8 +53,7 @@ async function isDirectory(path: string): Promise<boolean> {
     const stat = await lstat(path);
     if (stat.isDirectory()) return true;
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    if (leadsNowhere(error)) return false;
     throw new CriuError('ERR_CRIU_PERMISSION', `${path} cannot be read: ${reason(error)}`, {
       cause: error,
     });
