@@ -40,7 +40,8 @@ const releases = [
   },
 ];
 
-const buildPackages = [
+/** What builds CRIU. */
+export const buildPackages = [
   'gcc',
   'libbsd-dev',
   'libc6-dev',

@@ -3,6 +3,7 @@
 // every newer system.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildPackages } from '../criu.mjs';
 import { moveTo } from '../debian-package.mjs';
 import { installDebian } from '../debian-root.mjs';
 import { fingerprint, readNote } from '../fingerprint.mjs';
@@ -21,28 +22,7 @@ const directory = '.pack';
 export const buildRoot = {
   name: 'build',
   release: 'bullseye',
-  packages: [
-    'binutils',
-    'g++',
-    'gcc',
-    'libbsd-dev',
-    'libc6-dev',
-    'libcap-dev',
-    'libgnutls28-dev',
-    'libnet1-dev',
-    'libnftables-dev',
-    'libnl-3-dev',
-    'libnl-route-3-dev',
-    'libprotobuf-c-dev',
-    'libprotobuf-dev',
-    'make',
-    'pkg-config',
-    'protobuf-c-compiler',
-    'protobuf-compiler',
-    'python3',
-    'python3-protobuf',
-    'uuid-dev',
-  ],
+  packages: ['binutils', 'g++', ...buildPackages],
 };
 
 /**

@@ -57,12 +57,12 @@ export async function tryWithMusl(tree, directory, { workDirectory, logFile }) {
   writeFileSync(join(place, 'node.c'), stubs.join(''));
   const binds = [
     { from: import.meta.dirname, to: '/packing' },
-    { from: place, to: '/work', writable: true },
+    { from: place, to: '/loader', writable: true },
     { from: directory, to: '/addon' },
   ];
   const script =
-    'musl-gcc -rdynamic -o /work/load /packing/load-addon.c /work/node.c && ' +
-    `/work/load /addon/${addon}`;
+    'musl-gcc -rdynamic -o /loader/load /packing/load-addon.c /loader/node.c && ' +
+    `/loader/load /addon/${addon}`;
   await runInRoot(tree, binds, ['sh', '-c', script], logFile);
 }
 
