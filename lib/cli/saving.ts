@@ -1,4 +1,5 @@
 import { inBytes } from '../base/in-bytes.js';
+import { pageSize } from '../linux/page-size.js';
 import type { DumpProgress } from '../options/dump-progress.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Invocation } from './command.js';
@@ -10,9 +11,6 @@ export const outputFlags: readonly Flag[] = [
   { name: 'json', help: 'print the result as an object' },
   { name: 'quiet', help: 'print nothing on a terminal if all goes well' },
 ];
-
-/** The pages of which CRIU counts. */
-const pageSize = 4096;
 
 type Told = Pick<Invocation, 'values' | 'outside'>;
 
@@ -51,7 +49,7 @@ function summary(what: string, { imagePath, stats, timings, durationMs }: DumpRe
   const place = imagePath === '' ? 'a stream' : imagePath;
   const { pauseMs } = timings;
   const parts = [
-    ...(stats === undefined ? [] : [`${inBytes(stats.pagesWritten * pageSize)} of memory`]),
+    ...(stats === undefined ? [] : [`${inBytes(stats.pagesWritten * pageSize())} of memory`]),
     `${durationMs.toFixed(0)} ms`,
     ...(pauseMs === undefined ? [] : [`stood still for ${pauseMs.toFixed(1)} ms`]),
   ];

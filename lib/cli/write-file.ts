@@ -1,4 +1,19 @@
 import { finished } from 'node:stream/promises';
+import { invalidArgValue } from '../base/errors.js';
+import type { Flag } from './flags.js';
+
+/** Of the commands that write a file, and do not replace one without being told to. */
+export const existingFlag: Flag = {
+  name: 'existing',
+  placeholder: 'refuse|replace',
+  help: 'what becomes of a file of that name (default: refuse)',
+};
+
+/** What the flag says: whether a file that is there is replaced. */
+export function replacesExisting(value = 'refuse'): boolean {
+  if (value === 'refuse' || value === 'replace') return value === 'replace';
+  throw invalidArgValue('existing', "'refuse' or 'replace'", value);
+}
 
 /**
  * Writes a file, which is there as a whole or not at all.

@@ -3,16 +3,10 @@ import { errnoOf, invalidArgValue, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import type { DecodedImage } from '../../images/codec/types.js';
 import { type Command, helpFlag, lastOf, type Outside } from '../command.js';
-import { type Flag, UsageError } from '../flags.js';
+import { UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
-import { writeFile } from '../write-file.js';
-
-const existing: Flag = {
-  name: 'existing',
-  placeholder: 'refuse|replace',
-  help: 'what becomes of a file of that name (default: refuse)',
-};
+import { existingFlag, replacesExisting, writeFile } from '../write-file.js';
 
 const json = { placeholder: '<json>', meaning: 'the file with the JSON, or - for standard input' };
 const image = { placeholder: '<image>', meaning: 'the image, or - for standard output' };
@@ -22,9 +16,9 @@ export const encodeCommand: Command = {
   name: 'encode',
   summary: 'make an image of CRIU of JSON',
   argument: { ...json, next: image },
-  flags: [existing],
+  flags: [existingFlag],
   description: ['Makes the image <image> of what decode, or crit decode, has printed.'],
-  sections: [{ heading: 'Options:', entries: flagEntries([existing, helpFlag]) }],
+  sections: [{ heading: 'Options:', entries: flagEntries([existingFlag, helpFlag]) }],
   words: flagWords([], {
     json: json.placeholder,
     to: image.placeholder,
@@ -32,19 +26,13 @@ export const encodeCommand: Command = {
   }),
 
   async run({ values, argument, rest: [to = ''], outside }) {
-    const replaces = replacesExisting(lastOf(values.get(existing.name)));
+    const replaces = replacesExisting(lastOf(values.get(existingFlag.name)));
     const { encodeImage } = await import('../../inspect/decode.js');
     const content = await encodeImage(parse(argument, await read(argument, outside)));
     if (to === '-') await writeOut(content, outside);
     else await writeFile('to', to, content, replaces);
   },
 };
-
-/** What `--existing` says: whether a file that is there is replaced. */
-export function replacesExisting(value = 'refuse'): boolean {
-  if (value === 'refuse' || value === 'replace') return value === 'replace';
-  throw invalidArgValue('existing', "'refuse' or 'replace'", value);
-}
 
 async function read(path: string, { input }: Outside): Promise<string> {
   if (path === '-') return input === undefined ? '' : await text(input);

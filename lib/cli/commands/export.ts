@@ -4,6 +4,7 @@ import { type Command, helpFlag, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
+import { existingFlag } from '../write-file.js';
 import { archiveStream } from './checkpoint.js';
 
 const ownFlags: readonly Flag[] = [
@@ -26,11 +27,7 @@ const ownFlags: readonly Flag[] = [
     placeholder: 'zstd|gzip|none',
     help: 'how the archive is compressed (default: as its name says)',
   },
-  {
-    name: 'existing',
-    placeholder: 'refuse|replace',
-    help: 'what becomes of a file of that name (default: refuse)',
-  },
+  existingFlag,
 ];
 
 const images = { placeholder: '<images>', meaning: 'the directory of the images' } as const;

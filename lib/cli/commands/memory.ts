@@ -4,7 +4,7 @@ import { type Command, helpFlag, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
 import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
-import { replacesExisting } from './encode.js';
+import { existingFlag, replacesExisting } from '../write-file.js';
 
 const pidFlag: Flag = {
   name: 'pid',
@@ -22,11 +22,6 @@ const maxFlag: Flag = {
   name: 'max-matches',
   placeholder: 'NUMBER',
   help: 'print so many addresses at most (default: 1000)',
-};
-const existingFlag: Flag = {
-  name: 'existing',
-  placeholder: 'refuse|replace',
-  help: 'what becomes of a file of that name (default: refuse)',
 };
 const jsonFlag: Flag = { name: 'json', help: 'print an object' };
 const flags = [pidFlag, searchFlag, dumpFlag, maxFlag, existingFlag, jsonFlag];
