@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { delimiter, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { reason } from '../base/errors.js';
 import { type Daemon, daemonsCalled } from '../container/engines/daemons.js';
-import { firstCriu, pathOf, usualPath } from '../container/engines/engine-criu.js';
+import { pathOf, usualPath } from '../container/engines/engine-criu.js';
 import { Criu } from '../criu/criu.js';
 import { isOlder, tooOld, versionText } from '../criu/program.js';
 import type { Host } from '../linux/host.js';
-import { findIn, isExecutable } from '../linux/paths.js';
+import { findProgram } from '../linux/paths.js';
 import { requireTrusted } from '../linux/trusted.js';
 import { type Check, passed, warned } from './check.js';
 
@@ -27,7 +26,7 @@ const daemonNames = ['dockerd', 'containerd', 'crio'] as const;
 export async function checkRuntimes(host: Host): Promise<readonly Check[]> {
   const found: Check[] = [];
   for (const name of ['runc', 'crun']) {
-    const program = await findProgram(name, host);
+    const program = await findInOwnPath(name, host);
     if (program !== undefined) found.push(await checkRuntime(name, program, host));
   }
   if (found.length > 0) return found;
@@ -62,7 +61,7 @@ export async function checkEngines(criu: Criu, host: Host): Promise<readonly Che
   const found: Check[] = [];
   for (const { name, programs } of engines) {
     const daemon = programs.map((program) => running.get(program)).find((one) => one);
-    const isThere = await Promise.all(programs.map((program) => findProgram(program, host)));
+    const isThere = await Promise.all(programs.map((program) => findInOwnPath(program, host)));
     if (daemon === undefined && isThere.every((path) => path === undefined)) continue;
     const path = daemon === undefined ? usualPath : await pathOf(daemon.pid, host);
     found.push(await checkEngine(name, path, criu, host));
@@ -72,7 +71,7 @@ export async function checkEngines(criu: Criu, host: Host): Promise<readonly Che
 
 /** What docker has containers restored by is started by its containerd, mostly with the same PATH. */
 async function checkEngine(name: string, path: string, criu: Criu, host: Host): Promise<Check> {
-  const binary = await firstCriu(path, host);
+  const binary = await findProgram(path, 'criu', host.systemRoot);
   if (binary === undefined) {
     const message = `${name} finds no criu in its PATH (${path}): it cannot restore`;
     return warned('engine', message, `Install criu in a directory of that PATH`, name);
@@ -96,8 +95,6 @@ async function checkEngine(name: string, path: string, criu: Criu, host: Host): 
   }
 }
 
-async function findProgram(name: string, { env, systemRoot }: Host): Promise<string | undefined> {
-  const directories = (env['PATH'] || usualPath).split(delimiter).filter(isAbsolute);
-  const onHost = directories.map((directory) => join(systemRoot, directory));
-  return await findIn(onHost, name, isExecutable);
+function findInOwnPath(name: string, { env, systemRoot }: Host): Promise<string | undefined> {
+  return findProgram(env['PATH'] || usualPath, name, systemRoot);
 }

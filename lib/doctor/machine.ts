@@ -1,5 +1,4 @@
-import { statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readFile } from '../base/files.js';
 import type { Criu } from '../criu/criu.js';
 import { isOnTmpfs } from '../criu/kernel-data.js';
@@ -7,10 +6,10 @@ import { readProgramFile } from '../criu/program-file.js';
 import { cgroupMounts } from '../linux/cgroup.js';
 import type { Host } from '../linux/host.js';
 import { exists, isDirectory } from '../linux/paths.js';
+import { isUncounted, spaceAt } from '../linux/space.js';
+import { wantedPipeSize } from '../preflight/checks/machine.js';
 import { type Check, failed, passed, warned } from './check.js';
 
-/** CRIU asks for pipes of this size when pages are served from them. */
-const wantedPipeSize = 4 * 1024 * 1024;
 /** With less than this, hardly a process can be saved. */
 const littleSpace = 256 * 1024 * 1024;
 
@@ -65,16 +64,12 @@ export async function checkPipeSize(host: Host): Promise<readonly Check[]> {
 
 /** How much room there is for images. */
 export async function checkSpace(directory: string): Promise<readonly Check[]> {
-  for (let path = resolve(directory); ; path = dirname(path)) {
-    const space = await statfs(path).catch(() => undefined);
-    if (space !== undefined) {
-      // Some file systems have no count of their blocks.
-      if (space.blocks === 0) return [passed('space', `${path} has no limit of its space`, path)];
-      const free = space.bavail * space.bsize;
-      const message = `${path} has ${(free / 1024 ** 2).toFixed(0)} MiB left for images`;
-      if (free >= littleSpace) return [passed('space', message, path)];
-      return [warned('space', message, 'Make room, or give another imagePath', path)];
-    }
-    if (path === dirname(path)) return [];
-  }
+  const space = await spaceAt(directory);
+  if (space === undefined) return [];
+  const { path, stats } = space;
+  if (isUncounted(stats)) return [passed('space', `${path} has no limit of its space`, path)];
+  const free = stats.bavail * stats.bsize;
+  const message = `${path} has ${(free / 1024 ** 2).toFixed(0)} MiB left for images`;
+  if (free >= littleSpace) return [passed('space', message, path)];
+  return [warned('space', message, 'Make room, or give another imagePath', path)];
 }

@@ -1,14 +1,14 @@
 import { readFile } from '../base/files.js';
+import { capabilitySet, hasCapability } from '../linux/capabilities.js';
 import type { Host } from '../linux/host.js';
-import { capabilitySet } from '../linux/process-tree.js';
 import { type Check, failed, passed, warned } from './check.js';
 
-/** What CRIU needs, by the kernel's numbers, and what for. */
+/** What CRIU needs, and what for. */
 const needed = [
-  { name: 'CAP_SYS_ADMIN', bit: 21, isVital: true, use: 'enter namespaces' },
-  { name: 'CAP_SYS_PTRACE', bit: 19, isVital: true, use: 'stop processes of others' },
-  { name: 'CAP_NET_ADMIN', bit: 12, isVital: true, use: 'lock the network' },
-  { name: 'CAP_SYS_RESOURCE', bit: 24, isVital: false, use: 'have large pipes and restore limits' },
+  { name: 'CAP_SYS_ADMIN', isVital: true, use: 'enter namespaces' },
+  { name: 'CAP_SYS_PTRACE', isVital: true, use: 'stop processes of others' },
+  { name: 'CAP_NET_ADMIN', isVital: true, use: 'lock the network' },
+  { name: 'CAP_SYS_RESOURCE', isVital: false, use: 'have large pipes and restore limits' },
 ] as const;
 
 /** Whether this process may do what a dump does. */
@@ -20,7 +20,7 @@ export async function checkRights(host: Host): Promise<readonly Check[]> {
   const root = passed('root', 'This process runs as root');
   const status = await readFile(`${host.procRoot}/self/status`, 'latin1');
   const effective = capabilitySet(status, 'CapEff');
-  const missing = needed.filter(({ bit }) => (effective & (1n << BigInt(bit))) === 0n);
+  const missing = needed.filter(({ name }) => !hasCapability(effective, name));
   if (missing.length === 0) return [root, passed('capabilities', 'It has the capabilities')];
   const names = missing.map(({ name, use }) => `${name} (to ${use})`).join(', ');
   const message = `This process lacks ${names}`;

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { errnoOf } from '../base/errors.js';
 
 /** Whether a system call has failed because its path leads to nothing, as one may that somebody has configured. */
@@ -47,6 +47,25 @@ export async function findIn(
     if (await fits(path)) return path;
   }
   return undefined;
+}
+
+/**
+ * The program that a process of this system with this `PATH` starts: the first that can be executed.
+ *
+ * @param path - Its directories that are not absolute are passed over.
+ * @param systemRoot - Where the system's root directory is.
+ */
+export async function findProgram(
+  path: string,
+  name: string,
+  systemRoot: string,
+): Promise<string | undefined> {
+  const directories = path.split(delimiter).filter(isAbsolute);
+  return await findIn(
+    directories.map((directory) => join(systemRoot, directory)),
+    name,
+    isExecutable,
+  );
 }
 
 /** Whether a path leads to a directory. */

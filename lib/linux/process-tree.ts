@@ -1,5 +1,7 @@
+import { capabilitySet } from './capabilities.js';
 import { type Device, splitDevice } from './device.js';
 import { parseProcessStat } from './process-stat.js';
+import { statusBytes, statusField } from './process-status.js';
 import { type Budget, forEach, type Procfs } from './procfs.js';
 
 /** The namespaces that CRIU looks at, by the names of their files in `/proc/PID/ns`. */
@@ -86,7 +88,6 @@ async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task
   if (status === undefined || stat === undefined) return undefined;
   const { state, parent, session, terminal } = parseProcessStat(stat);
   const field = (name: string): string => statusField(status, name);
-  const kib = (name: string): number => Number.parseInt(field(name) || '0', 10) * 1024;
   return {
     pid,
     name: field('Name'),
@@ -101,7 +102,7 @@ async function readTask(proc: Procfs, pid: number, budget: Budget): Promise<Task
     terminal: splitDevice(BigInt(terminal >>> 0)),
     uid: Number(field('Uid').split(/\s+/)[0]),
     permitted: capabilitySet(status, 'CapPrm'),
-    privateBytes: kib('RssAnon') + kib('VmSwap'),
+    privateBytes: statusBytes(status, 'RssAnon') + statusBytes(status, 'VmSwap'),
     namespaces,
   };
 }
@@ -177,20 +178,9 @@ export function namespaceInode(link: string): string | undefined {
   return /\[(\d+)\]$/.exec(link)?.[1];
 }
 
-/** A line of `/proc/PID/status`, without its name; empty when there is none. */
-function statusField(status: string, name: string): string {
-  return new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, 'm').exec(status)?.[1] ?? '';
-}
-
 /** The process's id in its innermost pid namespace, from the text of its status file. */
 export function innerPid(status: string): number | undefined {
   return innermost(statusField(status, 'NSpid'));
-}
-
-/** A set of capabilities, one bit each, from the text of a status file. */
-export function capabilitySet(status: string, name: 'CapEff' | 'CapPrm'): bigint {
-  const digits = /^[0-9a-f]+$/.exec(statusField(status, name))?.[0] ?? '0';
-  return BigInt(`0x${digits}`);
 }
 
 /** The last one of the ids that a process has in the pid namespaces around it. */

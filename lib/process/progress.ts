@@ -5,6 +5,7 @@ import { readFile } from '../base/files.js';
 import { stageOf } from '../criu/stage.js';
 import type { Outputs } from '../images/outputs.js';
 import { pageSize } from '../linux/page-size.js';
+import { statusBytes } from '../linux/process-status.js';
 import type { DumpProgress } from '../options/dump-progress.js';
 import { treeOf } from '../preflight/unrestorable.js';
 import type { DumpRequest } from './request.js';
@@ -110,9 +111,7 @@ async function residentMemory(root: number): Promise<number> {
   let bytes = 0;
   for (const pid of treeOf(root)) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    for (const [, kibibytes] of status.matchAll(/^Rss(?:Anon|Shmem):\s*(\d+) kB$/gm)) {
-      bytes += Number(kibibytes) * 1024;
-    }
+    bytes += statusBytes(status, 'RssAnon') + statusBytes(status, 'RssShmem');
   }
   return bytes;
 }

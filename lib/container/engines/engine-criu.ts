@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import { Criu } from '../../criu/criu.js';
 import { isOlder, tooOld, versionText } from '../../criu/program.js';
 import type { Host } from '../../linux/host.js';
-import { findIn, isExecutable } from '../../linux/paths.js';
+import { findProgram } from '../../linux/paths.js';
 import { readProcessStat } from '../../linux/process-stat.js';
 import { requireTrusted } from '../../linux/trusted.js';
 import type { EngineName } from '../../options/engine-names.js';
@@ -36,7 +36,7 @@ export async function findEngineCriuProblem(
   const engine = engineOf(container);
   if (engine === 'runc' || engine === 'crun') return undefined;
   const path = await pathOfMonitor(container.initPid, host);
-  const binary = await firstCriu(path, host);
+  const binary = await findProgram(path, 'criu', host.systemRoot);
   if (binary === undefined) {
     const message = `${engine} finds no criu in its PATH (${path}), and cannot restore the container without it`;
     return { finding, engine, message, code: 'ERR_CRIU_NOT_FOUND' };
@@ -71,13 +71,6 @@ export async function pathOf(pid: number, { procRoot }: Host): Promise<string> {
   } catch {
     return usualPath; // It has ended.
   }
-}
-
-/** The criu that a process with this `PATH` starts. */
-export async function firstCriu(path: string, host: Host): Promise<string | undefined> {
-  const directories = path.split(delimiter).filter(isAbsolute);
-  const onHost = directories.map((directory) => join(host.systemRoot, directory));
-  return await findIn(onHost, 'criu', isExecutable);
 }
 
 async function isSame(one: string, other: string): Promise<boolean> {

@@ -1,32 +1,21 @@
-import { statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { readFile } from '../../base/files.js';
 import { type Finding, makeFinding } from '../../base/finding.js';
 import { option as named, sentence } from '../../base/sentence.js';
 import type { Criu } from '../../criu/criu.js';
 import { isOnTmpfs, kernelDataDirectory } from '../../criu/kernel-data.js';
-import { capabilitySet, type Namespaces, type Task } from '../../linux/process-tree.js';
+import { capabilitySet, hasCapability } from '../../linux/capabilities.js';
+import type { Namespaces, Task } from '../../linux/process-tree.js';
 import type { Procfs } from '../../linux/procfs.js';
+import { isUncounted, spaceAt } from '../../linux/space.js';
 import { reasonOfUnknown } from '../../options/since.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { Scan } from '../scan.js';
-
-/** The numbers of the capabilities that CRIU can need. */
-const capabilities = {
-  CAP_NET_ADMIN: 12,
-  CAP_SYS_PTRACE: 19,
-  CAP_SYS_ADMIN: 21,
-  CAP_SYS_RESOURCE: 24,
-  CAP_CHECKPOINT_RESTORE: 40,
-} as const;
-
-type Capability = keyof typeof capabilities;
 
 /** Older than any that knows all options. */
 const oldest = { major: 0, minor: 0, sublevel: 0 };
 
 /** CRIU asks for pipes of this size when pages are served from them. */
-const wantedPipeSize = 4 * 1024 * 1024;
+export const wantedPipeSize: number = 4 * 1024 * 1024;
 
 /** What can be told of a criu program without running it. */
 export interface Program {
@@ -88,13 +77,9 @@ async function effectiveCapabilities(proc: Procfs): Promise<bigint> {
   return capabilitySet((await proc.text('self/status')) ?? '', 'CapEff');
 }
 
-function includes(set: bigint, name: Capability): boolean {
-  return (set & (1n << BigInt(capabilities[name]))) !== 0n;
-}
-
 function checkAdmin(scan: Scan, effective: bigint): void {
-  if (includes(effective, 'CAP_SYS_ADMIN')) return;
-  if (!includes(effective, 'CAP_CHECKPOINT_RESTORE')) {
+  if (hasCapability(effective, 'CAP_SYS_ADMIN')) return;
+  if (!hasCapability(effective, 'CAP_CHECKPOINT_RESTORE')) {
     const message =
       'This process has neither CAP_SYS_ADMIN nor CAP_CHECKPOINT_RESTORE, one of which CRIU needs: ' +
       'give it the first';
@@ -114,7 +99,7 @@ function checkAdmin(scan: Scan, effective: bigint): void {
 }
 
 function checkPtrace(scan: Scan, effective: bigint, uid: number): void {
-  if (includes(effective, 'CAP_SYS_PTRACE')) return;
+  if (hasCapability(effective, 'CAP_SYS_PTRACE')) return;
   // Without it, only tasks of the same user that may do no more than we can be stopped.
   const stronger = scan.tasks.find(
     (task) => task.uid !== uid || (task.permitted & ~effective) !== 0n,
@@ -188,7 +173,7 @@ export async function findSmallPipes(
   proc: Procfs,
   readTasks: () => Promise<readonly Task[]>,
 ): Promise<Finding | undefined> {
-  if (includes(await effectiveCapabilities(proc), 'CAP_SYS_RESOURCE')) return undefined;
+  if (hasCapability(await effectiveCapabilities(proc), 'CAP_SYS_RESOURCE')) return undefined;
   const size = Number(await proc.text('sys/fs/pipe-max-size'));
   if (!(size < wantedPipeSize)) return undefined;
   const tasks = await readTasks();
@@ -228,7 +213,10 @@ async function checkSpace(
 ): Promise<void> {
   if (pageServer !== undefined || allowed.flags.has('lazy-pages')) return;
   const needed = tasks.reduce((sum, { privateBytes }) => sum + privateBytes, 0);
-  const { path, free } = await spaceAt(imagePath);
+  const space = await spaceAt(imagePath);
+  if (space === undefined || isUncounted(space.stats)) return;
+  const { path, stats } = space;
+  const free = stats.bfree * stats.bsize;
   if (needed <= free) return;
   report({
     code: 'no-space',
@@ -239,16 +227,6 @@ async function checkSpace(
       system of ${named('imagePath')} (${path}) has ${mebibytes(free)} MiB left: give another
       ${named('imagePath')}`,
   });
-}
-
-/** The free bytes of a directory's file system, or of the nearest one above it that exists. */
-async function spaceAt(directory: string): Promise<{ path: string; free: number }> {
-  for (let path = resolve(directory); ; path = dirname(path)) {
-    const space = await statfs(path).catch(() => undefined);
-    // Some file systems have no count of their blocks.
-    if (space) return { path, free: space.blocks === 0 ? Infinity : space.bfree * space.bsize };
-    if (path === dirname(path)) return { path, free: Infinity };
-  }
 }
 
 function mebibytes(bytes: number): string {

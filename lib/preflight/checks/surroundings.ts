@@ -2,15 +2,12 @@ import { delimiter } from 'node:path';
 import { CriuError } from '../../base/errors.js';
 import { option, sentence } from '../../base/sentence.js';
 import { trustedPath } from '../../criu/environment.js';
+import { type Capability, capabilitySet, hasCapability } from '../../linux/capabilities.js';
 import { findIn, isExecutable } from '../../linux/paths.js';
-import { capabilitySet, type Task } from '../../linux/process-tree.js';
+import type { Task } from '../../linux/process-tree.js';
 import { nativeAddon } from '../../native/addon.js';
 import type { DumpOptions } from '../../options/types.js';
 import type { Scan } from '../scan.js';
-
-const CAP_NET_ADMIN = 12n;
-const CAP_SYS_CHROOT = 18n;
-const CAP_SYS_RESOURCE = 24n;
 
 /** Looks for what this process hands down to criu, or withholds from it. */
 export async function checkSurroundings(scan: Scan, options: DumpOptions): Promise<void> {
@@ -18,10 +15,10 @@ export async function checkSurroundings(scan: Scan, options: DumpOptions): Promi
   if (process.geteuid?.() !== 0) return;
   const status = (await scan.proc.text('self/status')) ?? '';
   const effective = capabilitySet(status, 'CapEff');
-  const lacks = (capability: bigint): boolean => ((effective >> capability) & 1n) === 0n;
-  if (lacks(CAP_SYS_RESOURCE)) await checkLimitsReadable(scan, status);
-  if (lacks(CAP_SYS_CHROOT)) checkMountNamespace(scan);
-  if (lacks(CAP_NET_ADMIN)) checkNetwork(scan, options);
+  const lacks = (name: Capability): boolean => !hasCapability(effective, name);
+  if (lacks('CAP_SYS_RESOURCE')) await checkLimitsReadable(scan, status);
+  if (lacks('CAP_SYS_CHROOT')) checkMountNamespace(scan);
+  if (lacks('CAP_NET_ADMIN')) checkNetwork(scan, options);
   await checkFileSize(scan, options);
   await checkTar(scan, options);
 }
