@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,6 +37,8 @@ export function setUpCommand(): string {
   return isCheckout() ? `"npm run setup" in ${packageRoot()}` : '"npx libcriu setup"';
 }
 
+const writableByAll = 0o002;
+
 /** What has been found. */
 let place: { root: string | undefined } | undefined;
 
@@ -48,7 +50,23 @@ function findRoot(): string | undefined {
     return undefined; // Modules have no place of their own in a bundle in the format of CommonJS.
   }
   const directory = dirname(file);
-  return [dirname(directory), dirname(dirname(directory))].find(isOurs);
+  const above = [dirname(directory), dirname(dirname(directory))];
+  return above.find((one) => isAsTrusted(one, file) && isOurs(one));
+}
+
+/**
+ * Whether nobody can have written into a directory but who can have written the code that runs here. That of a
+ * bundle may be below a directory of everybody's, as `/tmp` is.
+ */
+function isAsTrusted(directory: string, code: string): boolean {
+  const look = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false });
+  const own = look(code);
+  if (own === undefined) return false;
+  return [directory, join(directory, 'package.json')].map(look).every((stats) => {
+    if (stats === undefined) return false;
+    const isTheirs = stats.uid === 0 || stats.uid === own.uid;
+    return isTheirs && (stats.mode & ~own.mode & writableByAll) === 0;
+  });
 }
 
 function isOurs(directory: string): boolean {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -69,5 +70,27 @@ describe.each(['esm', 'cjs'] as const)('a bundle of esbuild in the format %s', (
     expect(await bundled(format, { LIBCRIU_ADDON })).toBe(LIBCRIU_ADDON);
     await runOk('chown', ['-R', '1000', consumer.module('theirs')]);
     expect(await bundled(format, { LIBCRIU_ADDON })).toMatch(/^ERR_UNTRUSTED_PATH /);
+  });
+
+  test.each([
+    ['another user owns', (directory: string) => runOk('chown', ['1000', directory])],
+    ['everybody can write to', (directory: string) => runOk('chmod', ['1777', directory])],
+    [
+      'has a package.json of another user',
+      (directory: string) => runOk('chown', ['1000', join(directory, 'package.json')]),
+    ],
+  ])('is not in a package for lying below a directory that %s', async (_what, hand) => {
+    requireNeeds('root');
+    // What lies there would be taken for the CRIU that the package has brought.
+    await mkdir(join(consumer.directory, '.criu/lib'), { recursive: true });
+    await mkdir(join(consumer.directory, '.criu/sbin'), { recursive: true });
+    await writeFile(join(consumer.directory, '.criu/lib/libcriu.so.2'), 'no library');
+    await writeFile(join(consumer.directory, '.criu/sbin/criu'), '#!/bin/false', { mode: 0o755 });
+    await writeFile(join(consumer.directory, 'package.json'), '{ "name": "libcriu" }');
+    const LIBCRIU_ADDON = join(projectRoot, 'build/Release/criu_native.node');
+    const theirs = { LIBCRIU_ADDON, LIBCRIU_PREFIX: undefined };
+    if (format === 'esm') expect(await bundled(format, theirs)).toContain('libcriu.so.2');
+    await hand(consumer.directory);
+    expect(await bundled(format, theirs)).not.toContain(consumer.directory);
   });
 });
