@@ -4,10 +4,11 @@ import { checkCount } from './base/numbers.js';
 import { option, sentence } from './base/sentence.js';
 import type { CheckpointResult } from './container/checkpoint.js';
 import { validateId } from './container/state/id.js';
+import { type DecidedOption, decidedOptions } from './iteration/decided.js';
 import { type IterationOperations, Loop, type LoopSettings } from './iteration/loop.js';
 import type { Iteration } from './iteration/result.js';
 import type { Call } from './options/schema.js';
-import { optionTable } from './options/table.js';
+import { iterationTable, optionTable } from './options/table.js';
 import type { CheckpointOptions, DumpOptions, PreDumpOptions } from './options/types.js';
 import { checkTarget, type UnitTarget } from './options/unit-target.js';
 import { validateOptions } from './options/validate.js';
@@ -45,30 +46,15 @@ export interface IterateSettings {
   preDumpMode?: 'splice' | 'read' | undefined;
 }
 
-/** Options that the iteration decides itself. */
-type Decided =
-  | 'imagePath'
-  | 'workPath'
-  | 'parentPath'
-  | 'preDump'
-  | 'existing'
-  | 'trackMem'
-  | 'inEngine'
-  | 'export'
-  | 'format'
-  | 'compression'
-  | 'ignoreRootfs'
-  | 'ignoreVolumes';
-
 /** Options of {@link iterate} for a process. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateOptions
   extends IterateSettings,
-    Omit<DumpOptions, Decided | keyof IterateSettings> {}
+    Omit<DumpOptions, DecidedOption | keyof IterateSettings> {}
 
 /** Options of {@link iterate} for a container. `timeoutMs` is for each round, `signal` for all. */
 export interface IterateContainerOptions
   extends IterateSettings,
-    Omit<CheckpointOptions, Decided | keyof IterateSettings> {}
+    Omit<CheckpointOptions, DecidedOption | keyof IterateSettings> {}
 
 /**
  * Saves a process or container with a short freeze: its memory in pre-dumps while it runs, each
@@ -103,8 +89,7 @@ export function iterate(
   return new Loop(settings, operations);
 }
 
-const settingNames: readonly string[] = ['maxIterations', 'targetFrozenMs', 'targetPages'];
-const decided: readonly string[] = ['workPath', 'parentPath', 'preDump', 'existing', 'trackMem'];
+const settingNames = iterationTable.map(({ name }) => name);
 /** What is for the final dump alone, though a pre-dump of a container would take some of it. */
 const finalOnly: readonly string[] = [
   'leaveRunning',
@@ -121,7 +106,7 @@ function readSettings(options: unknown): LoopSettings {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgType('options', 'an object', options);
   }
-  for (const name of decided) {
+  for (const name of decidedOptions) {
     if ((options as Record<string, unknown>)[name] === undefined) continue;
     throw unknownOption(name, 'an option of iterate', 'iterate decides it itself');
   }
@@ -133,7 +118,7 @@ function readSettings(options: unknown): LoopSettings {
     const reason = 'an archive has the images of one directory, and iterate makes several';
     throw unknownOption('export', 'an option of iterate', reason);
   }
-  const { imagePath, maxIterations, targetFrozenMs, targetPages } = options as IterateSettings;
+  const { imagePath } = options as IterateSettings;
   const { pageServer, lazyPages } = options as DumpOptions;
   if (pageServer !== undefined && lazyPages !== true) {
     const reason = 'a page server takes the memory of one round only';
@@ -142,10 +127,16 @@ function readSettings(options: unknown): LoopSettings {
   }
   return {
     imagePath: validateOptions('dump', { imagePath }).imagePath,
-    maxIterations: checkCount('maxIterations', maxIterations, 1, 1000) ?? 8,
-    targetFrozenMs: checkCount('targetFrozenMs', targetFrozenMs, 0, 0x7fff_ffff) ?? 100,
-    targetPages: checkCount('targetPages', targetPages, 0, Number.MAX_SAFE_INTEGER) ?? 64,
+    maxIterations: setting('maxIterations', options),
+    targetFrozenMs: setting('targetFrozenMs', options),
+    targetPages: setting('targetPages', options),
   };
+}
+
+function setting(name: keyof IterateSettings, options: IterateSettings): number {
+  const row = iterationTable.find((one) => one.name === name);
+  if (row === undefined) throw new Error(`No setting of iterate is called ${name}`);
+  return checkCount(name, options[name], row.min, row.max) ?? row.default;
 }
 
 function processOperations(given: unknown, options: IterateOptions): IterationOperations {

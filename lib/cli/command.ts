@@ -3,8 +3,9 @@ import { apiWords, type Words } from '../base/sentence.js';
 import type { CheckpointResult } from '../container/checkpoint.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
-import { flagEntries, flagTerm, type HelpSection, renderHelp } from './help.js';
+import { flagEntries, flagTerm, renderHelp } from './help.js';
 import type { Log, Sink } from './messages.js';
+import { type Told, tell } from './output.js';
 
 /** What of the outside the command uses, so that a test can be the outside. */
 export interface Outside {
@@ -27,6 +28,7 @@ export interface Settings {
   /** Absolute, if it was given. */
   root: string | undefined;
   globalFlags: readonly Flag[];
+  commands: readonly Command[];
 }
 
 /** The one argument that a command takes. */
@@ -50,6 +52,16 @@ export interface Invocation extends Settings {
   argument: string;
   /** The arguments behind it: those of a program, or a second one. */
   rest: readonly string[];
+  /** Prints what it has to tell of a success, as its flags want it. */
+  tell: (told: Told) => Promise<void>;
+}
+
+/** A list of flags in the help of a command. */
+export interface FlagSection {
+  heading: string;
+  flags: readonly Flag[];
+  /** What stands below them. */
+  note?: string;
 }
 
 /** A subcommand. */
@@ -58,12 +70,14 @@ export interface Command {
   summary: string;
   /** None for a command that takes no argument. */
   argument?: Argument;
-  /** Without `--help`. */
+  /** Without those for its output, and `--help`. */
   flags: readonly Flag[];
+  /** The flags for its output. */
+  output?: readonly Flag[];
   /** What stands below the usage in its help, line by line. */
   description: readonly string[];
-  /** The flags in its help, where they are more than one list. */
-  sections?: readonly HelpSection[];
+  /** All of its flags in its help, where they are more than one list. */
+  sections?: readonly FlagSection[];
   /** How it says a sentence of the API. */
   words?: Words;
   /** Rejects with what is to be told. What it gives is the exit status, 0 if nothing. */
@@ -79,7 +93,7 @@ export async function invoke(
   args: readonly string[],
   settings: Settings,
 ): Promise<number> {
-  const { values, rest } = parseFlags(args, [...command.flags, helpFlag], {
+  const { values, rest } = parseFlags(args, allFlags(command), {
     outer: settings.globalFlags,
     stopAtArgument: command.argument?.isProgram === true,
   });
@@ -94,7 +108,21 @@ export async function invoke(
   const replacing = (command.argument?.instead ?? []).filter(({ name }) => values.has(name));
   checkArguments(command, rest, replacing);
   const [argument = '', ...others] = rest;
-  return (await command.run({ ...settings, values, argument, rest: others })) ?? 0;
+  const invocation = { ...settings, values, argument, rest: others };
+  const { outside } = settings;
+  return (
+    (await command.run({ ...invocation, tell: (told) => tell(told, values, outside.stdout) })) ?? 0
+  );
+}
+
+/** Every flag of a command. */
+export function allFlags({ flags, output = [] }: Command): readonly Flag[] {
+  return [...flags, ...output, helpFlag];
+}
+
+/** The flags of a command, as its help lists them. */
+export function sectionsOf(command: Command): readonly FlagSection[] {
+  return command.sections ?? [{ heading: 'Options:', flags: allFlags(command) }];
 }
 
 /** How the command says a sentence of the API. */
@@ -104,17 +132,19 @@ export function wordsOf({ words = apiWords }: Command): Words {
 
 /** The help of a command. */
 export function commandHelp(command: Command): string {
-  const { flags, description, sections } = command;
-  const lists = sections ?? [{ heading: 'Options:', entries: flagEntries([...flags, helpFlag]) }];
   return renderHelp([
-    { heading: 'Usage:', entries: [...usage(command), '', ...description] },
-    ...lists,
+    { heading: 'Usage:', entries: [...usage(command), '', ...command.description] },
+    ...sectionsOf(command).map(({ heading, flags, note }) => ({
+      heading,
+      entries: [...flagEntries(flags), ...(note === undefined ? [] : ['', note])],
+    })),
   ]);
 }
 
-function usage({ name, flags, argument }: Command): string[] {
+/** A line for each way to call a command. */
+export function usage({ name, flags, output = [], argument }: Command): string[] {
   const required = flags.filter(({ isRequired }) => isRequired).map(flagTerm);
-  const optional = required.length < flags.length ? ['[options]'] : [];
+  const optional = required.length < flags.length + output.length ? ['[options]'] : [];
   const line = ['libcriu [global options]', name, ...required, ...optional].join(' ');
   if (argument === undefined) return [line];
   const { instead = [], next } = argument;

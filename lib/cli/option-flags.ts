@@ -18,6 +18,7 @@ export function flagOf(row: OptionRow, call: Call, words: Words): Flag {
   return {
     name: row.flag ?? row.name,
     ...(placeholder === undefined ? {} : { placeholder }),
+    ...(row.required ? { isRequired: true } : {}),
     repeated: isRepeated,
     help: helpText(`${row.help}${note}${isRepeated ? '; can be repeated' : ''}`, words),
   };
@@ -28,6 +29,8 @@ function placeholderOf({ type, placeholder, values = [] }: OptionRow): string | 
   if (placeholder !== undefined) return placeholder;
   if (type === 'enum' || type === 'enum[]') return values.join('|');
   if (type === 'address') return 'ADDRESS:PORT';
+  if (type === 'ip') return 'ADDRESS';
+  if (type === 'host') return 'HOST';
   return type === 'fileName' ? 'NAME' : 'PATH';
 }
 

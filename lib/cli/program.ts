@@ -6,64 +6,16 @@ import { nearest } from '../options/suggest.js';
 import {
   type Command,
   commandHelp,
-  helpFlag,
   invoke,
   type Outside,
   type Settings,
   wordsOf,
 } from './command.js';
-import { checkpointCommand } from './commands/checkpoint.js';
-import { decodeCommand } from './commands/decode.js';
-import { diffCommand } from './commands/diff.js';
-import { doctorCommand } from './commands/doctor.js';
-import { dumpCommand } from './commands/dump.js';
-import { encodeCommand } from './commands/encode.js';
-import { explainCommand } from './commands/explain.js';
-import { exportCommand } from './commands/export.js';
-import { inspectCommand } from './commands/inspect.js';
-import { listCommand } from './commands/list.js';
-import { memoryCommand } from './commands/memory.js';
-import { restoreCommand } from './commands/restore.js';
-import { runCommand } from './commands/run.js';
-import { setupCommand } from './commands/setup.js';
-import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
+import { commands } from './commands.js';
+import { parseFlags, quoted, UsageError } from './flags.js';
+import { globalFlags } from './global-flags.js';
 import { flagEntries, renderHelp } from './help.js';
 import { Log, type LogFormat, type Sink } from './messages.js';
-
-const commands: readonly Command[] = [
-  checkpointCommand,
-  dumpCommand,
-  explainCommand,
-  doctorCommand,
-  listCommand,
-  exportCommand,
-  inspectCommand,
-  runCommand,
-  restoreCommand,
-  diffCommand,
-  memoryCommand,
-  decodeCommand,
-  encodeCommand,
-  setupCommand,
-];
-
-const globalFlags: readonly Flag[] = [
-  { name: 'debug', help: "log more, and with an error CRIU's own words" },
-  { name: 'log', placeholder: 'FILE', help: 'file to log to (default: standard error)' },
-  { name: 'log-format', placeholder: 'text|json', help: 'form of the log (default: text)' },
-  {
-    name: 'root',
-    placeholder: 'DIR',
-    help:
-      'directory where the runtime keeps the state of containers (default: those of runc, crun, ' +
-      'docker, podman, containerd and CRI-O)',
-  },
-  // Callers of runc pass these two flags with every command.
-  { name: 'systemd-cgroup', help: "taken for runc's sake; the container's state tells" },
-  { name: 'rootless', placeholder: 'BOOL', help: "taken for runc's sake; has no effect" },
-  helpFlag,
-  { name: 'version', short: 'v', help: 'print the version' },
-];
 
 /**
  * Runs the command.
@@ -102,7 +54,13 @@ export async function run(argv: readonly string[], outside: Outside): Promise<nu
     } else {
       log = new Log({ stderr: outside.stderr, format, debug: isDebug });
     }
-    const settings: Settings = { outside, log, root: stateRoot(value('root')), globalFlags };
+    const settings: Settings = {
+      outside,
+      log,
+      root: stateRoot(value('root')),
+      globalFlags,
+      commands,
+    };
     if (name === 'help' || name === 'h') {
       const [topic] = args;
       outside.stdout.write(topic === undefined ? help() : commandHelp(commandNamed(topic)));

@@ -3,55 +3,67 @@ import { pageSize } from '../linux/page-size.js';
 import type { DumpProgress } from '../options/dump-progress.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Invocation } from './command.js';
-import { type Flag, UsageError } from './flags.js';
+import { UsageError } from './flags.js';
+import { isSilent, jsonFlag, type Told } from './output.js';
 import { ProgressBar } from './progress-bar.js';
 
-/** What the commands print that save something. They are not options of the API. */
-export const outputFlags: readonly Flag[] = [
-  { name: 'json', help: 'print the result as an object' },
-  { name: 'quiet', help: 'print nothing on a terminal if all goes well' },
-];
+/** The option that hears of the progress of a dump; none where nobody looks at it. */
+export interface Hearing {
+  onProgress?: (progress: DumpProgress) => void;
+}
 
-type Told = Pick<Invocation, 'values' | 'outside'>;
+/** A bar on the terminal for what takes long, if it is one that somebody looks at. */
+export function barFor({
+  values,
+  outside: { stderr },
+}: Pick<Invocation, 'values' | 'outside'>): ProgressBar | undefined {
+  return isSilent(values) || stderr.isTTY !== true ? undefined : new ProgressBar(stderr);
+}
 
 /**
- * Saves something, and tells of it: on a terminal by a bar while it takes long, and by a line; with `--json`
- * by the result.
+ * Saves something, with a bar on a terminal while it takes long.
  *
- * @param what - What is saved: `web`.
- * @param save - Calls the API with what hears of its progress, undefined where nobody looks at it.
+ * @param save - Calls the API with what hears of its progress.
  */
-export async function saving<T extends DumpResult>(
-  what: string,
-  { values, outside: { stdout, stderr } }: Told,
-  save: (onProgress: ((progress: DumpProgress) => void) | undefined) => Promise<T>,
+export async function withBar<T>(
+  invocation: Pick<Invocation, 'values' | 'outside'>,
+  save: (hearing: Hearing) => Promise<T>,
 ): Promise<T> {
-  const isSilent = values.get('quiet') === true || values.get('json') === true;
-  const bar = isSilent || stderr.isTTY !== true ? undefined : new ProgressBar(stderr);
-  let result: T;
+  const bar = barFor(invocation);
   try {
-    result = await save(bar?.show);
+    return await save(bar === undefined ? {} : { onProgress: bar.show });
   } finally {
     bar?.end();
   }
-  if (values.get('json') === true) stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else if (!isSilent && stdout.isTTY === true) stdout.write(`${summary(what, result)}\n`);
-  return result;
 }
 
 /** Refuses two things on one standard output. */
 export function refuseBesideJson({ values }: Pick<Invocation, 'values'>, flag: string): void {
-  if (values.get('json') !== true) return;
+  if (values.get(jsonFlag.name) !== true) return;
   throw new UsageError(`Expected --json or ${flag} but received both: both go to standard output`);
 }
 
-function summary(what: string, { imagePath, stats, timings, durationMs }: DumpResult): string {
+/**
+ * What is told of a dump.
+ *
+ * @param what - What is saved: `web`.
+ */
+export function saved(what: string, result: DumpResult): Told {
+  const { imagePath, stats, timings, durationMs } = result;
   const place = imagePath === '' ? 'a stream' : imagePath;
   const { pauseMs } = timings;
-  const parts = [
-    ...(stats === undefined ? [] : [`${inBytes(stats.pagesWritten * pageSize())} of memory`]),
-    `${durationMs.toFixed(0)} ms`,
-    ...(pauseMs === undefined ? [] : [`stood still for ${pauseMs.toFixed(1)} ms`]),
-  ];
-  return `${what} is saved in ${place} (${parts.join(', ')})`;
+  const size = stats && `${inBytes(stats.pagesWritten * pageSize())} of memory`;
+  const pause = pauseMs === undefined ? undefined : `stood still for ${pauseMs.toFixed(1)} ms`;
+  const line = `${what} is saved in ${place} ${inBrackets(size, inMs(durationMs), pause)}`;
+  return { result, line };
+}
+
+/** `34 ms`. */
+export function inMs(durationMs: number): string {
+  return `${durationMs.toFixed(0)} ms`;
+}
+
+/** `(1.2 MiB, 34 ms)`, of those that are known. */
+export function inBrackets(...parts: readonly (string | undefined)[]): string {
+  return `(${parts.filter((part) => part !== undefined).join(', ')})`;
 }

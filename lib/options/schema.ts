@@ -63,7 +63,7 @@ export interface OptionRow {
   calls: readonly Call[];
   /** The field of CRIU's request that the option is; none when the core or a runtime acts on it. */
   field?: string;
-  /** The flag of `libcriu checkpoint`, without dashes. */
+  /** The flag of the commands that take the option, without dashes. */
   flag?: string;
   /** What stands for the value in help. */
   placeholder?: string;
@@ -100,3 +100,10 @@ export interface OptionRow {
   /** Where name and meaning come from: runc's flag, CRIU's flag or field. */
   source: string;
 }
+
+/** One setting of `iterate` that no call takes as an option. */
+export type IterationRow = Pick<OptionRow, 'name' | 'type' | 'flag' | 'placeholder' | 'help'> & {
+  min: number;
+  max: number;
+  default: number;
+};

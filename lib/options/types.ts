@@ -117,14 +117,6 @@ export interface AutoDedupOptions extends WorkPathOptions {
 /** Options of `checkpoint`, `dump`, `preDump`, `startPageServer` and `startLazyPages`. */
 export interface TransferOptions extends WorkPathOptions, LogLevelOptions {
   /**
-   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
-   * is refused unless `existing` says otherwise.
-   *
-   * @defaultValue './checkpoint'
-   * @remarks runc --image-path, CRIU --images-dir
-   */
-  imagePath?: string | undefined;
-  /**
    * Send memory encrypted, between hosts that show each other certificates. Of a dump it needs
    * `pageServer`. The side that connects also checks the name in the certificate of the other.
    *
@@ -209,6 +201,14 @@ export interface RequestOptions extends LogLevelOptions, SharedOptions {
 
 /** Options of `checkpoint`, `dump`, `preDump` and `startPageServer`. */
 export interface WritingOptions extends AutoDedupOptions, TransferOptions {
+  /**
+   * Directory for the images, made (mode 0700) if it is missing. A directory that holds something
+   * is refused unless `existing` says otherwise.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks runc --image-path, CRIU --images-dir
+   */
+  imagePath?: string | undefined;
   /**
    * Images of an earlier pre-dump, relative to `imagePath`; only what changed since is written.
    * Needs memory tracking in the kernel, and turns it on for what comes after.
@@ -808,7 +808,7 @@ export interface PageServerOptions extends WritingOptions {
    */
   address: string;
   /**
-   * Port to listen on; 0 for one that is free, which the result tells. From 0 to 65535.
+   * Port to listen on; 0 for one that is free, which is told. From 0 to 65535.
    *
    * @defaultValue 0
    * @remarks CRIU --port
@@ -825,6 +825,13 @@ export interface PageServerOptions extends WritingOptions {
 
 /** Options of `startLazyPages`. */
 export interface LazyPagesOptions extends TlsNoCnVerifyOptions {
+  /**
+   * Directory of the images that are restored.
+   *
+   * @defaultValue './checkpoint'
+   * @remarks CRIU --images-dir
+   */
+  imagePath?: string | undefined;
   /**
    * IP address or name of the host where the lazy dump serves the pages.
    *

@@ -1,14 +1,14 @@
 import type { Writable } from 'node:stream';
 import { invalidArgValue } from '../../base/errors.js';
-import type { CheckpointResult } from '../../container/checkpoint.js';
 import type { OptionRow } from '../../options/schema.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import { type Argument, type Command, helpFlag, type Outside } from '../command.js';
 import { isOwnedByNode } from '../descriptor.js';
 import { type Flag, UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
+import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
-import { outputFlags, refuseBesideJson, saving } from '../saving.js';
+import { outputFlags } from '../output.js';
+import { refuseBesideJson, saved, withBar } from '../saving.js';
 import { flagWords } from '../words.js';
 
 const rows = rowsOf('checkpoint');
@@ -33,20 +33,17 @@ export const checkpointCommand: Command = {
   name: 'checkpoint',
   summary: 'save the state of a running container',
   argument: containerArgument,
-  flags: [...checkpointFlags, ...outputFlags],
+  flags: checkpointFlags,
+  output: outputFlags,
   description: [
     'Saves the state of the running container <container-id>, for runc restore to',
     'bring it back, and ends the container unless told otherwise.',
   ],
   sections: [
-    { heading: 'Options:', entries: flagEntries(rows.filter(isOfRunc).map(toFlag)) },
+    { heading: 'Options:', flags: rows.filter(isOfRunc).map(toFlag) },
     {
       heading: 'Options that runc does not have:',
-      entries: flagEntries([
-        ...rows.filter((row) => !isOfRunc(row)).map(toFlag),
-        ...outputFlags,
-        helpFlag,
-      ]),
+      flags: [...rows.filter((row) => !isOfRunc(row)).map(toFlag), ...outputFlags, helpFlag],
     },
   ],
   words,
@@ -60,9 +57,14 @@ export const checkpointCommand: Command = {
       options.export = archiveStream(outside);
     }
     refuseDescriptorOfNode(options.statusFd);
-    const result = await saving(id, invocation, (onProgress) =>
-      interruptible(outside, id, onProgress === undefined ? options : { ...options, onProgress }),
+    const givenUp = (signal: string): string =>
+      `The checkpoint of ${id} was given up at ${signal}; the container goes on`;
+    const result = await withBar(invocation, (hearing) =>
+      interruptible(outside, givenUp, (signal) =>
+        outside.checkpoint(id, { ...options, ...hearing, signal }),
+      ),
     );
+    await invocation.tell(saved(id, result));
     const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
     const place = imagePath === '' ? 'a stream' : imagePath;
@@ -82,30 +84,6 @@ export function archiveStream({ output }: Outside): Writable {
 export function refuseDescriptorOfNode(fd: number | undefined): void {
   if (typeof fd !== 'number' || !isOwnedByNode(fd)) return;
   throw invalidArgValue('statusFd', 'a descriptor open for writing', fd, 'it is not open');
-}
-
-async function interruptible(
-  { checkpoint, onInterrupt }: Outside,
-  id: string,
-  options: CheckpointOptions,
-): Promise<CheckpointResult> {
-  const controller = new AbortController();
-  let signal: string | undefined;
-  const stopListening = onInterrupt((name) => {
-    // A second signal cannot speed up a roll-back that is under way.
-    signal ??= name;
-    controller.abort();
-  });
-  try {
-    return await checkpoint(id, { ...options, signal: controller.signal });
-  } catch (error) {
-    if (signal === undefined || (error as NodeJS.ErrnoException).code !== 'ABORT_ERR') throw error;
-    throw new Error(`The checkpoint of ${id} was given up at ${signal}; the container goes on`, {
-      cause: error,
-    });
-  } finally {
-    stopListening();
-  }
 }
 
 function toFlag(row: OptionRow): Flag {

@@ -1,6 +1,5 @@
-import { type Command, helpFlag } from '../command.js';
+import type { Command } from '../command.js';
 import type { Flag } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
 
 const ownFlags: readonly Flag[] = [{ name: 'json', help: 'print an object' }];
@@ -17,7 +16,6 @@ export const diffCommand: Command = {
     'Compares two checkpoints, archives or directories: processes, descriptors,',
     'sockets and memory, page by page.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
   words: flagWords([], { before: before.placeholder, after: after.placeholder }),
 
   async run({ values, argument, rest: [second = ''], outside }) {

@@ -1,8 +1,7 @@
 import { diagnose } from '../../diagnose.js';
 import type { Check, Diagnosis } from '../../doctor/check.js';
-import { type Command, helpFlag, lastOf } from '../command.js';
+import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
-import { flagEntries } from '../help.js';
 
 const ownFlags: readonly Flag[] = [
   {
@@ -23,7 +22,6 @@ export const doctorCommand: Command = {
     'runtimes, engines and the space for images, and changes nothing. Where',
     'something fails, its cure is told, and the exit status is 1.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
 
   async run({ values, outside }) {
     const imagePath = lastOf(values.get('image-path'));

@@ -1,28 +1,26 @@
+import type { Call } from '../../options/schema.js';
 import type { DumpOptions } from '../../options/types.js';
-import type { UnitTarget } from '../../options/unit-target.js';
 import { dump } from '../../process/dump.js';
-import type { DumpResult } from '../../process/dump-result.js';
-import { type Command, lastOf, type Outside } from '../command.js';
-import { type Flag, quoted, UsageError } from '../flags.js';
+import type { Command } from '../command.js';
+import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
-import { outputFlags, saving } from '../saving.js';
+import { outputFlags } from '../output.js';
+import { processArgument, processNames, targetOf, unitFlag } from '../process-target.js';
+import { saved, withBar } from '../saving.js';
 import { flagWords } from '../words.js';
 import { refuseDescriptorOfNode } from './checkpoint.js';
 
-const rows = rowsOf('dump');
-const unitFlag: Flag = {
-  name: 'unit',
-  placeholder: 'NAME',
-  help: 'save the main process of this service of systemd instead',
-};
-const words = flagWords(rows, { pid: '<pid>', 'pid.unit': '--unit' });
+const call: Call = 'dump';
+const rows = rowsOf(call);
+const words = flagWords(rows, processNames);
 
 /** `libcriu dump`: saves a process, or a service of systemd. */
 export const dumpCommand: Command = {
   name: 'dump',
   summary: 'save the state of a process, or of a service of systemd',
-  argument: { placeholder: '<pid>', meaning: 'the id of the process', instead: [unitFlag] },
-  flags: [unitFlag, ...rows.map((row) => flagOf(row, 'dump', words)), ...outputFlags],
+  argument: processArgument,
+  flags: [unitFlag, ...rows.map((row) => flagOf(row, call, words))],
+  output: outputFlags,
   description: [
     'Saves the process <pid> and its children, for restore to bring them back, and',
     'ends them unless told otherwise.',
@@ -33,16 +31,13 @@ export const dumpCommand: Command = {
     const { values, argument, outside, log } = invocation;
     const options: DumpOptions = toOptions(rows, values);
     refuseDescriptorOfNode(options.statusFd);
-    const unit = lastOf(values.get(unitFlag.name));
-    const target = unit === undefined ? pidOf(argument) : { unit };
-    const what = unit ?? `process ${argument}`;
-    const result = await saving(what, invocation, (onProgress) =>
-      interruptible(
-        outside,
-        target,
-        onProgress === undefined ? options : { ...options, onProgress },
-      ),
+    const { target, what } = targetOf(values, argument);
+    const givenUp = (signal: string): string =>
+      `The dump of ${what} was given up at ${signal}; the processes go on`;
+    const result = await withBar(invocation, (hearing) =>
+      interruptible(outside, givenUp, (signal) => dump(target, { ...options, ...hearing, signal })),
     );
+    await invocation.tell(saved(what, result));
     const { pid, imagePath, logFile, durationMs, warnings } = result;
     for (const warning of warnings) log.warning(warning);
     log.debug(
@@ -50,23 +45,3 @@ export const dumpCommand: Command = {
     );
   },
 };
-
-function pidOf(text: string): number {
-  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
-  throw new UsageError(`Expected the id of a process but received ${quoted(text)}`);
-}
-
-/** A signal gives the dump up, and the processes go on. */
-async function interruptible(
-  { onInterrupt }: Outside,
-  target: number | UnitTarget,
-  options: DumpOptions,
-): Promise<DumpResult> {
-  const controller = new AbortController();
-  const stopListening = onInterrupt(() => controller.abort());
-  try {
-    return await dump(target, { ...options, signal: controller.signal });
-  } finally {
-    stopListening();
-  }
-}

@@ -2,9 +2,8 @@ import { text } from 'node:stream/consumers';
 import { errnoOf, invalidArgValue, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
 import type { DecodedImage } from '../../images/codec/types.js';
-import { type Command, helpFlag, lastOf, type Outside } from '../command.js';
+import { type Command, lastOf, type Outside } from '../command.js';
 import { UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
 import { existingFlag, replacesExisting, writeFile } from '../write-file.js';
 
@@ -18,7 +17,6 @@ export const encodeCommand: Command = {
   argument: { ...json, next: image },
   flags: [existingFlag],
   description: ['Makes the image <image> of what decode, or crit decode, has printed.'],
-  sections: [{ heading: 'Options:', entries: flagEntries([existingFlag, helpFlag]) }],
   words: flagWords([], {
     json: json.placeholder,
     to: image.placeholder,

@@ -5,7 +5,6 @@ import { explain } from '../../explain.js';
 import type { CheckpointOptions } from '../../options/types.js';
 import { type Command, helpFlag, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { rowsOf } from '../option-flags.js';
 import { flagWords } from '../words.js';
 import {
@@ -51,11 +50,8 @@ export const explainCommand: Command = {
   sections: [
     {
       heading: 'Options:',
-      entries: [
-        ...flagEntries([...ownFlags, helpFlag]),
-        '',
-        'And those of checkpoint; what they cure is left out.',
-      ],
+      flags: [...ownFlags, helpFlag],
+      note: 'And those of checkpoint; what they cure is left out.',
     },
   ],
   words,

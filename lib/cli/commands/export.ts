@@ -1,8 +1,7 @@
 import { exportCheckpoint } from '../../archive/export.js';
 import type { ExportOptions } from '../../archive/export-options.js';
-import { type Command, helpFlag, lastOf } from '../command.js';
+import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
 import { existingFlag } from '../write-file.js';
 import { archiveStream } from './checkpoint.js';
@@ -43,7 +42,6 @@ export const exportCommand: Command = {
     'Makes the archive <file> of the images of a checkpoint. What the container has',
     'changed in its files is not in it: for that, write checkpoint --export.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
   words: flagWords([], {
     imagePath: images.placeholder,
     to: file.placeholder,

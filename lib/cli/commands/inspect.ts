@@ -1,7 +1,6 @@
 import type { CheckpointReport } from '../../inspect/report.js';
-import { type Command, helpFlag, lastOf } from '../command.js';
+import { type Command, lastOf } from '../command.js';
 import { type Flag, UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
 import { writeFile } from '../write-file.js';
 
@@ -29,7 +28,6 @@ export const inspectCommand: Command = {
     'libcriu, and prints what it is of: the tree of processes, their memory, sockets,',
     'mounts and namespaces, and what it took to make it.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...flags, helpFlag]) }],
 
   words: flagWords([], { path: 'FILE', html: '--html' }),
 

@@ -1,8 +1,7 @@
 import { listContainers } from '../../container/list.js';
 import type { ListedContainer } from '../../container/listed.js';
-import { type Command, helpFlag } from '../command.js';
+import type { Command } from '../command.js';
 import type { Flag } from '../flags.js';
-import { flagEntries } from '../help.js';
 
 const ownFlags: readonly Flag[] = [{ name: 'json', help: 'print an array of objects' }];
 
@@ -17,7 +16,6 @@ export const listCommand: Command = {
     'Lists the containers of docker, podman, containerd, CRI-O, runc and crun, by',
     'their files and without asking a daemon.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...ownFlags, helpFlag]) }],
 
   async run({ values, outside, log }) {
     const { containers, warnings } = await listContainers();

@@ -1,8 +1,7 @@
 import type { MemoryMatch } from '../../inspect/read-memory.js';
 import { printable } from '../../inspect/words.js';
-import { type Command, helpFlag, lastOf } from '../command.js';
+import { type Command, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagWords } from '../words.js';
 import { existingFlag, replacesExisting } from '../write-file.js';
 
@@ -36,7 +35,6 @@ export const memoryCommand: Command = {
     'Looks for a text in the memory of a process that <checkpoint> has, or writes',
     'that memory as a core file. The memory in earlier pre-dumps is part of it.',
   ],
-  sections: [{ heading: 'Options:', entries: flagEntries([...flags, helpFlag]) }],
   words: flagWords([], {
     path: '<checkpoint>',
     pid: '--pid',

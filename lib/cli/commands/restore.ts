@@ -1,34 +1,17 @@
 import { restoreContainer } from '../../archive/restore-container.js';
-import { optionsOf } from '../../options/calls.js';
 import type { RestoreContainerOptions, RestoreOptions } from '../../options/types.js';
 import { restore } from '../../process/restore.js';
 import { type Command, helpFlag, type Invocation } from '../command.js';
 import { UsageError } from '../flags.js';
-import { flagEntries } from '../help.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { flagWords } from '../words.js';
 
 const processRows = rowsOf('restore');
 
-/** The flags for a container, with the options that they are. Those of runc are spelled as there. */
-const flagsOfContainer: Readonly<Record<string, string>> = {
-  from: 'from',
-  rootfs: 'rootfs',
-  volumes: 'volume',
-  joinNs: 'join-ns',
-  bundle: 'bundle',
-  runtime: 'runtime',
-  consoleSocket: 'console-socket',
-  noPivot: 'no-pivot',
-  maxEntries: 'max-entries',
-  maxBytes: 'max-bytes',
-  maxRatio: 'max-ratio',
-};
-const ownRows = optionsOf('restoreContainer').flatMap((row) => {
-  const flag = flagsOfContainer[row.name];
-  return flag === undefined ? [] : { ...row, flag };
-});
-const containerRows = [...rowsOf('restoreContainer'), ...ownRows];
+/** The options for a container alone. */
+const containerRows = rowsOf('restoreContainer');
+const ofBoth = new Set(processRows.map(({ flag }) => flag));
+const ownRows = containerRows.filter(({ flag }) => !ofBoth.has(flag));
 const words = flagWords([...processRows, ...ownRows], {
   id: 'DIR',
   imagePath: 'DIR',
@@ -54,15 +37,15 @@ export const restoreCommand: Command = {
     'name that it gets.',
   ],
   sections: [
-    { heading: 'Options:', entries: flagEntries([...ofProcess, helpFlag]) },
-    { heading: 'Options for a container:', entries: flagEntries(ofContainer) },
+    { heading: 'Options:', flags: [...ofProcess, helpFlag] },
+    { heading: 'Options for a container:', flags: ofContainer },
   ],
   words,
 
   async run(invocation) {
     const { values } = invocation;
     if (values.has('from')) return await restoreContainerFrom(invocation);
-    const needless = ownRows.find(({ flag }) => values.has(flag));
+    const needless = ownRows.find(({ flag }) => values.has(flag ?? ''));
     if (needless !== undefined) throw new UsageError(`--${needless.flag} needs --from`);
     await restoreProcess(invocation);
   },

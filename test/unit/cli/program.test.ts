@@ -1,35 +1,13 @@
 import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CriuError } from '../../../lib/base/errors.js';
-import type { Outside } from '../../../lib/cli/command.js';
-import { checkpointCommand } from '../../../lib/cli/commands/checkpoint.js';
-import { decodeCommand } from '../../../lib/cli/commands/decode.js';
-import { diffCommand } from '../../../lib/cli/commands/diff.js';
-import { encodeCommand } from '../../../lib/cli/commands/encode.js';
-import { explainCommand } from '../../../lib/cli/commands/explain.js';
-import { exportCommand } from '../../../lib/cli/commands/export.js';
-import { inspectCommand } from '../../../lib/cli/commands/inspect.js';
-import { listCommand } from '../../../lib/cli/commands/list.js';
-import { memoryCommand } from '../../../lib/cli/commands/memory.js';
-import { restoreCommand } from '../../../lib/cli/commands/restore.js';
-import { runCommand } from '../../../lib/cli/commands/run.js';
+import { allFlags, type Outside } from '../../../lib/cli/command.js';
+import { commands } from '../../../lib/cli/commands.js';
 import { optionsOf } from '../../../lib/options/calls.js';
 import { libcriu, optionsFor } from '../../helpers/command.js';
 
-test.each([
-  checkpointCommand,
-  decodeCommand,
-  diffCommand,
-  encodeCommand,
-  explainCommand,
-  exportCommand,
-  inspectCommand,
-  listCommand,
-  memoryCommand,
-  restoreCommand,
-  runCommand,
-])('no two flags of $name have one name', ({ flags }) => {
-  const names = flags.map(({ name }) => name);
+test.each(commands)('no two flags of $name have one name', (command) => {
+  const names = allFlags(command).map(({ name }) => name);
   expect(names).toEqual([...new Set(names)]);
 });
 

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { commands as allCommands } from '../../../lib/cli/commands.js';
+import { outputFlags } from '../../../lib/cli/output.js';
 import { run } from '../../../lib/cli/program.js';
-import { outputFlags } from '../../../lib/cli/saving.js';
 import { dumpHooks, restoreHooks } from '../../../lib/criu/hooks.js';
 import { checkCodes } from '../../../lib/doctor/check.js';
 import * as api from '../../../lib/index.js';
@@ -137,27 +138,14 @@ function listedIn(help: string): string[] {
 }
 
 describe('the command', async () => {
-  const commands = [
-    'checkpoint',
-    'dump',
-    'explain',
-    'list',
-    'export',
-    'inspect',
-    'run',
-    'restore',
-    'diff',
-    'memory',
-    'decode',
-    'encode',
-  ];
+  const commands = allCommands.map(({ name }) => name);
   const global = listedIn(await helpOf('help'));
   const flags = new Map<string, string[]>();
   for (const command of commands) flags.set(command, listedIn(await helpOf('help', command)));
 
   test('docs/command.md has its commands', async () => {
     const section = (await helpOf('help')).replace(/^.*Commands:\n(.*?)\n\n.*$/s, '$1');
-    const listed = section.split('\n').map((line) => line.trim().split(/\s+/)[0] ?? '');
+    const listed = section.split('\n').flatMap((line) => /^ {3}(\S+)/.exec(line)?.[1] ?? []);
     expect(sorted(namesIn(table('docs/command.md', 'Commands')))).toEqual(sorted(listed));
   });
 
@@ -167,7 +155,7 @@ describe('the command', async () => {
     expect(sorted(rows)).toEqual(sorted(global));
   });
 
-  test.each(['explain', 'list', 'export', 'inspect', 'diff', 'memory', 'run', 'encode'])(
+  test.each(['explain', 'list', 'export', 'import', 'inspect', 'diff', 'memory', 'run', 'encode'])(
     'docs/command.md has the own flags of %s, and no other',
     (name) => {
       const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);
@@ -188,8 +176,8 @@ describe('the command', async () => {
     const flagsOf = (name: string) =>
       (flags.get(name) ?? []).filter((flag) => !others.includes(flag));
     expect(rows).toEqual(expect.arrayContaining(['checkpoint', 'dump'].flatMap(flagsOf)));
-    // Those for a container are not options of restore.
-    const all = ['checkpoint', 'dump', 'restore'].flatMap(flagsOf);
+    const servers = ['page-server', 'lazy-pages'];
+    const all = ['checkpoint', 'dump', 'restore', ...servers].flatMap(flagsOf);
     expect(rows.filter((flag) => !all.includes(flag))).toEqual([]);
   });
 
@@ -201,7 +189,7 @@ describe('the command', async () => {
     const calls = lines.flatMap((line) => /^(?:\$ )?libcriu (.*)$/.exec(line)?.[1] ?? []);
     expect(calls.length).toBeGreaterThan(8);
     for (const call of calls) {
-      const name = commands.find((command) => call.split(' ').includes(command));
+      const name = call.split(' ').find((word) => commands.includes(word));
       const known = [...global, ...(flags.get(name ?? '') ?? [])];
       // explain takes the flags of checkpoint; a program that is run has its own.
       if (name === 'explain') known.push(...(flags.get('checkpoint') ?? []));

@@ -22,10 +22,12 @@ describe('the table', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('has each flag once, in kebab case, but none for what a shell cannot give', () => {
-    const flags = optionTable.flatMap(({ flag }) => flag ?? []);
-    expect(new Set(flags).size).toBe(flags.length);
-    for (const flag of flags) expect(flag).toMatch(/^[a-z]+(-[a-z]+)*$/);
+  test('has each flag once of a call, in kebab case, but none for what a shell cannot give', () => {
+    for (const call of calls) {
+      const flags = optionsOf(call).flatMap(({ flag }) => flag ?? []);
+      expect(new Set(flags).size).toBe(flags.length);
+      for (const flag of flags) expect(flag).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    }
     const without = optionsOf('checkpoint').filter(({ flag }) => flag === undefined);
     expect(without.map(({ name }) => name).sort()).toEqual([
       'criu',
@@ -37,9 +39,18 @@ describe('the table', () => {
   });
 
   test('has flags only of what a command takes', () => {
-    const commands = ['checkpoint', 'dump', 'restore'];
+    const commands: readonly Call[] = calls.filter((call) => call !== 'checkpointSelf');
     for (const { calls: of, flag } of optionTable) {
       if (flag !== undefined) expect(of.some((call) => commands.includes(call))).toBe(true);
+    }
+  });
+
+  test('has one name for each flag', () => {
+    const names = new Map<string, string>();
+    for (const { name, flag } of optionTable) {
+      if (flag === undefined) continue;
+      expect(names.get(flag) ?? name).toBe(name);
+      names.set(flag, name);
     }
   });
 

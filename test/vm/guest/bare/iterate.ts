@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type IterationRound, iterate } from '../../../helpers/api.js';
-import { until } from '../../../helpers/system/exec.js';
+import { distCli } from '../../../helpers/paths.js';
+import { runOk, until } from '../../../helpers/system/exec.js';
 import { isAlive } from '../../../helpers/system/process.js';
 import { changingContainer, changingProcess } from '../changing-memory.js';
 import { mebibyte, pageSize, pagesBytes, pagesOnDisk } from '../pages.js';
@@ -81,6 +82,38 @@ export const suite: Suite = {
     await container.restore(final.imagePath);
     assert.equal(await memory.checksum(), sum);
   },
+
+  'libcriu iterate saves a process in rounds, and libcriu pre-dump is what a dump goes on from':
+    async (scope) => {
+      const { workload, memory } = await changingProcess(scope, 32, 1);
+      const { pid } = workload;
+      const directory = await scope.directory();
+      const libcriu = (...args: string[]): Promise<string> =>
+        runOk(process.execPath, [distCli, ...args]);
+      const [chain, first, last] = ['chain', 'first', 'last'].map((name) => join(directory, name));
+      const flags = [
+        '--json',
+        '--max-iterations',
+        '2',
+        '--leave-running',
+        '--image-path',
+        `${chain}`,
+      ];
+      const iterated = JSON.parse(await libcriu('iterate', ...flags, '--pid', `${pid}`)) as {
+        directories: string[];
+        rounds: unknown[];
+      };
+      assert.equal(iterated.directories.at(-1), `${chain}/final`);
+      assert.equal(iterated.directories.length, iterated.rounds.length + 1);
+      await libcriu('pre-dump', '--image-path', `${first}`, `${pid}`);
+      const sum = await memory.change();
+      const then = ['--parent-path', '../first', '--image-path', `${last}`];
+      await libcriu('dump', ...then, `${pid}`);
+      assert.ok(pagesBytes(`${first}`) >= 32 * mebibyte);
+      assert.ok(pagesBytes(`${last}`) < 0.1 * 32 * mebibyte);
+      await restoreProcess(scope, workload, `${last}`);
+      assert.equal(await memory.checksum(), sum);
+    },
 
   'autoDedup takes out of the rounds before what a round has anew': async (scope) => {
     const { workload, memory } = await changingProcess(scope, 32, 25);
