@@ -248,7 +248,7 @@ async function provideCriu({ workDirectory, logFile }) {
     await step('apt-get update', logFile, () => updateLists(logFile));
   }
   if (await installFromDistribution(logFile)) {
-    process.stderr.write("set-up: took the distribution's criu\n");
+    show("set-up: took the distribution's criu\n");
     return;
   }
   const names = await missingBuildPackages();
@@ -325,6 +325,25 @@ async function provideSystemdMachine(flavour, { workDirectory, logFile }) {
 }
 
 /**
+ * What this process has done.
+ *
+ * @type {{title: string, durationMs: number}[]}
+ */
+export const doneSteps = [];
+
+let isQuiet = false;
+
+/** From now on it does not tell how far it is. */
+export function beQuiet() {
+  isQuiet = true;
+}
+
+/** @param {string} text */
+function show(text) {
+  if (!isQuiet) process.stderr.write(text);
+}
+
+/**
  * One line of progress: what is done, then how long it took.
  *
  * @param {string} title
@@ -332,14 +351,15 @@ async function provideSystemdMachine(flavour, { workDirectory, logFile }) {
  * @param {() => Promise<unknown>} work
  */
 async function step(title, logFile, work) {
-  process.stderr.write(`set-up: ${title} ...`);
+  show(`set-up: ${title} ...`);
   appendFileSync(logFile, `${stepMark}${title}\n`);
   const startedAt = performance.now();
   try {
     await work();
   } catch (error) {
-    process.stderr.write(` failed after ${seconds(startedAt)}\n`);
+    show(` failed after ${seconds(startedAt)}\n`);
     throw error;
   }
-  process.stderr.write(` ${seconds(startedAt)}\n`);
+  show(` ${seconds(startedAt)}\n`);
+  doneSteps.push({ title, durationMs: performance.now() - startedAt });
 }

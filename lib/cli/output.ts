@@ -33,12 +33,17 @@ export async function tell(
   stdout: Sink,
 ): Promise<void> {
   if (values.get(jsonFlag.name) === true) {
-    stdout.write(`${JSON.stringify(result, null, isOneOfSeveral ? 0 : 2)}\n`);
+    stdout.write(isOneOfSeveral ? `${JSON.stringify(result)}\n` : inJson(result));
   } else if (line !== undefined && stdout.isTTY === true && values.get(quietFlag.name) !== true) {
     stdout.write(`${printable(line)}\n`);
   } else {
     stdout.write(typeof text === 'string' ? text : await text());
   }
+}
+
+/** A value as text. */
+export function inJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 /** Whether nobody is to see how far it is. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { invalidArgValue } from '../base/errors.js';
 import type { Flag } from './flags.js';
@@ -20,19 +21,21 @@ export function replacesExisting(value = 'refuse'): boolean {
  *
  * @param name - The argument or flag, for errors.
  * @param replaces - Whether a file of that name may be there.
+ * @returns its absolute path.
  */
 export async function writeFile(
   name: string,
   path: string,
   content: Buffer | string,
   replaces: boolean,
-): Promise<void> {
+): Promise<string> {
   const { openFileTarget } = await import('../archive/target.js');
   const target = await openFileTarget(name, path, replaces);
   try {
     target.stream.end(content);
     await finished(target.stream);
     await target.keep();
+    return resolve(path);
   } finally {
     await target.close();
   }

@@ -1,4 +1,5 @@
 import type { Command } from '../command.js';
+import { inJson } from '../output.js';
 
 /** `libcriu decode`: an image as JSON. */
 export const decodeCommand: Command = {
@@ -6,13 +7,15 @@ export const decodeCommand: Command = {
   summary: 'print an image of CRIU as JSON',
   argument: { placeholder: '<image>', meaning: 'the image' },
   flags: [],
+  output: [{ name: 'json', help: 'taken as by the other commands: it prints JSON anyhow' }],
   description: [
     'Prints the image <image>, of any kind, as JSON, as crit decode does. The image',
     'is made of that again by encode.',
   ],
 
-  async run({ argument, outside }) {
+  async run({ argument, tell }) {
     const { decodeImage } = await import('../../inspect/decode.js');
-    outside.stdout.write(`${JSON.stringify(await decodeImage(argument), null, 2)}\n`);
+    const result = await decodeImage(argument);
+    await tell({ result, text: () => inJson(result) });
   },
 };

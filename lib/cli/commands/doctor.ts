@@ -2,6 +2,7 @@ import { diagnose } from '../../diagnose.js';
 import type { Check, Diagnosis } from '../../doctor/check.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
+import { jsonFlag, printable } from '../output.js';
 
 const ownFlags: readonly Flag[] = [
   {
@@ -9,7 +10,6 @@ const ownFlags: readonly Flag[] = [
     placeholder: 'DIR',
     help: 'directory where images are to go (default: ./checkpoint)',
   },
-  { name: 'json', help: 'print an object' },
 ];
 
 /** `libcriu doctor`: what this machine has and lacks for checkpoints. */
@@ -17,17 +17,17 @@ export const doctorCommand: Command = {
   name: 'doctor',
   summary: 'tell what this machine has and lacks for checkpoints',
   flags: ownFlags,
+  output: [jsonFlag],
   description: [
     'Looks at what this process may do, at criu and libcriu, the kernel, cgroups,',
     'runtimes, engines and the space for images, and changes nothing. Where',
     'something fails, its cure is told, and the exit status is 1.',
   ],
 
-  async run({ values, outside }) {
+  async run({ values, tell }) {
     const imagePath = lastOf(values.get('image-path'));
     const diagnosis = await diagnose(imagePath === undefined ? {} : { imagePath });
-    const isJson = values.get('json') === true;
-    outside.stdout.write(isJson ? `${JSON.stringify(diagnosis, null, 2)}\n` : table(diagnosis));
+    await tell({ result: diagnosis, text: () => table(diagnosis) });
     return diagnosis.ok ? 0 : 1;
   },
 };
@@ -40,10 +40,4 @@ function table({ checks }: Diagnosis): string {
 function line({ status, message, cure }: Check): string {
   const told = `${status.padEnd(7)}  ${printable(message)}`;
   return cure === undefined ? told : `${told}\n${' '.repeat(9)}-> ${printable(cure)}`;
-}
-
-/** A terminal must not be told what to do by the name of a file. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: These are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }

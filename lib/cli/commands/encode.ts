@@ -1,9 +1,12 @@
 import { text } from 'node:stream/consumers';
 import { errnoOf, invalidArgValue, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
+import { inBytes } from '../../base/in-bytes.js';
 import type { DecodedImage } from '../../images/codec/types.js';
 import { type Command, lastOf, type Outside } from '../command.js';
 import { UsageError } from '../flags.js';
+import { outputFlags } from '../output.js';
+import { refuseBesideJson } from '../saving.js';
 import { flagWords } from '../words.js';
 import { existingFlag, replacesExisting, writeFile } from '../write-file.js';
 
@@ -16,6 +19,7 @@ export const encodeCommand: Command = {
   summary: 'make an image of CRIU of JSON',
   argument: { ...json, next: image },
   flags: [existingFlag],
+  output: outputFlags,
   description: ['Makes the image <image> of what decode, or crit decode, has printed.'],
   words: flagWords([], {
     json: json.placeholder,
@@ -23,12 +27,25 @@ export const encodeCommand: Command = {
     existing: '--existing',
   }),
 
-  async run({ values, argument, rest: [to = ''], outside }) {
+  async run(invocation) {
+    const {
+      values,
+      argument,
+      rest: [to = ''],
+      outside,
+      tell,
+    } = invocation;
     const replaces = replacesExisting(lastOf(values.get(existingFlag.name)));
+    if (to === '-') refuseBesideJson(invocation, 'an image on standard output');
     const { encodeImage } = await import('../../inspect/decode.js');
     const content = await encodeImage(parse(argument, await read(argument, outside)));
-    if (to === '-') await writeOut(content, outside);
-    else await writeFile('to', to, content, replaces);
+    if (to === '-') {
+      await writeOut(content, outside);
+      return;
+    }
+    const image = await writeFile('to', to, content, replaces);
+    const line = `the image is written to ${to} (${inBytes(content.length)})`;
+    await tell({ result: { image, bytes: content.length }, line });
   },
 };
 

@@ -6,6 +6,7 @@ import type { CheckpointOptions } from '../../options/types.js';
 import { type Command, helpFlag, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
 import { rowsOf } from '../option-flags.js';
+import { inJson, jsonFlag } from '../output.js';
 import { flagWords } from '../words.js';
 import {
   checkpointFlags,
@@ -30,11 +31,11 @@ const ownFlags: readonly Flag[] = [
   {
     name: 'format',
     placeholder: 'text|json',
-    help: 'form of the findings (default: text, a line each)',
+    help: 'form of the findings: text, a line each, or as of --json (default: text)',
   },
 ];
 /** An archive's form is none of what stands in the way of a checkpoint. */
-const ownNames = new Set(ownFlags.map(({ name }) => name));
+const ownNames = new Set([...ownFlags, jsonFlag].map(({ name }) => name));
 const words = flagWords(rowsOf('checkpoint'), containerNames);
 
 /** `libcriu explain`: what stands in the way of a checkpoint. */
@@ -43,6 +44,7 @@ export const explainCommand: Command = {
   summary: 'tell what would make a checkpoint fail, or needs an option',
   argument: { ...containerArgument, instead: [pidFlag, unitFlag] },
   flags: [...checkpointFlags.filter(({ name }) => !ownNames.has(name)), ...ownFlags],
+  output: [jsonFlag],
   description: [
     'Looks at the processes without stopping them and prints what would make a',
     'checkpoint fail, needs an option, or is worth knowing.',
@@ -50,13 +52,13 @@ export const explainCommand: Command = {
   sections: [
     {
       heading: 'Options:',
-      flags: [...ownFlags, helpFlag],
+      flags: [...ownFlags, jsonFlag, helpFlag],
       note: 'And those of checkpoint; what they cure is left out.',
     },
   ],
   words,
 
-  async run({ values, argument, outside, root }) {
+  async run({ values, argument, root, tell }) {
     const format = lastOf(values.get('format')) ?? 'text';
     if (format !== 'text' && format !== 'json') {
       throw new UsageError(`Expected 'text' or 'json' for --format but received ${quoted(format)}`);
@@ -70,9 +72,8 @@ export const explainCommand: Command = {
     if (pid !== undefined) findings = await ofProcess(pid, options);
     else if (unit !== undefined) findings = await ofUnit(unit, options);
     else findings = await ofContainer(argument, ofRoot);
-    outside.stdout.write(
-      format === 'json' ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(line).join(''),
-    );
+    const inText = (): string => findings.map(line).join('');
+    await tell({ result: findings, text: format === 'json' ? inJson(findings) : inText });
   },
 };
 

@@ -1,7 +1,12 @@
+import { statSync } from 'node:fs';
 import { exportCheckpoint } from '../../archive/export.js';
 import type { ExportOptions } from '../../archive/export-options.js';
+import { inBytes } from '../../base/in-bytes.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
+import { interruptible } from '../interrupt.js';
+import { outputFlags } from '../output.js';
+import { inBrackets, inMs, refuseBesideJson } from '../saving.js';
 import { flagWords } from '../words.js';
 import { existingFlag } from '../write-file.js';
 import { archiveStream } from './checkpoint.js';
@@ -38,6 +43,7 @@ export const exportCommand: Command = {
   summary: 'make an archive of images, from which engines restore',
   argument: { ...images, next: file },
   flags: ownFlags,
+  output: outputFlags,
   description: [
     'Makes the archive <file> of the images of a checkpoint. What the container has',
     'changed in its files is not in it: for that, write checkpoint --export.',
@@ -54,15 +60,34 @@ export const exportCommand: Command = {
     existing: '--existing',
   }),
 
-  async run({ values, argument, rest, outside, log }) {
-    const [to = ''] = rest;
+  async run(invocation) {
+    const {
+      values,
+      argument,
+      rest: [to = ''],
+      outside,
+      log,
+      tell,
+    } = invocation;
+    if (to === '-') refuseBesideJson(invocation, 'an archive on standard output');
     const given = ownFlags.map(({ name }) => [
       name === 'image-id' ? 'imageId' : name,
       lastOf(values.get(name)) || undefined,
     ]);
     const options = Object.fromEntries(given) as ExportOptions;
+    const givenUp = (signal: string): string =>
+      `The export of ${argument} was given up at ${signal}, and nothing of it is left`;
     const target = to === '-' ? archiveStream(outside) : to;
-    const { archive, warnings, durationMs } = await exportCheckpoint(argument, target, options);
+    const result = await interruptible(outside, givenUp, (signal) =>
+      exportCheckpoint(argument, target, { ...options, signal }),
+    );
+    const { archive, warnings, durationMs } = result;
+    // A stream is standard output, to which nothing else goes.
+    if (archive !== '') {
+      const size = inBytes(statSync(archive).size);
+      const line = `${argument} is exported to ${archive} ${inBrackets(size, inMs(durationMs))}`;
+      await tell({ result, line });
+    }
     for (const warning of warnings) log.warning(warning);
     log.debug(
       `export of ${argument} to ${archive || 'a stream'} after ${durationMs.toFixed(1)} ms`,

@@ -2,8 +2,12 @@ import { listContainers } from '../../container/list.js';
 import type { ListedContainer } from '../../container/listed.js';
 import type { Command } from '../command.js';
 import type { Flag } from '../flags.js';
+import { jsonFlag, quietFlag } from '../output.js';
 
-const ownFlags: readonly Flag[] = [{ name: 'json', help: 'print an array of objects' }];
+const output: readonly Flag[] = [
+  { ...jsonFlag, help: 'print an array of objects' },
+  { ...quietFlag, help: 'print the names alone, as other commands take them' },
+];
 
 const columns = ['ENGINE', 'NAME', 'ID', 'STATE', 'PID', 'STARTED', 'IMAGE'] as const;
 
@@ -11,18 +15,19 @@ const columns = ['ENGINE', 'NAME', 'ID', 'STATE', 'PID', 'STARTED', 'IMAGE'] as 
 export const listCommand: Command = {
   name: 'list',
   summary: 'list the containers of all engines and runtimes',
-  flags: ownFlags,
+  flags: [],
+  output,
   description: [
     'Lists the containers of docker, podman, containerd, CRI-O, runc and crun, by',
     'their files and without asking a daemon.',
   ],
 
-  async run({ values, outside, log }) {
+  async run({ values, log, tell }) {
     const { containers, warnings } = await listContainers();
     for (const warning of warnings) log.warning(warning);
-    outside.stdout.write(
-      values.get('json') === true ? `${JSON.stringify(containers, null, 2)}\n` : table(containers),
-    );
+    const isQuiet = values.get(quietFlag.name) === true;
+    const names = (): string => containers.map(({ name }) => `${name}\n`).join('');
+    await tell({ result: containers, text: isQuiet ? names : () => table(containers) });
   },
 };
 

@@ -1,7 +1,9 @@
+import { inBytes } from '../../base/in-bytes.js';
 import type { MemoryMatch } from '../../inspect/read-memory.js';
 import { printable } from '../../inspect/words.js';
 import { type Command, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
+import { outputFlags } from '../output.js';
 import { flagWords } from '../words.js';
 import { existingFlag, replacesExisting } from '../write-file.js';
 
@@ -22,8 +24,7 @@ const maxFlag: Flag = {
   placeholder: 'NUMBER',
   help: 'print so many addresses at most (default: 1000)',
 };
-const jsonFlag: Flag = { name: 'json', help: 'print an object' };
-const flags = [pidFlag, searchFlag, dumpFlag, maxFlag, existingFlag, jsonFlag];
+const flags = [pidFlag, searchFlag, dumpFlag, maxFlag, existingFlag];
 
 /** `libcriu memory`: what is in the memory of a process of a checkpoint. */
 export const memoryCommand: Command = {
@@ -31,6 +32,7 @@ export const memoryCommand: Command = {
   summary: 'search the memory of a process in a checkpoint, or write it',
   argument: { placeholder: '<checkpoint>', meaning: 'an archive or a directory' },
   flags,
+  output: outputFlags,
   description: [
     'Looks for a text in the memory of a process that <checkpoint> has, or writes',
     'that memory as a core file. The memory in earlier pre-dumps is part of it.',
@@ -44,7 +46,7 @@ export const memoryCommand: Command = {
     existing: '--existing',
   }),
 
-  async run({ values, argument, outside }) {
+  async run({ values, argument, tell }) {
     const value = (flag: Flag): string | undefined => lastOf(values.get(flag.name));
     const pid = numberOf(pidFlag, value(pidFlag)) ?? 0;
     const maxMatches = numberOf(maxFlag, value(maxFlag));
@@ -52,20 +54,20 @@ export const memoryCommand: Command = {
     if ((what === undefined) === (to === undefined)) {
       throw new UsageError('Expected one of --search TEXT and --dump FILE for memory');
     }
-    const isJson = values.get(jsonFlag.name) === true;
     const { searchMemory, dumpMemory } = await import('../../inspect/read-memory.js');
     if (what !== undefined) {
       const matches = await searchMemory(argument, pid, what, { maxMatches });
-      outside.stdout.write(isJson ? inJson(matches) : matches.map(line).join(''));
+      await tell({ result: matches, text: () => matches.map(line).join('') });
       return;
     }
     const existing = replacesExisting(value(existingFlag)) ? 'replace' : 'refuse';
     const written = await dumpMemory(argument, pid, to ?? '', { existing });
-    if (isJson) outside.stdout.write(inJson(written));
+    await tell({
+      result: written,
+      line: `the memory of process ${pid} is written to ${written.path} (${inBytes(written.bytes)})`,
+    });
   },
 };
-
-const inJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
 function line({ address, kind, file, text }: MemoryMatch): string {
   const place = file === undefined ? kind : `${kind} ${printable(file)}`;

@@ -1,9 +1,14 @@
 import { restoreContainer } from '../../archive/restore-container.js';
+import { inBytes } from '../../base/in-bytes.js';
+import { pageSize } from '../../linux/page-size.js';
 import type { RestoreContainerOptions, RestoreOptions } from '../../options/types.js';
 import { restore } from '../../process/restore.js';
 import { type Command, helpFlag, type Invocation } from '../command.js';
-import { UsageError } from '../flags.js';
+import { type Flag, UsageError } from '../flags.js';
+import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
+import { jsonFlag, quietFlag } from '../output.js';
+import { inBrackets, inMs } from '../saving.js';
 import { flagWords } from '../words.js';
 
 const processRows = rowsOf('restore');
@@ -20,6 +25,12 @@ const words = flagWords([...processRows, ...ownRows], {
 const ofProcess = processRows.map((row) => flagOf(row, 'restore', words));
 const ofContainer = ownRows.map((row) => flagOf(row, 'restoreContainer', words));
 
+/** On a terminal, too, a pid is what may be asked for. */
+const output: readonly Flag[] = [
+  jsonFlag,
+  { ...quietFlag, help: 'print the pid alone, as where no terminal is' },
+];
+
 /** `libcriu restore`: brings back a process, or, with `--from`, a container. */
 export const restoreCommand: Command = {
   name: 'restore',
@@ -29,6 +40,7 @@ export const restoreCommand: Command = {
     meaning: 'the directory of the images',
   },
   flags: [...ofProcess, ...ofContainer],
+  output,
   description: [
     'Brings back the processes that dump, or run --snapshot, has saved in DIR, and',
     'prints the pid of the first. They go on when the command has ended.',
@@ -37,7 +49,7 @@ export const restoreCommand: Command = {
     'name that it gets.',
   ],
   sections: [
-    { heading: 'Options:', flags: [...ofProcess, helpFlag] },
+    { heading: 'Options:', flags: [...ofProcess, ...output, helpFlag] },
     { heading: 'Options for a container:', flags: ofContainer },
   ],
   words,
@@ -51,15 +63,26 @@ export const restoreCommand: Command = {
   },
 };
 
-async function restoreProcess({ values, argument, outside, log }: Invocation): Promise<void> {
+async function restoreProcess({ values, argument, outside, log, tell }: Invocation): Promise<void> {
   const options: RestoreOptions = toOptions(processRows, values);
-  const { pid, logFile, durationMs } = await restore(argument, options);
-  outside.stdout.write(`${pid}\n`);
+  const givenUp = (signal: string): string =>
+    `The restore of ${argument} was given up at ${signal}, and nothing of it is left`;
+  const result = await interruptible(outside, givenUp, (signal) =>
+    restore(argument, { ...options, signal }),
+  );
+  const { pid, logFile, durationMs, stats, warnings } = result;
+  const size = stats && `${inBytes(stats.pagesRestored * pageSize())} of memory`;
+  await tell({
+    result,
+    text: `${pid}\n`,
+    line: `${argument} runs again as process ${pid} ${inBrackets(size, inMs(durationMs))}`,
+  });
+  for (const warning of warnings) log.warning(warning);
   log.debug(`restored process ${pid} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`);
 }
 
 async function restoreContainerFrom(invocation: Invocation): Promise<void> {
-  const { values, argument: id, outside, log, root } = invocation;
+  const { values, argument: id, outside, log, root, tell } = invocation;
   const taken = new Set(containerRows.map(({ flag }) => flag));
   const needless = processRows.find(({ flag = '' }) => values.has(flag) && !taken.has(flag));
   if (needless !== undefined) {
@@ -67,13 +90,19 @@ async function restoreContainerFrom(invocation: Invocation): Promise<void> {
   }
   const options: RestoreContainerOptions = toOptions(containerRows, values);
   if (root !== undefined) options.stateRoot = root;
-  const controller = new AbortController();
   // What has been made of the checkpoint is taken away again.
-  const stopListening = outside.onInterrupt(() => controller.abort());
-  const restoring = restoreContainer(id, { ...options, signal: controller.signal });
-  const { pid, bundle, logFile, warnings, durationMs } = await restoring.finally(stopListening);
+  const givenUp = (signal: string): string =>
+    `The restore of ${id} was given up at ${signal}, and nothing of it is left`;
+  const result = await interruptible(outside, givenUp, (signal) =>
+    restoreContainer(id, { ...options, signal }),
+  );
+  const { pid, bundle, logFile, warnings, durationMs } = result;
   for (const warning of warnings) log.warning(warning);
-  outside.stdout.write(`${pid}\n`);
+  await tell({
+    result,
+    text: `${pid}\n`,
+    line: `${id} runs again as process ${pid}, with the bundle ${bundle} ${inBrackets(inMs(durationMs))}`,
+  });
   log.debug(
     `restored container ${id} (pid ${pid}) with the bundle ${bundle} after ${durationMs.toFixed(1)} ms, ` +
       `CRIU's log is ${logFile}`,

@@ -1,11 +1,17 @@
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { inBytes } from '../../base/in-bytes.js';
 import { late } from '../../base/late.js';
+import type { DumpStats } from '../../images/stats.js';
+import { pageSize } from '../../linux/page-size.js';
 import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
+import { outputFlags } from '../output.js';
+import { inBrackets, inMs } from '../saving.js';
 
+const decoding = late(() => import('../../images/stats.js'));
 const trusting = late(() => import('../../linux/trusted.js'));
 
 const snapshotFlag: Flag = {
@@ -21,18 +27,37 @@ export const runCommand: Command = {
   summary: 'run a Node.js program until it has checkpointed itself',
   argument: { placeholder: 'app.js [arguments]', meaning: 'the program', isProgram: true },
   flags: [snapshotFlag],
+  output: outputFlags,
   description: [
     'Starts app.js in a session of its own, with its output in DIR/output.log, and',
     'waits until it has called checkpointSelf() and is gone. `libcriu restore DIR`',
     'then brings it back, as often as you like.',
   ],
 
-  async run({ values, argument: program, rest, outside, log }) {
+  async run({ values, argument: program, rest, outside, log, tell }) {
+    const start = performance.now();
     const directory = resolve(lastOf(values.get(snapshotFlag.name)) ?? '');
     await runUntilSaved(directory, [program, ...rest], outside.onInterrupt);
+    const durationMs = performance.now() - start;
+    const stats = await statsIn(directory);
+    const size = stats && `${inBytes(stats.pagesWritten * pageSize())} of memory`;
+    await tell({
+      result: { imagePath: directory, output: join(directory, outputName), stats, durationMs },
+      line: `${program} is saved in ${directory} ${inBrackets(size, inMs(durationMs))}`,
+    });
     log.debug(`the images are in ${directory}`);
   },
 };
+
+/** CRIU's figures, where it has written any. */
+async function statsIn(directory: string): Promise<DumpStats | undefined> {
+  const { decodeDumpStats } = await decoding();
+  try {
+    return decodeDumpStats(readFileSync(join(directory, 'stats-dump')));
+  } catch {
+    return undefined;
+  }
+}
 
 async function runUntilSaved(
   directory: string,

@@ -77,7 +77,7 @@ describe('the usage of', () => {
         'explain [options] --unit NAME',
       ],
     ],
-    [runCommand, ['run --snapshot DIR app.js [arguments]']],
+    [runCommand, ['run --snapshot DIR [options] app.js [arguments]']],
   ])('$name tells its arguments', (command, lines) => {
     const [, usage = ''] = /^Usage:\n(.*?)\n {3}\n/s.exec(commandHelp(command)) ?? [];
     expect(usage.split('\n').map((line) => line.trim())).toEqual(
