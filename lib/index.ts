@@ -39,6 +39,7 @@ export type {
 export type { CriuSettings } from './criu/locate.js';
 export type { CriuFeatures, CriuVersion } from './criu/program.js';
 export type { OperationResult } from './criu/result.js';
+export type { DumpStages, RestoreStages } from './criu/stages.js';
 export { type DiagnoseOptions, diagnose } from './diagnose.js';
 export {
   type Check,

@@ -58,6 +58,8 @@ export interface NativeRequest {
   config?: Buffer;
   /** Made empty at `post-dump`. */
   postDumpFile?: string;
+  /** The name of CRIU's log in its directory, for {@link NativeOutcome.log}. Only for `dump`. */
+  log?: string;
   /** Frozen before the request and thawed after the answer. */
   freezer?: NativeFreezer;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
@@ -74,6 +76,43 @@ export interface NativeRequest {
    * none is left.
    */
   standby?: NativeStandby;
+}
+
+/** A notification of CRIU. */
+export interface NativeEvent {
+  name: string;
+  /** Milliseconds since the start. */
+  at: number;
+  /** Of the root task; 0 where CRIU does not tell it. */
+  pid: number;
+  /** When CRIU was let go on, as `at`. With `goesOn` it has gone on before. */
+  answered: number;
+}
+
+/**
+ * When CRIU came to the parts of a dump, in milliseconds of its log's own clock, which is not that of
+ * {@link NativeEvent}. What the log does not tell is undefined.
+ */
+export interface NativeDumpLog {
+  /** The first task is saved. */
+  tasks?: number;
+  /** The mounts are saved; undefined for tasks without a mount namespace of their own. */
+  mounts?: number;
+  /** Tasks and mounts are saved. */
+  fileLocks?: number;
+  /** The other namespaces are saved, from here on until `namespacesDone`. */
+  namespaces?: number;
+  namespacesDone?: number;
+  /** CRIU notifies `post-dump`. */
+  postDump?: number;
+  /** The network is unlocked. */
+  unlock?: number;
+  /** The tasks go on, or end, until `done`. */
+  resume?: number;
+  done?: number;
+  /** How much was spent on cgroups while tasks were saved, and afterwards. */
+  taskCgroups: number;
+  otherCgroups: number;
 }
 
 /** How it went, as plain data. */
@@ -116,8 +155,10 @@ export interface NativeOutcome {
   failure?: NativeFailure;
   version?: { major: number; minor: number; sublevel: number; gitId: string; name: string };
   features?: { memTrack: boolean; lazyPages: boolean; pidfdStore: boolean };
-  /** Notifications of a request that has failed, with milliseconds since the start. */
-  events: readonly { name: string; at: number; pid: number }[];
+  /** CRIU's notifications in the order in which they came. */
+  events: readonly NativeEvent[];
+  /** What CRIU's log tells of a dump that has succeeded. */
+  log?: NativeDumpLog;
   /** Milliseconds since the start; undefined where it did not come to that. */
   timeline: {
     workerReady?: number;

@@ -55,6 +55,8 @@ export async function nativeRequest(
     ...(options.statusFd === undefined ? {} : { statusFd: options.statusFd }),
     ...(config === undefined ? {} : { config: Buffer.from(config, 'latin1') }),
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
+    // A log elsewhere may be that of other operations as well.
+    ...(preDump || request.outerLog ? {} : { log: options.logFile }),
     standby: criu.standby,
     goesOn: !locksNetwork && goesOn(request),
     told: toldOf(options),

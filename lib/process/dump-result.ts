@@ -1,4 +1,5 @@
 import type { OperationResult } from '../criu/result.js';
+import { type DumpStages, dumpStages } from '../criu/stages.js';
 import type { DumpStats } from '../images/stats.js';
 import type { NativeOutcome } from '../native/contract.js';
 
@@ -31,17 +32,19 @@ export interface DumpTimings {
   thawMs: number;
   /** Destroying the container; 0 when it was left running. */
   destroyMs: number;
+  /** What CRIU has spent its time on. */
+  stages: DumpStages;
   /** For how long the application stood still, or until it was gone; undefined when not known. */
   pauseMs: number | undefined;
 }
 
 /** The times that the native side has taken. */
 export function timingsOf(
-  { timeline }: NativeOutcome,
+  outcome: NativeOutcome,
   queuedMs: number,
   stats: DumpStats | undefined,
 ): DumpTimings {
-  const { workerReady = 0, freezing, frozen, sent = 0, replied = 0, thawed } = timeline;
+  const { workerReady = 0, freezing, frozen, sent = 0, replied = 0, thawed } = outcome.timeline;
   const byCriu = stats && (stats.freezingTimeUs + stats.frozenTimeUs) / 1000;
   return {
     queuedMs,
@@ -50,6 +53,7 @@ export function timingsOf(
     criuMs: replied - sent,
     thawMs: thawed === undefined ? 0 : thawed - replied,
     destroyMs: 0,
+    stages: dumpStages(outcome, stats),
     pauseMs: freezing === undefined ? byCriu : (thawed ?? replied) - freezing,
   };
 }

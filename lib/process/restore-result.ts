@@ -1,4 +1,5 @@
 import type { OperationResult } from '../criu/result.js';
+import type { RestoreStages } from '../criu/stages.js';
 import type { RestoreStats } from '../images/stats.js';
 
 /** What a restore has to tell. */
@@ -31,4 +32,6 @@ export interface RestoreTimings {
   workerReadyMs: number;
   /** From the request to CRIU's answer. */
   criuMs: number;
+  /** What CRIU has spent its time on. */
+  stages: RestoreStages;
 }

@@ -9,6 +9,7 @@ import type { Installation } from '../criu/locate.js';
 import { versionText } from '../criu/program.js';
 import { warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
+import { restoreStages } from '../criu/stages.js';
 import { openImages } from '../images/directory.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
@@ -44,6 +45,9 @@ export interface RestoreRequest extends OperationRequest {
   options: Omit<ValidatedOptions['restore'], 'criu'>;
 }
 
+/** The stages of a restore that another program has carried out. */
+const nothingKnown = restoreStages({ timeline: {}, events: [] });
+
 /** For how long a pid of the images may still belong to a process that is gone but not reaped. */
 const reapingMs = 5_000;
 
@@ -73,7 +77,7 @@ async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
     imagePath,
     logFile: join(workPath, logFile),
     stats: undefined,
-    timings: { queuedMs: 0, workerReadyMs: 0, criuMs: durationMs },
+    timings: { queuedMs: 0, workerReadyMs: 0, criuMs: durationMs, stages: nothingKnown },
     warnings: [],
     exited: undefined,
     durationMs,
@@ -284,9 +288,10 @@ function taken(cause: CriuError, pid: number, holder: string): CriuError {
   );
 }
 
-function timingsOf({ timeline }: NativeOutcome, queuedMs: number): RestoreTimings {
-  const { workerReady = 0, sent = 0, replied = 0 } = timeline;
-  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent };
+function timingsOf(outcome: NativeOutcome, queuedMs: number): RestoreTimings {
+  const { workerReady = 0, sent = 0, replied = 0 } = outcome.timeline;
+  const stages = restoreStages(outcome);
+  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent, stages };
 }
 
 function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {

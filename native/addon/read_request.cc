@@ -160,6 +160,7 @@ Request ReadRequest(const Napi::Object& object) {
     request.config = ReadBytes(config, "config");
   }
   request.post_dump_file = Read<std::string>(object, "postDumpFile", "");
+  request.log = Read<std::string>(object, "log", "");
   if (const auto freezer = object.Get("freezer"); !freezer.IsUndefined()) {
     request.freezer = ReadFreezer(ReadValue<Napi::Object>(freezer, "freezer"));
   }

@@ -55,6 +55,7 @@ Napi::Array WriteEvents(Napi::Env env, const std::vector<Event>& events) {
     object["name"] = events[i].name;
     object["at"] = events[i].at;
     object["pid"] = events[i].pid;
+    object["answered"] = events[i].answered;
     array[i] = object;
   }
   return array;
@@ -68,6 +69,22 @@ Napi::Object WriteTimeline(Napi::Env env, const Timeline& timeline) {
   TellTime(object, "sent", timeline.sent);
   TellTime(object, "replied", timeline.replied);
   TellTime(object, "thawed", timeline.thawed);
+  return object;
+}
+
+Napi::Object WriteDumpLog(Napi::Env env, const DumpLog& log) {
+  auto object = Napi::Object::New(env);
+  TellTime(object, "tasks", log.tasks);
+  TellTime(object, "mounts", log.mounts);
+  TellTime(object, "fileLocks", log.file_locks);
+  TellTime(object, "namespaces", log.namespaces);
+  TellTime(object, "namespacesDone", log.namespaces_done);
+  TellTime(object, "postDump", log.post_dump);
+  TellTime(object, "unlock", log.unlock);
+  TellTime(object, "resume", log.resume);
+  TellTime(object, "done", log.done);
+  TellTime(object, "taskCgroups", log.task_cgroups);
+  TellTime(object, "otherCgroups", log.other_cgroups);
   return object;
 }
 
@@ -119,7 +136,8 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   if (const auto& features = outcome.reply.features) {
     object["features"] = WriteFeatures(env, *features);
   }
-  if (!outcome.success) object["events"] = WriteEvents(env, outcome.events);
+  if (!outcome.events.empty()) object["events"] = WriteEvents(env, outcome.events);
+  if (outcome.log) object["log"] = WriteDumpLog(env, *outcome.log);
   object["timeline"] = WriteTimeline(env, outcome.timeline);
   return object;
 }

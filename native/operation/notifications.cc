@@ -36,9 +36,20 @@ Verdict Notifications::Handle(const Notification& notification, const Worker& wo
   const std::string& script = notification.script;
   // A dump that rolls back unlocks the network as well, which is not how far it came.
   if (!request_.IsDump() || script != scripts::kNetworkUnlock) outcome_.stage = script;
+  outcome_.events.push_back({.name = script, .at = Now(), .pid = notification.pid});
+  Verdict verdict = Decide(notification, worker);
+  outcome_.events.back().answered = Now();
+  return verdict;
+}
+
+double Notifications::Now() const {
   const std::chrono::duration<double, std::milli> elapsed =
       std::chrono::steady_clock::now() - start_;
-  outcome_.events.push_back({script, elapsed.count(), notification.pid});
+  return elapsed.count();
+}
+
+Verdict Notifications::Decide(const Notification& notification, const Worker& worker) {
+  const std::string& script = notification.script;
   if (!DoOurPart(notification, worker)) return Verdict::Veto();
   if (request_.told.contains(script)) tell_(notification);
   Verdict verdict =

@@ -44,6 +44,8 @@ class Notifications {
   NetworkLock& network() { return network_; }
 
  private:
+  [[nodiscard]] double Now() const;
+  Verdict Decide(const Notification& notification, const Worker& worker);
   bool DoOurPart(const Notification& notification, const Worker& worker);
   bool WatchNetwork(const Notification& notification, const Worker& worker);
   void ShareImages();

@@ -9,6 +9,7 @@
 
 #include "base/thread_pool.h"
 #include "criu/criu_options.h"
+#include "criu/dump_log.h"
 #include "criu/images.h"
 #include "criu/library_request.h"
 #include "criu/scripts.h"
@@ -272,6 +273,7 @@ void Operation::ReadResults() {
   outcome_.is_complete = request_.IsDump() && HasInventory(images);
   const char* stats = request_.verb == Verb::kRestore ? "stats-restore" : "stats-dump";
   outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
+  if (!request_.log.empty()) outcome_.log = ReadDumpLog(work >= 0 ? work : images, request_.log);
   if (outcome_.froze) ThawCgroupImage(images);
   outcome_.is_in_place = request_.images && PathOf(images) == request_.images->path;
 }

@@ -8,6 +8,7 @@
 #include "base/failure.h"
 #include "base/unique_fd.h"
 #include "criu/channel.h"
+#include "criu/dump_log.h"
 #include "linux/child.h"
 
 namespace criu_node {
@@ -25,8 +26,9 @@ struct Timeline {
 // A notification of CRIU.
 struct Event {
   std::string name;
-  double at = 0;  // milliseconds since the operation began
-  int pid = 0;    // of the root task, where CRIU tells it
+  double at = 0;        // milliseconds since the operation began
+  int pid = 0;          // of the root task, where CRIU tells it
+  double answered = 0;  // when CRIU was let go on, as `at`
 };
 
 // How an operation ended, as plain data.
@@ -46,6 +48,7 @@ struct Outcome {
   ExitStatus exit;
   std::shared_ptr<UniqueFd> images;  // that was to be made; null when it could not be
   std::string stats;                 // the content of stats-dump or stats-restore
+  std::optional<DumpLog> log;        // what CRIU's log tells of a dump that has succeeded
   std::string warning;               // what went wrong after CRIU had succeeded
   std::string printed;               // criu's stdout and stderr
   std::vector<Event> events;

@@ -38,6 +38,7 @@ struct Request {
   std::optional<FreshDirectory> images;  // to be made, in place of the option images_dir_fd
   std::string config;          // text of a CRIU configuration file that exists in memory only
   std::string post_dump_file;  // made empty at `post-dump`
+  std::string log;             // CRIU's log in its directory, of which the times are told
   std::optional<FreezerSettings> freezer;  // what is frozen before the request
   bool goes_on = false;                    // at each notification: nobody has a say in it
   std::shared_ptr<Standby> standby;        // has the worker, and is refilled when this is over

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import type { Outside } from '../../lib/cli/command.js';
 import { run } from '../../lib/cli/program.js';
 import type { CheckpointResult } from '../../lib/container/checkpoint.js';
+import { dumpStages } from '../../lib/criu/stages.js';
 import type { CheckpointOptions } from '../../lib/options/types.js';
 import { validateOptions } from '../../lib/options/validate.js';
 
@@ -26,6 +27,7 @@ const result: Omit<CheckpointResult, 'containerId' | 'imagePath'> = {
     criuMs: 0,
     thawMs: 0,
     destroyMs: 0,
+    stages: dumpStages({ timeline: {}, events: [] }, undefined),
     pauseMs: 0,
   },
   durationMs: 12.345,

@@ -8,7 +8,11 @@ const pid = 4711;
 
 /** An outcome with these notifications of CRIU. */
 function outcome(names: readonly string[], rest: { success?: boolean; replied: boolean }) {
-  return { success: false, ...rest, events: names.map((name) => ({ name, at: 0, pid })) };
+  return {
+    success: false,
+    ...rest,
+    events: names.map((name) => ({ name, at: 0, answered: 0, pid })),
+  };
 }
 
 describe('whatToKeep', () => {
