@@ -24,6 +24,8 @@ const reserveMs = 200;
 
 /** A caller's signal and time limit in one, with which an operation is given up at every stage. */
 export class Deadline {
+  /** When the operation was called for: `performance.now()`. */
+  readonly startedAt: number = performance.now();
   readonly #operation: Operation;
   readonly #bounds: Bounds;
   /** Made when somebody wants it: it would be a large part of what a small dump costs. */

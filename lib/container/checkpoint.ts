@@ -82,7 +82,6 @@ export async function saveContainer(
   { id, options, deadline, statusReady }: AskedCheckpoint,
   makeCompanion: MakeCompanion,
 ): Promise<CheckpointResult> {
-  const start = performance.now();
   const { stateRoot, engine, inEngine, criu = defaultCriu(), ...asked } = options;
   const found = findContainer(id, { root: stateRoot, engine });
   const container = await deadline.bound('container', found);
@@ -102,11 +101,7 @@ export async function saveContainer(
       const dumped = await dumpContainer(request, cgroups, companion, realHost);
       return await endContainer(request, cgroups, dumped);
     });
-    return {
-      ...result,
-      warnings: [...foreseen, ...result.warnings],
-      durationMs: performance.now() - start,
-    };
+    return untilNow({ ...result, warnings: [...foreseen, ...result.warnings] }, deadline);
   });
 }
 
@@ -218,8 +213,8 @@ async function endContainer(
   cgroups: ContainerCgroups,
   result: DumpResult,
 ): Promise<CheckpointResult> {
-  const dumped = performance.now();
   const ends = endsContainer(options);
+  const dumped = performance.now();
   const warnings = ends ? await destroyContainer(container, cgroups) : [];
   const destroyMs = ends ? performance.now() - dumped : 0;
   return {
@@ -228,6 +223,14 @@ async function endContainer(
     warnings: [...result.warnings, ...warnings],
     timings: { ...result.timings, destroyMs },
   };
+}
+
+/** The result with all that has been done since the dump in its times. */
+function untilNow(result: CheckpointResult, { startedAt }: Deadline): CheckpointResult {
+  const durationMs = performance.now() - startedAt;
+  const { timings } = result;
+  const since = durationMs - result.durationMs - timings.destroyMs;
+  return { ...result, durationMs, timings: { ...timings, finishMs: timings.finishMs + since } };
 }
 
 /** Options override fields; what is external by option adds to what the container needs. */

@@ -140,20 +140,17 @@ export class HookRunner {
   readonly asked: readonly string[];
   readonly #set: HookSet<string>;
   readonly #hooks: Readonly<Record<string, Handler | undefined>>;
-  readonly #start: number;
   readonly #frozenFromStart: boolean;
   readonly #deadline: Deadline;
 
   constructor(
     set: HookSet<string>,
     hooks: Hooks | RestoreHooks,
-    start: number,
     frozenFromStart: boolean,
     deadline: Deadline,
   ) {
     this.#set = set;
     this.#hooks = hooks as Readonly<Record<string, Handler | undefined>>;
-    this.#start = start;
     this.#frozenFromStart = frozenFromStart;
     this.#deadline = deadline;
     this.asked = Object.entries(set.scripts)
@@ -181,7 +178,7 @@ export class HookRunner {
       hook,
       ...(pid > 0 ? { pid } : {}),
       ...(fd === undefined ? {} : { fd }),
-      elapsedMs: performance.now() - this.#start,
+      elapsedMs: performance.now() - this.#deadline.startedAt,
       frozen: this.#frozenFromStart || !this.#set.running.includes(hook),
       signal: this.#deadline.signal,
     });

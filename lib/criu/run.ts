@@ -7,6 +7,8 @@ import { type StagedOutcome, toOutcome } from './stage.js';
 /** How the handlers of an operation fared, beside how CRIU did. */
 export interface Outcome extends StagedOutcome {
   veto: HookRunner['veto'];
+  /** When the timeline begins: `performance.now()`. */
+  startedAt: number;
 }
 
 /** Runs the request until CRIU answers; the deadline has CRIU roll back. */
@@ -18,6 +20,7 @@ export async function runNative(
 ): Promise<Outcome> {
   const addon = nativeAddon();
   const { asked } = hooks;
+  const startedAt = performance.now();
   const running: NativeOperation =
     asked.length === 0
       ? addon.start(native, undefined, tell)
@@ -30,7 +33,7 @@ export async function runNative(
   try {
     const outcome = toOutcome(await running.done);
     if (outcome.success) deadline.commit();
-    return Object.assign(outcome, { veto: hooks.veto });
+    return Object.assign(outcome, { veto: hooks.veto, startedAt });
   } finally {
     callOff();
   }

@@ -1,7 +1,7 @@
 import type { OperationResult } from '../criu/result.js';
+import type { Outcome } from '../criu/run.js';
 import { type DumpStages, dumpStages } from '../criu/stages.js';
 import type { DumpStats } from '../images/stats.js';
-import type { NativeOutcome } from '../native/contract.js';
 
 /** What a dump has to tell. */
 export interface DumpResult extends OperationResult {
@@ -18,10 +18,15 @@ export interface DumpResult extends OperationResult {
   warnings: readonly string[];
 }
 
-/** Our own measurements of one dump, in milliseconds. */
+/**
+ * Our own measurements of one dump, in milliseconds. All but `stages` and `pauseMs` are parts of
+ * `durationMs`, and add up to it.
+ */
 export interface DumpTimings {
-  /** Checks, and waiting for a turn. */
+  /** Looking for the container, checks, and waiting for a turn. */
   queuedMs: number;
+  /** The last checks, the locks and the directories: until the request can be sent. */
+  prepareMs: number;
   /** Until a criu process was there: next to nothing when a spare was. */
   workerReadyMs: number;
   /** Freezing the cgroup; 0 when CRIU froze the tree itself. */
@@ -30,6 +35,8 @@ export interface DumpTimings {
   criuMs: number;
   /** Thawing the cgroup; 0 when CRIU did it. */
   thawMs: number;
+  /** Reading the results, and putting images and archive in their place. */
+  finishMs: number;
   /** Destroying the container; 0 when it was left running. */
   destroyMs: number;
   /** What CRIU has spent its time on. */
@@ -38,22 +45,36 @@ export interface DumpTimings {
   pauseMs: number | undefined;
 }
 
-/** The times that the native side has taken. */
+/** When a dump came to its steps: `performance.now()`. */
+interface DumpSteps {
+  /** It was called for. */
+  called: number;
+  /** It was its turn. */
+  turn: number;
+  /** It is over. */
+  end: number;
+}
+
+/** The times of the steps, and those that the native side has taken. */
 export function timingsOf(
-  outcome: NativeOutcome,
-  queuedMs: number,
+  outcome: Outcome,
+  { called, turn, end }: DumpSteps,
   stats: DumpStats | undefined,
 ): DumpTimings {
   const { workerReady = 0, freezing, frozen, sent = 0, replied = 0, thawed } = outcome.timeline;
   const byCriu = stats && (stats.freezingTimeUs + stats.frozenTimeUs) / 1000;
+  const freezeMs = freezing === undefined ? 0 : (frozen ?? freezing) - freezing;
+  const over = thawed ?? replied;
   return {
-    queuedMs,
+    queuedMs: turn - called,
+    prepareMs: outcome.startedAt - turn + sent - workerReady - freezeMs,
     workerReadyMs: workerReady,
-    freezeMs: freezing === undefined ? 0 : (frozen ?? freezing) - freezing,
+    freezeMs,
     criuMs: replied - sent,
-    thawMs: thawed === undefined ? 0 : thawed - replied,
+    thawMs: over - replied,
+    finishMs: end - outcome.startedAt - over,
     destroyMs: 0,
     stages: dumpStages(outcome, stats),
-    pauseMs: freezing === undefined ? byCriu : (thawed ?? replied) - freezing,
+    pauseMs: freezing === undefined ? byCriu : over - freezing,
   };
 }

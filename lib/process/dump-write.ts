@@ -26,8 +26,6 @@ export interface DumpJob {
   /** What is frozen for it. */
   cgroup: Cgroup | undefined;
   tracking: MemoryTracking | undefined;
-  /** When it was called for: `performance.now()`. */
-  start: number;
   /** Set while CRIU is asked, where somebody wants to hear of it. */
   progress?: ProgressReporter;
 }
@@ -114,19 +112,19 @@ function needsOnlyNew({ request: { options }, tracking }: DumpJob): boolean {
 
 /** Has CRIU write the images; throws only when it was not asked. */
 async function askCriu(job: DumpJob, target: FreshDirectory | Outputs): Promise<Outcome> {
-  const { request, installation, cgroup, start } = job;
+  const { request, installation, cgroup } = job;
   const { deadline } = request;
   const asked = nativeRequest(request, installation, target, cgroup);
   const native = await deadline.bound('request', asked);
   const frozenFirst = native.freezer !== undefined;
   const images = target instanceof Outputs ? target.images.file('') : target.path;
   const hooks = hooksOf(request, images);
-  const runner = new HookRunner(dumpHooks, hooks, start, frozenFirst, deadline);
+  const runner = new HookRunner(dumpHooks, hooks, frozenFirst, deadline);
   const { lazyPages, onProgress } = request.options;
   if (onProgress === undefined || !(target instanceof Outputs)) {
     return runNative(native, runner, deadline, lazyPages ? request.statusReady : undefined);
   }
-  const reporter = new ProgressReporter(onProgress, request, target, start);
+  const reporter = new ProgressReporter(onProgress, request, target);
   job.progress = reporter;
   const tell = (script: string): void => {
     reporter.reached(script);

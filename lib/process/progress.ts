@@ -26,16 +26,14 @@ export class ProgressReporter {
   #progress: Omit<DumpProgress, 'elapsedMs'>;
   #isOver = false;
 
-  /** @param start - When the operation was called for: `performance.now()`. */
   constructor(
     handler: (progress: DumpProgress) => unknown,
-    { options }: DumpRequest,
+    { options, deadline }: DumpRequest,
     { images }: Outputs,
-    start: number,
   ) {
     this.#handler = handler;
     this.#images = images;
-    this.#start = start;
+    this.#start = deadline.startedAt;
     this.#countsPages = options.pageServer === undefined;
     const none = this.#countsPages ? 0 : undefined;
     this.#progress = { stage: 'request', pages: none, bytes: none, expectedBytes: undefined };

@@ -1,5 +1,6 @@
 import type { OperationResult } from '../criu/result.js';
-import type { RestoreStages } from '../criu/stages.js';
+import type { Outcome } from '../criu/run.js';
+import { type RestoreStages, restoreStages } from '../criu/stages.js';
 import type { RestoreStats } from '../images/stats.js';
 
 /** What a restore has to tell. */
@@ -24,14 +25,44 @@ export interface ChildExit {
   signal: NodeJS.Signals | null;
 }
 
-/** Our own measurements of one restore, in milliseconds. */
+/**
+ * Our own measurements of one restore, in milliseconds. All but `stages` are parts of `durationMs`, and
+ * add up to it.
+ */
 export interface RestoreTimings {
   /** Checks, and waiting for a turn. */
   queuedMs: number;
+  /** The directories and their locks, and waiting for the pids: until the request can be sent. */
+  prepareMs: number;
   /** Until a criu process was there: next to nothing when a spare was. */
   workerReadyMs: number;
   /** From the request to CRIU's answer. */
   criuMs: number;
+  /** Reading the results. */
+  finishMs: number;
   /** What CRIU has spent its time on. */
   stages: RestoreStages;
+}
+
+/** When a restore came to its steps: `performance.now()`. */
+interface RestoreSteps {
+  /** It was called for. */
+  called: number;
+  /** It was its turn. */
+  turn: number;
+  /** It is over. */
+  end: number;
+}
+
+/** The times of the steps, and those that the native side has taken. */
+export function timingsOf(outcome: Outcome, { called, turn, end }: RestoreSteps): RestoreTimings {
+  const { workerReady = 0, sent = 0, replied = 0 } = outcome.timeline;
+  return {
+    queuedMs: turn - called,
+    prepareMs: outcome.startedAt - turn + sent - workerReady,
+    workerReadyMs: workerReady,
+    criuMs: replied - sent,
+    finishMs: end - outcome.startedAt - replied,
+    stages: restoreStages(outcome),
+  };
 }

@@ -38,8 +38,8 @@ export async function dumpTarget(
  * the tree runs on and no images are left that look complete.
  */
 export async function runDump(asked: DumpRequest): Promise<DumpResult> {
-  const start = performance.now();
   const { operation, criu, pid, preDump, deadline } = asked;
+  const { startedAt: called } = deadline;
   requireRoot(operation);
   const ready = await deadline.bound('criu', criu.ready());
   const configFile = asked.options.configFile ?? asked.fields?.config_file;
@@ -49,29 +49,31 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const { options } = request;
   await runChecks(checksBeforeTurn, request, ready);
   return await inTurn(request, async (scope) => {
-    const queuedMs = performance.now() - start;
+    const turn = performance.now();
     await runChecks(checksInTurn, request, ready);
     const cgroup = await openFreezer(request, scope);
     if (cgroup !== undefined) await lockCgroup(scope, cgroup, request);
     const tracking = await deadline.bound('directory', MemoryTracking.of(pid, preDump, options));
-    const job: DumpJob = { request, installation: ready.installation, cgroup, tracking, start };
+    const job: DumpJob = { request, installation: ready.installation, cgroup, tracking };
     const notes = tellsOfUnit(request) ? await notesOn(request) : [];
     const { outputs, verdict } = await writeImages(job, scope);
     const outcome = await settle(verdict, outputs, tracking);
     const stats = options.lazyPages ? undefined : readableStats(decodeDumpStats, outcome.stats);
+    const warnings = [
+      ...notes,
+      ...warningsOf(outcome),
+      ...(job.progress?.warnings ?? []),
+      ...(outcome.isInPlace ? [] : await movedWarning(outputs)),
+    ];
+    const end = performance.now();
     return {
       pid,
       imagePath: outputs.images.path,
       logFile: logFileOf(request, outputs),
       stats,
-      timings: timingsOf(outcome, queuedMs, stats),
-      warnings: [
-        ...notes,
-        ...warningsOf(outcome),
-        ...(job.progress?.warnings ?? []),
-        ...(outcome.isInPlace ? [] : await movedWarning(outputs)),
-      ],
-      durationMs: performance.now() - start,
+      timings: timingsOf(outcome, { called, turn, end }, stats),
+      warnings,
+      durationMs: end - called,
     };
   });
 }

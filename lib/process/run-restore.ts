@@ -21,7 +21,7 @@ import { cgroupYard } from '../linux/cgroup-yard.js';
 import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeOutcome, NativeRequest } from '../native/contract.js';
+import type { NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
@@ -33,7 +33,7 @@ import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import { openPidFile } from './pid-file.js';
 import type { OperationRequest } from './request.js';
-import type { ChildExit, RestoreResult, RestoreTimings } from './restore-result.js';
+import { type ChildExit, type RestoreResult, timingsOf } from './restore-result.js';
 import { restoreService } from './restore-service.js';
 import { inTurn, lockOf } from './turn.js';
 
@@ -66,18 +66,24 @@ export async function restoreTree(request: RestoreRequest): Promise<RestoreResul
 }
 
 async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
-  const start = performance.now();
   const { imagePath, options, deadline } = request;
   const { unit, workPath = imagePath, logFile } = options;
   if (unit === undefined) return await runRestore(request);
   const pid = await restoreService({ imagePath, unit, options, deadline });
-  const durationMs = performance.now() - start;
+  const durationMs = performance.now() - deadline.startedAt;
   return {
     pid,
     imagePath,
     logFile: join(workPath, logFile),
     stats: undefined,
-    timings: { queuedMs: 0, workerReadyMs: 0, criuMs: durationMs, stages: nothingKnown },
+    timings: {
+      queuedMs: 0,
+      prepareMs: 0,
+      workerReadyMs: 0,
+      criuMs: durationMs,
+      finishMs: 0,
+      stages: nothingKnown,
+    },
     warnings: [],
     exited: undefined,
     durationMs,
@@ -86,7 +92,6 @@ async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
 
 /** Runs one restore: after a failure nothing of the tasks is left. */
 async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
-  const start = performance.now();
   const { criu, deadline } = asked;
   const { installation, version } = await deadline.bound('criu', criu.ready());
   const request = await withConfigFile(asked, asked.options.configFile);
@@ -94,22 +99,23 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   refuseWithService(installation, options);
   requireKnownOptions(request, version);
   return await inTurn(request, async (scope) => {
-    const queuedMs = performance.now() - start;
+    const turn = performance.now();
     const outputs = await openDirectories(request, scope);
     const streams = await streamsOf(options, outputs, installation, scope);
     const native = await nativeRequest(withInherited(request, streams), installation, outputs);
-    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, start, false, deadline);
+    const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
     const outcome = await restoreOnceFree(request, native, hooks, outputs);
     const { pid } = outcome;
+    const end = performance.now();
     return {
       pid,
       imagePath: outputs.images.path,
       logFile: logFileOf(request, outputs),
       stats: readableStats(decodeRestoreStats, outcome.stats),
-      timings: timingsOf(outcome, queuedMs),
+      timings: timingsOf(outcome, { called: deadline.startedAt, turn, end }),
       warnings: warningsOf(outcome),
       exited: exitOf(pid, options),
-      durationMs: performance.now() - start,
+      durationMs: end - deadline.startedAt,
     };
   });
 }
@@ -286,12 +292,6 @@ function taken(cause: CriuError, pid: number, holder: string): CriuError {
     `Cannot restore process ${pid}: there is another one of that id (${holder})`,
     { operation: 'restore', stage, errno, log, logFile, cause },
   );
-}
-
-function timingsOf(outcome: NativeOutcome, queuedMs: number): RestoreTimings {
-  const { workerReady = 0, sent = 0, replied = 0 } = outcome.timeline;
-  const stages = restoreStages(outcome);
-  return { queuedMs, workerReadyMs: workerReady, criuMs: replied - sent, stages };
 }
 
 function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {

@@ -150,7 +150,7 @@ async function askCriu(
       standby: criu.standby,
       handedOver: images.handOver(),
     },
-    new HookRunner(dumpHooks, {}, 0, false, deadline),
+    new HookRunner(dumpHooks, {}, false, deadline),
     deadline,
   ).finally(() => directory === undefined || closeFd(directory));
   if (!outcome.success) throw await failure(request, outcome, outputs);

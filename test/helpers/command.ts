@@ -22,10 +22,12 @@ const result: Omit<CheckpointResult, 'containerId' | 'imagePath'> = {
   stats: undefined,
   timings: {
     queuedMs: 0,
+    prepareMs: 0,
     workerReadyMs: 0,
     freezeMs: 0,
     criuMs: 0,
     thawMs: 0,
+    finishMs: 0,
     destroyMs: 0,
     stages: dumpStages({ timeline: {}, events: [] }, undefined),
     pauseMs: 0,

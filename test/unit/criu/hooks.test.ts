@@ -17,7 +17,6 @@ const late = all.filter(([, hook]) => tooLate.includes(hook));
 const timely = all.filter(([, hook]) => !tooLate.includes(hook));
 
 interface Given {
-  start?: number;
   frozenFromStart?: boolean;
   deadline?: Deadline;
 }
@@ -26,10 +25,10 @@ interface Given {
 function run(
   set: HookSet<string>,
   hooks: Record<string, (event: never) => unknown>,
-  { start = performance.now(), frozenFromStart = false, deadline }: Given = {},
+  { frozenFromStart = false, deadline }: Given = {},
 ) {
   const bounds = deadline ?? new Deadline('dump', {});
-  const runner = new HookRunner(set, hooks, start, frozenFromStart, bounds);
+  const runner = new HookRunner(set, hooks, frozenFromStart, bounds);
   const answer = vi.fn();
   return { runner, answer, ask: runner.ask(answer) };
 }
@@ -119,7 +118,9 @@ describe('the event of a hook', () => {
 
   test('tells the milliseconds since the call', () => {
     const preDump = vi.fn();
-    const { ask } = run(dumpHooks, { preDump }, { start: performance.now() - 5_000 });
+    const startedAt = performance.now() - 5_000;
+    const deadline = Object.assign(new Deadline('dump', {}), { startedAt });
+    const { ask } = run(dumpHooks, { preDump }, { deadline });
     ask(1, 'pre-dump', 4711, undefined);
     const [[{ elapsedMs }]] = preDump.mock.calls as [[{ elapsedMs: number }]];
     expect(elapsedMs).toBeGreaterThanOrEqual(5_000);
