@@ -99,10 +99,10 @@
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_no_io_uring.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
-      # Preloaded into criu: native/programs/preload/empty_conntrack.cc.
-      'target_name': 'criu_empty_conntrack',
+      # Preloaded into criu: native/programs/preload/empty_tables.cc.
+      'target_name': 'criu_empty_tables',
       'includes': ['native/programs/preload/preload.gypi'],
-      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_conntrack.map((name) => \'native/\' + name).join(\' \')")'],
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_tables.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
       # The tar that comes first in the PATH of criu: native/programs/tar/main.cc. It has a directory

@@ -20,7 +20,7 @@ export const includeRooms = {
   addon: ['base', 'linux', 'criu', 'rollback', 'workers', 'serve', 'operation'],
   'programs/detach': [],
   'programs/guard': ['base', 'linux', 'rollback'],
-  'programs/preload': [],
+  'programs/preload': ['linux'],
   'programs/tar': ['base'],
   'programs/layer': ['base', 'programs/tar'],
 };

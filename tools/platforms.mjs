@@ -54,7 +54,7 @@ export const addonFiles = [
   'criu_guard',
   'criu_detach',
   'criu_layer',
-  'criu_empty_conntrack.so',
+  'criu_empty_tables.so',
   'criu_no_io_uring.so',
   'tar-first/tar',
 ];

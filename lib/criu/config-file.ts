@@ -44,6 +44,8 @@ export interface CheckedConfig {
    * log, or an absolute path.
    */
   logFile: string | undefined;
+  /** The file says how the network is locked. */
+  locksNetwork: boolean;
 }
 
 /**
@@ -85,12 +87,14 @@ async function readAndCheck(
   path: string,
   turn: ConfigTurn,
 ): Promise<{ checked: CheckedConfig; namesOthers: boolean }> {
-  const checked: CheckedConfig = { ...(await readText(path)), logFile: undefined };
+  const found = await readText(path);
+  const checked: CheckedConfig = { ...found, logFile: undefined, locksNetwork: false };
   let namesOthers = false;
   for (const setting of parseConfig(checked.text ?? '')) {
     const refused = reasonAgainst(setting, turn);
     if (refused !== undefined) throw refusal(path, setting, refused);
     const { known, value = '' } = setting;
+    if (known?.name === 'network-lock') checked.locksNetwork = true;
     if (known?.namesCode && isAbsolute(value)) {
       namesOthers = true;
       await requireTrusted(`the ${known.name}`, value);

@@ -38,7 +38,7 @@ export async function criuEnvironment(
     HOME: await trustedHome(),
     CRIU_CONFIG_FILE: config,
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
-    LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_conntrack.so'),
+    LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
   };
   const environment = Object.entries(variables).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name}=${value}`],

@@ -62,6 +62,11 @@ export interface NativeRequest {
   log?: string;
   /** Frozen before the request and thawed after the answer. */
   freezer?: NativeFreezer;
+  /**
+   * Has CRIU lock no network in which there is no socket once the cgroup of `freezer` is frozen. The
+   * dump fails where a task has one nevertheless when CRIU has stopped them all.
+   */
+  skipsNeedlessLock?: boolean;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
   joinsSession?: boolean;
   /**

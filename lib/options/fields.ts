@@ -44,7 +44,7 @@ export function toFields(
     if (row === undefined || value === undefined) continue;
     // An empty list is the same as none.
     if (Array.isArray(value) && value.length === 0) continue;
-    fields[row.field] = toField(row, value);
+    if (!isOurs(row, value)) fields[row.field] = toField(row, value);
   }
   // Without memory tracking CRIU would write everything again.
   if (given['parentPath'] !== undefined) fields['track_mem'] ??= true;
@@ -82,6 +82,12 @@ export function criuNumber(name: string, value: string): number {
   const row = optionTable.find((candidate) => candidate.name === name);
   if (!row) throw new Error(`There is no option ${name}`);
   return numberOf(row, value);
+}
+
+/** Whether a word is one of ours, which CRIU is not told. */
+function isOurs({ values = [], numbers = [] }: OptionRow, value: unknown): boolean {
+  const index = values.indexOf(value as string);
+  return index in numbers && numbers[index] === undefined;
 }
 
 function numberOf({ name, values = [], numbers = [] }: OptionRow, value: string): number {

@@ -69,8 +69,8 @@ export interface OptionRow {
   placeholder?: string;
   /** The words of an enum. */
   values?: readonly string[];
-  /** CRIU's numbers (of a list: bits) for `values`, in their order. */
-  numbers?: readonly number[];
+  /** CRIU's numbers (of a list: bits) for `values`, in their order; undefined for one of ours. */
+  numbers?: readonly (number | undefined)[];
   min?: number;
   max?: number;
   unit?: string;

@@ -413,12 +413,13 @@ export const optionTable: readonly OptionRow[] = [
     calls: alsoSelf,
     field: 'network_lock',
     flag: 'network-lock',
-    values: ['iptables', 'nftables', 'skip'],
-    numbers: [1, 2, 3],
+    values: ['needed', 'iptables', 'nftables', 'skip'],
+    numbers: [undefined, 1, 2, 3],
     valuesSince: { skip: '3.19' },
-    otherwise:
-      'nftables where CRIU and the kernel have it (not in our own network namespace), else iptables',
+    otherwise: 'needed',
     help: 'how packets to the tasks are dropped meanwhile; skip when you do it yourself',
+    details:
+      '`needed` is nftables where CRIU and the kernel have it (not in our own network namespace), else iptables, and nothing where it is known that no packet can be lost: the cgroup was frozen first, and there is no socket of IP in the network namespace. It takes CRIU 3.19 or newer to lock nothing.',
     source: 'CRIU --network-lock',
   },
   {
@@ -718,9 +719,9 @@ export const optionTable: readonly OptionRow[] = [
     flag: 'conntrack',
     values: ['present', 'always'],
     otherwise: 'present',
-    help: 'when CRIU reads the tracked connections: when the network namespace has any, or always',
+    help: 'when CRIU reads tracked connections and TCP sockets: if the network namespace has any, or always',
     details:
-      'It reads the table of the whole host, twice, which takes 4 to 10 ms each time on most hosts. The images are the same.',
+      'It reads a table of the whole host for each, twice, which takes 3 to 10 ms each time on most hosts. The images are the same.',
     source: 'libcriu',
   },
   {

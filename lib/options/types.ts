@@ -266,12 +266,15 @@ export interface SavingOptions extends RequestOptions {
    */
   irmapPaths?: readonly string[] | undefined;
   /**
-   * How packets to the tasks are dropped meanwhile; skip when you do it yourself.
+   * How packets to the tasks are dropped meanwhile; skip when you do it yourself. `needed` is
+   * nftables where CRIU and the kernel have it (not in our own network namespace), else iptables,
+   * and nothing where it is known that no packet can be lost: the cgroup was frozen first, and
+   * there is no socket of IP in the network namespace. It takes CRIU 3.19 or newer to lock nothing.
    *
-   * @defaultValue nftables where CRIU and the kernel have it (not in our own network namespace), else iptables
+   * @defaultValue needed
    * @remarks CRIU --network-lock
    */
-  networkLock?: 'iptables' | 'nftables' | 'skip' | undefined;
+  networkLock?: 'needed' | 'iptables' | 'nftables' | 'skip' | undefined;
   /**
    * Take any path to an open device whose own path is out of reach.
    *
@@ -490,9 +493,9 @@ export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
    */
   tar?: 'system' | 'native' | undefined;
   /**
-   * When CRIU reads the tracked connections: when the network namespace has any, or always. It
-   * reads the table of the whole host, twice, which takes 4 to 10 ms each time on most hosts. The
-   * images are the same.
+   * When CRIU reads tracked connections and TCP sockets: if the network namespace has any, or
+   * always. It reads a table of the whole host for each, twice, which takes 3 to 10 ms each time on
+   * most hosts. The images are the same.
    *
    * @defaultValue present
    * @remarks libcriu

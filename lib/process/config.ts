@@ -18,8 +18,12 @@ export async function withConfigFile<R extends OperationRequest>(
 ): Promise<R> {
   if (path === undefined) return request;
   const checking = checkConfigFile(path, 'after');
-  const { canBePlanted, logFile } = await request.deadline.bound('criu', checking);
-  const checked = canBePlanted ? { ...request, leavesConfigFileOut: true } : request;
+  const { canBePlanted, logFile, locksNetwork } = await request.deadline.bound('criu', checking);
+  const checked = {
+    ...request,
+    ...(canBePlanted ? { leavesConfigFileOut: true } : {}),
+    ...(locksNetwork ? { configLocksNetwork: true } : {}),
+  };
   if (logFile === undefined) return checked;
   if (isAbsolute(logFile)) return { ...checked, outerLog: { path: logFile, since: Date.now() } };
   return { ...checked, options: { ...checked.options, logFile } };

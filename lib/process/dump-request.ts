@@ -31,6 +31,7 @@ export async function nativeRequest(
   const outputs = target instanceof Outputs ? target : undefined;
   const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
   const hasNftables = locksNetwork && (await criu.hasNftables(installation));
+  const skipsNeedlessLock = locksNetwork && cgroup !== undefined && mayLockNothing(request);
   const all = toldFields(request, {
     pid,
     ...(outputs ? { images_dir_fd: outputs.images.fd } : {}),
@@ -62,7 +63,19 @@ export async function nativeRequest(
     told: toldOf(options),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.
     ...(cgroup && !preDump ? { freezer: nativeFreezer(cgroup) } : {}),
+    skipsNeedlessLock,
   };
+}
+
+/**
+ * Whether CRIU need not lock a network without sockets. In a network namespace that it shares with the
+ * tasks it locks nothing but connections anyway, and a configuration file may tell it something else.
+ */
+function mayLockNothing(request: DumpRequest): boolean {
+  const { pid, preDump, options, canSkipLock, configLocksNetwork } = request;
+  const { networkLock = 'needed' } = options;
+  if (preDump || networkLock !== 'needed' || !canSkipLock || configLocksNetwork) return false;
+  return networkOf(pid) !== networkOf('self');
 }
 
 /** Of what we hear, without CRIU waiting for us. */

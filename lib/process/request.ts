@@ -19,6 +19,8 @@ export interface OperationRequest {
   options: { logFile: string; wait?: boolean | undefined };
   /** CRIU is not told of the request's configuration file: there is none, and others can make one. */
   leavesConfigFileOut?: boolean;
+  /** The request's configuration file says how the network is locked. */
+  configLocksNetwork?: boolean;
   /**
    * The log outside of the operation's directories to which a configuration file leads CRIU: its
    * absolute path, and the time from which on its content is this operation's.
@@ -49,6 +51,8 @@ export interface DumpRequest extends OperationRequest {
   imageFiles?: readonly (readonly [string, string])[];
   /** Says beside the images which CRIU makes them: [name, content]. It is filled in by the core. */
   versionFile?: readonly [string, string];
+  /** CRIU can be told to lock no network. It is filled in by the core. */
+  canSkipLock?: boolean;
   /** The container that is saved; undefined for a process. */
   target?: SavedContainer;
   /** Its main process is saved. */

@@ -6,6 +6,7 @@ import { decodeDumpStats, readableStats } from '../images/stats.js';
 import { MemoryTracking } from '../images/tracking.js';
 import { versionFile } from '../images/version.js';
 import { Procfs } from '../linux/procfs.js';
+import { reasonOfUnknown } from '../options/since.js';
 import type { UnitTarget } from '../options/unit-target.js';
 import { findUnit } from '../preflight/checks/unit.js';
 import { findService } from '../units/find.js';
@@ -44,7 +45,11 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
   const ready = await deadline.bound('criu', criu.ready());
   const configFile = asked.options.configFile ?? asked.fields?.config_file;
   const configured = configFile === undefined ? asked : await withConfigFile(asked, configFile);
-  const dumped = { ...configured, versionFile: versionFile(versionText(ready.version)) };
+  const dumped = {
+    ...configured,
+    versionFile: versionFile(versionText(ready.version)),
+    canSkipLock: reasonOfUnknown({ networkLock: 'skip' }, ready.version) === undefined,
+  };
   const request = dumped.options.journal ? await withJournal(dumped) : dumped;
   const { options } = request;
   await runChecks(checksBeforeTurn, request, ready);

@@ -15,6 +15,7 @@
 #include "criu/scripts.h"
 #include "linux/keep_alive.h"
 #include "linux/lock.h"
+#include "linux/network_use.h"
 #include "operation/page_server.h"
 #include "rollback/guard.h"
 
@@ -64,6 +65,7 @@ bool Notifications::DoOurPart(const Notification& notification, const Worker& wo
   const std::string& script = notification.script;
   if (script == scripts::kStatusReady) ShareImages();
   if (script == scripts::kStatusReady && !WriteStatus(worker)) return false;
+  if (script == scripts::kNetworkLock && expects_no_sockets_ && !HasNoSockets()) return false;
   if (script == scripts::kNetworkLock || script == scripts::kQueryExtFiles) {
     // CRIU is connected by now; a page server that vanishes must not hold the tasks up.
     for (const auto& connection : ConnectionsToPageServer(request_, worker.pid())) {
@@ -75,6 +77,19 @@ bool Notifications::DoOurPart(const Notification& notification, const Worker& wo
   }
   if (script == scripts::kStatusReady) Guard::Get().WatchServing(worker.pid(), network_);
   return script != scripts::kPostDump || MakePostDumpFile();
+}
+
+// The network is not locked because there was no socket in it. By now CRIU has stopped every task
+// itself; before, somebody may have let one of them run, or one was never in the frozen cgroup.
+// Sockets of others in the same network need no lock.
+bool Notifications::HasNoSockets() {
+  const pid_t root = request_.Root();
+  if (!HasNetworkSockets(root) || !HoldsNetworkSocket(root)) return true;
+  outcome_.failure =
+      Failure(std::string(scripts::kNetworkLock), 0,
+              "a task has opened a socket after the cgroup was frozen: somebody has thawed it "
+              "meanwhile, or the task is in another one");
+  return false;
 }
 
 // The network is looked at before CRIU makes its rules. With nftables that is right after
@@ -90,7 +105,7 @@ bool Notifications::WatchNetwork(const Notification& notification, const Worker&
     return true;
   }
   if (notification.script != before) return false;
-  network_ = NetworkLock(static_cast<pid_t>(request_.Number("pid", -1)), method, worker.pid());
+  network_ = NetworkLock(request_.Root(), method, worker.pid());
   return true;
 }
 

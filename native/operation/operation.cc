@@ -16,6 +16,7 @@
 #include "linux/child_watch.h"
 #include "linux/listener.h"
 #include "linux/memory_file.h"
+#include "linux/network_use.h"
 #include "linux/resolve.h"
 #include "linux/spawn.h"
 #include "operation/page_server.h"
@@ -194,17 +195,22 @@ void Operation::Fail(Failure failure) {
 void Operation::RunRequest(Worker* worker) {
   Enter(Stage::kRequest);
   PointToConfig();
-  const wire::Bytes request = RequestOfLibrary();
+  wire::Bytes request = RequestOfLibrary(request_.options);
+  // It is made now, because the tasks stand still when it is known that it is the one to be sent.
+  std::vector<Option> unlocked;
+  wire::Bytes without_lock;
+  if (request_.skips_needless_lock) {
+    unlocked = request_.OptionsWithoutLock();
+    without_lock = RequestOfLibrary(unlocked);
+  }
   Channel channel(worker->socket().get(), worker->ended(), worker->output().get(), cancel_);
 
   std::optional<Freezer> freezer;
-  if (request_.freezer && !IsCancelled()) {
-    Enter(Stage::kFreeze);
-    freezer.emplace(*request_.freezer, worker->pid());
-    outcome_.timeline.freezing = Now();
-    freezer->Freeze(kFreezeLimit, cancel_.fd());
-    outcome_.froze = freezer->froze();
-    outcome_.timeline.frozen = Now();
+  const bool is_frozen = request_.freezer && !IsCancelled() && Freeze(&freezer, worker->pid());
+  if (is_frozen && request_.skips_needless_lock && !HasNetworkSockets(request_.Root())) {
+    request_.options = std::move(unlocked);
+    request = std::move(without_lock);
+    notifications_.ExpectNoSockets();
   }
   if (IsCancelled()) return;
 
@@ -216,6 +222,17 @@ void Operation::RunRequest(Worker* worker) {
   if (!outcome_.success) return;
   if (relay_) relay_->Finish([this, worker] { return IsLastResortDue(*worker); });
   ReadResults();
+}
+
+// Whether all of the cgroup's tasks stand still now.
+bool Operation::Freeze(std::optional<Freezer>* freezer, pid_t criu) {
+  Enter(Stage::kFreeze);
+  freezer->emplace(*request_.freezer, criu);
+  outcome_.timeline.freezing = Now();
+  const bool is_frozen = (*freezer)->Freeze(kFreezeLimit, cancel_.fd());
+  outcome_.froze = (*freezer)->froze();
+  outcome_.timeline.frozen = Now();
+  return is_frozen;
 }
 
 // Undoes what was done to the tasks for the dump. None of it throws: nobody else would do it.
@@ -288,11 +305,11 @@ void Operation::PointToConfig() {
   request_.held.push_back(std::move(file));
 }
 
-wire::Bytes Operation::RequestOfLibrary() const {
+wire::Bytes Operation::RequestOfLibrary(const std::vector<Option>& options) const {
   // In a dump of ourselves we could not answer: we stand still when CRIU would notify.
   const bool notifies = request_.verb != Verb::kDumpSelf;
-  const CriuOptions options(request_.library, request_.options, notifies);
-  return MakeRequest(*request_.library, options, [this](criu_opts* opts) { CallLibrary(opts); });
+  const CriuOptions given(request_.library, options, notifies);
+  return MakeRequest(*request_.library, given, [this](criu_opts* opts) { CallLibrary(opts); });
 }
 
 // What libcriu returns is of no interest: it is not the one who asks criu.

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "criu/channel.h"
 #include "criu/libcriu.h"
@@ -67,7 +68,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void StartRelay();
   void PointToConfig();
   void RunRequest(Worker* worker);
-  wire::Bytes RequestOfLibrary() const;
+  [[nodiscard]] wire::Bytes RequestOfLibrary(const std::vector<Option>& options) const;
+  bool Freeze(std::optional<Freezer>* freezer, pid_t criu);
   void Converse(Channel* channel, const wire::Bytes& request, Worker* worker) noexcept;
   void CallLibrary(criu_opts* opts) const;
   void Conclude(Channel* channel, Worker* worker, std::optional<Freezer>* freezer) noexcept;

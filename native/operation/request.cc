@@ -1,6 +1,7 @@
 #include "operation/request.h"
 
 #include <algorithm>
+#include <iterator>
 #include <variant>
 
 #include "criu/rpc.h"
@@ -45,6 +46,15 @@ NetworkLock::Method Request::LockMethod() const {
     default:
       return NetworkLock::Method::kNone;
   }
+}
+
+std::vector<Option> Request::OptionsWithoutLock() const {
+  const OptionRow* lock = FindOption("network_lock");
+  std::vector<Option> others;
+  std::ranges::copy_if(options, std::back_inserter(others),
+                       [lock](const Option& option) { return option.row != lock; });
+  others.push_back({lock, rpc::criu_network_lock_method::kSkip});
+  return others;
 }
 
 }  // namespace criu_node

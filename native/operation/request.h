@@ -40,6 +40,7 @@ struct Request {
   std::string post_dump_file;  // made empty at `post-dump`
   std::string log;             // CRIU's log in its directory, of which the times are told
   std::optional<FreezerSettings> freezer;  // what is frozen before the request
+  bool skips_needless_lock = false;        // of a network without a socket
   bool goes_on = false;                    // at each notification: nobody has a say in it
   std::shared_ptr<Standby> standby;        // has the worker, and is refilled when this is over
 
@@ -48,6 +49,8 @@ struct Request {
   [[nodiscard]] int64_t Number(std::string_view option, int64_t otherwise) const;
   [[nodiscard]] bool IsSet(std::string_view option) const;
 
+  // The first of the processes; -1 where there is none.
+  [[nodiscard]] pid_t Root() const { return static_cast<pid_t>(Number("pid", -1)); }
   // Of a process, in one step or beforehand; a dump of ourselves is another matter.
   [[nodiscard]] bool IsDump() const { return verb == Verb::kDump || verb == Verb::kPreDump; }
   // Whether the tasks are gone when CRIU has succeeded.
@@ -57,6 +60,8 @@ struct Request {
   // The option `ps`: where the pages go, or where CRIU serves them; null without one.
   [[nodiscard]] const Endpoint* PageServer() const;
   [[nodiscard]] NetworkLock::Method LockMethod() const;
+  // The options of the same request, in which CRIU does not lock the network.
+  [[nodiscard]] std::vector<Option> OptionsWithoutLock() const;
 };
 
 }  // namespace criu_node

@@ -9,9 +9,9 @@
 #include <iterator>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/failure.h"
+#include "linux/family.h"
 #include "linux/proc_text.h"
 
 namespace criu_node {
@@ -32,10 +32,6 @@ bool HasSignal(pid_t pid, std::string_view set, int signal_number) {
   return proc_text::HasSignal(Read(pid, "status"), set, signal_number);
 }
 
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  return proc_text::Children(Read(pid, "task/" + std::to_string(pid) + "/children"));
-}
-
 char StateOf(pid_t pid) { return proc_text::State(Read(pid, "stat")); }
 
 // Whether a descriptor is a TCP socket. criu talks over sockets with the tasks, too, but those are
@@ -54,18 +50,6 @@ bool IsTcp(pid_t pid, int descriptor) {
     }
   }
   return false;
-}
-
-// A process and all that it has started, on which `visit` says whether to go on with its children.
-template <typename Visit>
-void ForFamily(pid_t root, const Visit& visit) {
-  std::vector<pid_t> family{root};
-  while (!family.empty()) {
-    const pid_t pid = family.back();
-    family.pop_back();
-    if (!visit(pid)) continue;
-    for (const pid_t child : ChildrenOf(pid)) family.push_back(child);
-  }
 }
 
 // What work finds out; false without memory for it.

@@ -249,7 +249,8 @@ export async function startTarget(kind: TargetKind, mebibytes: number): Promise<
       container,
       cgroup: freezerDirectory(pid).path,
       log: join(container.rootfs, 'ticks'),
-      options: { stateRoot: container.stateRoot },
+      // Its network is locked, so that a lock could be left.
+      options: { stateRoot: container.stateRoot, networkLock: 'nftables' },
     });
   }
   const directory = await scope.directory();

@@ -17,20 +17,26 @@ export interface HeavyOptions {
   id?: string;
 }
 
-/** A container that counts, and whose dump lasts long enough for something to happen to it. */
+/** A container that counts and listens, and whose dump lasts long enough for something to happen to it. */
 export async function startHeavyContainer(
   scope: Scope,
   { mebibytes, locking = false, id }: HeavyOptions,
 ): Promise<Container> {
+  // For the sake of this one the network is locked.
+  const listener = '/workload /listens listen &';
   const locker = locking ? '/workload /locked lock /lock &' : '';
   const container = await startContainer(scope, {
-    args: ['/bin/sh', '-c', `/workload /filled memory ${mebibytes} & ${locker} ${counting}`],
+    args: [
+      '/bin/sh',
+      '-c',
+      `/workload /filled memory ${mebibytes} & ${listener} ${locker} ${counting}`,
+    ],
     ...(id === undefined ? {} : { id }),
   });
   await until(
     `container ${container.id} is ready`,
     () =>
-      ['filled', ...(locking ? ['locked'] : [])].every((name) => {
+      ['filled', 'listens', ...(locking ? ['locked'] : [])].every((name) => {
         const file = join(container.rootfs, name);
         return existsSync(file) && statSync(file).size > 0;
       }),

@@ -233,6 +233,7 @@ async function lazily(container: Container): Promise<CheckpointOptions> {
     stateRoot: container.stateRoot,
     imagePath: container.path('images'),
     lazyPages: true,
+    networkLock: 'nftables',
     pageServer: `127.0.0.1:${await freePort()}`,
   };
 }

@@ -103,7 +103,7 @@ describe('a veto of a dump', () => {
           },
         ]),
       );
-      const error = await failureOf(save(container, hooks));
+      const error = await failureOf(save(container, hooks, { networkLock: 'nftables' }));
       expect(error.code).toBe('ERR_CRIU_VETOED');
       expect(error.message).toContain(`hooks.${stage}: not now`);
       expect(error.cause).toBe(cause);

@@ -14,7 +14,7 @@ import { beforeAll, expect } from 'vitest';
 import { type CheckpointOptions, Criu, checkpoint } from '../../helpers/api.js';
 import { dumpOk, fieldsReceived } from '../../helpers/criu/attempt.js';
 import { CriuLog } from '../../helpers/criu/criu-log.js';
-import { decodeCgroups, decodeImage } from '../../helpers/criu/image.js';
+import { decodeCgroups } from '../../helpers/criu/image.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { criuBinary, projectRoot } from '../../helpers/paths.js';
@@ -23,6 +23,7 @@ import { runOk, sleep, until } from '../../helpers/system/exec.js';
 import { startWorkload, tracesOf } from '../../helpers/system/process.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
 import { childrenNamed } from '../../helpers/workloads/heavy-container.js';
+import { lockOf } from '../../helpers/workloads/network-container.js';
 
 const scope = useScope();
 beforeAll(() =>
@@ -138,14 +139,12 @@ optionTest('emptyNs', 'the network of a namespace is left out of the images', as
 
 optionTest('networkLock', 'is in the images, for restore to undo', async () => {
   const container = await startContainer(scope, idle);
-  // Field 11 of CRIU's inventory is the method, counted from 0.
-  const method = async (options: CheckpointOptions): Promise<string | undefined> => {
-    const { imagePath } = await checkpointOk(container, options);
-    return /^11: (\d+)$/m.exec(await decodeImage(join(imagePath, 'inventory.img')))?.[1];
-  };
-  expect(await method({ networkLock: 'iptables' })).toBe('0');
-  expect(await method({ networkLock: 'nftables' })).toBe('1');
-  expect(await method({ networkLock: 'skip' })).toBe('2');
+  const method = async (options: CheckpointOptions): Promise<string> =>
+    lockOf((await checkpointOk(container, options)).imagePath);
+  for (const networkLock of ['iptables', 'nftables', 'skip'] as const) {
+    expect(await method({ networkLock })).toBe(networkLock);
+  }
+  expect(await method({ networkLock: 'needed' })).toBe('skip');
 });
 
 optionTest('timeoutMs', 'bounds the freezing of a container', async () => {
@@ -166,7 +165,10 @@ const conntrackMessages: Record<string, string> = {
   '07': 'IPCTNL_MSG_CT_GET_UNCONFIRMED',
 };
 
-/** Which lists of connections the criu that waits for the next dump asks the kernel for in it. */
+/** No state of a socket, as strace prints it. */
+const noStates = '\\x00'.repeat(4);
+
+/** Which lists of connections and TCP sockets the criu that waits for the next dump asks the kernel for in it. */
 async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
   const output = join(await scope.directory(), 'trace');
   const spare = await until('a spare criu is there, and its predecessor gone', async () => {
@@ -175,18 +177,34 @@ async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
     const isAlone = others.length === 0 && childrenNamed('criu').join() === String(pid);
     return isAlone ? pid : undefined;
   });
-  const args = ['-f', '-qq', '-p', String(spare), '-e', 'trace=sendmsg', '-e', 'signal=none'];
+  const args = [
+    '-f',
+    '-xx',
+    '-qq',
+    '-p',
+    String(spare),
+    '-e',
+    'trace=sendmsg',
+    '-e',
+    'signal=none',
+  ];
   const strace = spawn('strace', [...args, '-o', output], { stdio: 'ignore' });
   const gone = once(strace, 'exit');
   await until('strace is attached', () => tracesOf(spare).tracer > 0);
   await dump();
   await gone;
-  const messages = readFileSync(output, 'utf8').matchAll(/nlmsg_type=0x1(\d\d)\b/g);
-  return [...messages].map(([, type = '']) => conntrackMessages[type] ?? type);
+  const messages = readFileSync(output, 'utf8').matchAll(
+    /nlmsg_type=0x1(\d\d)\b|nlmsg_type=0x14\b.*?"\\x0(2|a)\\x06\\x00\\x00((?:\\x..){4})/g,
+  );
+  return [...messages].map(([, type = '', family, states]) =>
+    family === undefined
+      ? (conntrackMessages[type] ?? type)
+      : `TCP of IPv${family === '2' ? 4 : 6}, ${states === noStates ? 'none' : 'all'}`,
+  );
 }
 
-optionTest('conntrack', 'a table without connections of the container is not read', async () => {
-  const container = await startContainer(scope, idle);
+optionTest('conntrack', 'a table without entries of the container is not read', async () => {
+  let container = await startContainer(scope, idle);
   const save = async (options: CheckpointOptions = {}): Promise<[string[], string[]]> => {
     // So that the spare is one for the same settings.
     await checkpointOk(container, options);
@@ -196,10 +214,12 @@ optionTest('conntrack', 'a table without connections of the container is not rea
     });
     return [lists, readdirSync(imagePath).filter((name) => /^netns-(ct|exp)-/.test(name))];
   };
+  const noSockets = ['TCP of IPv4, none', 'TCP of IPv6, none'];
+  const sockets = ['TCP of IPv4, all', 'TCP of IPv6, all'];
   const all = ['IPCTNL_MSG_CT_GET', 'IPCTNL_MSG_CT_GET'];
   const none = ['IPCTNL_MSG_CT_GET_UNCONFIRMED', 'IPCTNL_MSG_CT_GET_UNCONFIRMED'];
-  expect(await save()).toEqual([none, []]);
-  expect(await save({ conntrack: 'always' })).toEqual([all, []]);
+  expect(await save()).toEqual([[...noSockets, ...none], []]);
+  expect(await save({ conntrack: 'always' })).toEqual([[...sockets, ...all], []]);
 
   await runOk('nsenter', [
     ...['-n', '-t', String(container.pid), 'bash', '-c'],
@@ -210,8 +230,11 @@ optionTest('conntrack', 'a table without connections of the container is not rea
      echo >/dev/udp/127.0.0.1/9`,
   ]);
   const [lists, images] = await save();
-  expect(lists).toEqual(all);
+  expect(lists).toEqual([...noSockets, ...all]);
   expect(images).toContainEqual(expect.stringMatching(/^netns-ct-/));
+
+  container = await startContainer(scope, { args: ['/workload', '/ready', 'listen'] });
+  expect(await save()).toEqual([[...sockets, ...none], []]);
 });
 
 optionTest('profile', 'fast sets what is not given', async () => {

@@ -233,7 +233,7 @@ describe('checkConfigFile', () => {
 });
 
 describe('checkConfigFile tells of a missing file that', () => {
-  const nothing = { text: undefined, logFile: undefined };
+  const nothing = { text: undefined, logFile: undefined, locksNetwork: false };
 
   test.each<[string, number, boolean]>([
     ['nobody else can make one', 0o755, false],
@@ -256,8 +256,19 @@ describe('checkConfigFile tells of a missing file that', () => {
       text: 'tcp-established\n',
       canBePlanted: false,
       logFile: undefined,
+      locksNetwork: false,
     });
   });
+});
+
+test.each([
+  ['network-lock nftables', true],
+  ['network-lock=skip', true],
+  ['# network-lock nftables', false],
+  ['tcp-established', false],
+])('checkConfigFile finds whether %s says how to lock', async (text, locksNetwork) => {
+  write(text);
+  expect(await checkConfigFile(file, 'after')).toMatchObject({ locksNetwork });
 });
 
 describe('checkConfigFile refuses what another user can have written:', () => {
