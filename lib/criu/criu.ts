@@ -193,8 +193,10 @@ export class Criu {
    * @internal
    */
   async environment(settings: EnvironmentSettings = {}): Promise<readonly string[]> {
-    const { criuEnvironment } = await parts();
-    return await criuEnvironment({ ...settings, config: this.#config });
+    const { CriuProgram, criuEnvironment } = await parts();
+    const found = this.#search?.found;
+    const version = found && CriuProgram.find(found)?.knownVersion;
+    return await criuEnvironment({ ...settings, config: this.#config, version });
   }
 
   /** The same, once it leads criu to nothing that it must not obey. */

@@ -3,6 +3,7 @@ import { type FileState, isUnchanged, isUnchangedNow, stateOf } from '../linux/f
 import { isTrustedDirectory, requireTrusted } from '../linux/trusted.js';
 import { nativeAddon, nativeFile, nativeTarDirectory } from '../native/addon.js';
 import { type CheckedConfig, checkConfigFile, knownConfig } from './config-file.js';
+import { type CriuVersion, isOlder } from './program.js';
 
 /** Where criu's helpers (tar, iptables, ip) are, should the caller have no `PATH`. */
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -13,7 +14,18 @@ export interface EnvironmentSettings {
   conntrack?: 'present' | 'always' | undefined;
   /** What {@link keepOwnConfig} gave. */
   config?: string | undefined;
+  /** The program's version, when it is known. */
+  version?: CriuVersion | undefined;
 }
+
+/** The first CRIU that knows of restartable sequences. */
+const firstWithRseq = { major: 3, minor: 17 };
+
+/**
+ * glibc 2.35 and newer registers them. A CRIU that does not know of them leaves the registration of its own
+ * process to what it restores, which dies by it.
+ */
+const withoutRseq = 'glibc.pthread.rseq=0';
 
 /**
  * What criu needs of our environment, `NAME=value` each: nothing that a caller set for Node
@@ -38,6 +50,7 @@ export async function criuEnvironment(
     HOME: await trustedHome(),
     CRIU_CONFIG_FILE: config,
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
+    GLIBC_TUNABLES: isBeforeRseq(settings) ? withoutRseq : undefined,
     LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
   };
   const environment = Object.entries(variables).flatMap(([name, value]) =>
@@ -60,10 +73,15 @@ export function knownEnvironment(settings: EnvironmentSettings): readonly string
   return known?.missing.every(isUnchangedNow) ? known.environment : undefined;
 }
 
+const isBeforeRseq = ({ version }: EnvironmentSettings): boolean =>
+  version !== undefined && isOlder(version, firstWithRseq);
+
 /** All that decides on the environment, but for what is in directories. */
-function keyOf({ tar, conntrack, config }: EnvironmentSettings): string {
+function keyOf(settings: EnvironmentSettings): string {
   const { CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH } = process.env;
-  return [tar, conntrack, config, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
+  const { tar, conntrack, config } = settings;
+  const asked = [tar, conntrack, config, isBeforeRseq(settings)];
+  return [...asked, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
 }
 
 /**

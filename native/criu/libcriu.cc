@@ -21,13 +21,17 @@ struct LibraryCache {
   std::map<std::string, std::shared_ptr<const LibCriu>> by_path;
 };
 
+// Whether the library has the function.
+template <typename Function>
+bool Look(void* handle, const char* symbol, Function* function) {
+  *function = reinterpret_cast<Function>(dlsym(handle, symbol));
+  return *function != nullptr;
+}
+
 template <typename Function>
 void Require(void* handle, const char* symbol, Function* function) {
-  void* address = dlsym(handle, symbol);
-  if (address == nullptr) {
-    throw Failure("library", 0, std::string("this libcriu has no ") + symbol);
-  }
-  *function = reinterpret_cast<Function>(address);
+  if (Look(handle, symbol, function)) return;
+  throw Failure("library", 0, std::string("this libcriu has no ") + symbol);
 }
 
 }  // namespace
@@ -52,10 +56,10 @@ LibCriu::LibCriu(Token /*token*/, const std::string& path)
   Require(handle_, "criu_local_set_notify_cb", &set_notify_cb);
   Require(handle_, "criu_local_check", &check);
   Require(handle_, "criu_local_dump", &dump);
-  Require(handle_, "criu_local_pre_dump", &pre_dump);
+  Look(handle_, "criu_local_pre_dump", &pre_dump);
   Require(handle_, "criu_local_restore", &restore);
   Require(handle_, "criu_local_get_version", &get_version);
-  Require(handle_, "criu_local_feature_check", &feature_check);
+  Look(handle_, "criu_local_feature_check", &feature_check);
   link_map* map = nullptr;
   if (dlinfo(handle_, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr) file_ = map->l_name;
 }

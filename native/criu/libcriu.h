@@ -31,9 +31,11 @@ class LibCriu {
   void (*set_notify_cb)(criu_opts* opts, int (*callback)(char* action, void* argument)) = nullptr;
   int (*check)(criu_opts* opts) = nullptr;
   int (*dump)(criu_opts* opts) = nullptr;
+  // Null in 3.16, which has no request for a pre-dump alone.
   int (*pre_dump)(criu_opts* opts) = nullptr;
   int (*restore)(criu_opts* opts) = nullptr;
   int (*get_version)(criu_opts* opts) = nullptr;
+  // Null in 3.16, which can ask for a check alone: see AppendFeatureCheck().
   int (*feature_check)(criu_opts* opts, void* features, size_t size) = nullptr;
 
   struct Token {};  // only Load() makes one

@@ -64,4 +64,14 @@ wire::Bytes MakeRequest(const LibCriu& library, const CriuOptions& options,
   return request;
 }
 
+void AppendFeatureCheck(wire::Bytes* request) {
+  wire::Bytes asked;
+  for (const uint32_t feature : {rpc::criu_features::kMemTrack, rpc::criu_features::kLazyPages,
+                                 rpc::criu_features::kPidfdStore}) {
+    wire::AppendInt(&asked, feature, 1);
+  }
+  wire::AppendInt(request, rpc::criu_req::kType, rpc::criu_req_type::kFeatureCheck);
+  wire::AppendBytes(request, rpc::criu_req::kFeatures, asked);
+}
+
 }  // namespace criu_node

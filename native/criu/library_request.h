@@ -19,4 +19,8 @@ namespace criu_node {
 wire::Bytes MakeRequest(const LibCriu& library, const CriuOptions& options,
                         const std::function<void(criu_opts*)>& call);
 
+// Makes any request one for the features that CRIU has here: of what comes twice in a message, what
+// comes last counts. It is for a libcriu that cannot ask for them.
+void AppendFeatureCheck(wire::Bytes* request);
+
 }  // namespace criu_node

@@ -11,6 +11,7 @@ namespace criu_req {
 constexpr uint32_t kType = 1;
 constexpr uint32_t kOpts = 2;
 constexpr uint32_t kNotifySuccess = 3;
+constexpr uint32_t kFeatures = 5;
 }  // namespace criu_req
 
 // The fields of `criu_opts` that an answer to a notification may have.
@@ -87,6 +88,7 @@ namespace criu_req_type {
 constexpr uint64_t kEmpty = 0;
 constexpr uint64_t kDump = 1;
 constexpr uint64_t kNotify = 6;
+constexpr uint64_t kFeatureCheck = 9;
 }  // namespace criu_req_type
 
 // The constants of `criu_network_lock_method`.

@@ -309,7 +309,12 @@ wire::Bytes Operation::RequestOfLibrary(const std::vector<Option>& options) cons
   // In a dump of ourselves we could not answer: we stand still when CRIU would notify.
   const bool notifies = request_.verb != Verb::kDumpSelf;
   const CriuOptions given(request_.library, options, notifies);
-  return MakeRequest(*request_.library, given, [this](criu_opts* opts) { CallLibrary(opts); });
+  wire::Bytes request =
+      MakeRequest(*request_.library, given, [this](criu_opts* opts) { CallLibrary(opts); });
+  if (request_.verb == Verb::kFeatures && request_.library->feature_check == nullptr) {
+    AppendFeatureCheck(&request);
+  }
+  return request;
 }
 
 // What libcriu returns is of no interest: it is not the one who asks criu.
@@ -323,6 +328,7 @@ void Operation::CallLibrary(criu_opts* opts) const {
       library.get_version(opts);
       break;
     case Verb::kFeatures: {
+      if (library.feature_check == nullptr) return static_cast<void>(library.check(opts));
       struct {
         bool mem_track, lazy_pages, pidfd_store;
       } asked{true, true, true};  // CRIU answers only for what is asked
@@ -334,6 +340,7 @@ void Operation::CallLibrary(criu_opts* opts) const {
       library.dump(opts);
       break;
     case Verb::kPreDump:
+      if (library.pre_dump == nullptr) throw Failure("library", 0, "this libcriu has no pre-dump");
       library.pre_dump(opts);
       break;
     case Verb::kRestore:

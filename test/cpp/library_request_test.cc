@@ -48,6 +48,12 @@ void AppendWhatLibcriuCannotSet() {
   Expect(request == expected, "the option stands behind the request");
 }
 
+void AskForFeaturesWithoutLibcriu() {
+  Bytes request = kRequest;
+  AppendFeatureCheck(&request);
+  Expect(request == Bytes{8, 1, 8, 9, 42, 6, 8, 1, 16, 1, 24, 1}, "the type and what is asked for");
+}
+
 void NeverLetLibcriuWait() {
   int length = -1;
   const Bytes request = RequestOf([&](criu_opts* opts) { length = Library()->pre_dump(opts); });
@@ -83,6 +89,7 @@ int main() {
   return RunAll({
       {"libcriu's request is taken, and refused", TakeTheRequest},
       {"what libcriu cannot set is added", AppendWhatLibcriuCannotSet},
+      {"features are asked for where libcriu cannot", AskForFeaturesWithoutLibcriu},
       {"a libcriu that waits for more is not kept waiting", NeverLetLibcriuWait},
       {"a libcriu need not read its answer", TakeTheRequestOfOneThatReadsNoAnswer},
       {"a libcriu that asks nothing is a failure", RefuseNoRequest},

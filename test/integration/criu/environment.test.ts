@@ -113,3 +113,15 @@ describe("CRIU's own configuration", () => {
     await requireTrustedConfig();
   });
 });
+
+test.each([
+  [3, 16, ['GLIBC_TUNABLES=glibc.pthread.rseq=0']],
+  [3, 17, []],
+  [4, 2, []],
+])(
+  'restartable sequences are kept from CRIU %i.%i, if it does not know of them',
+  async (major, minor, expected) => {
+    const environment = await criuEnvironment({ version: { major, minor, sublevel: 0 } });
+    expect(environment.filter((one) => one.startsWith('GLIBC_TUNABLES='))).toEqual(expected);
+  },
+);

@@ -45,3 +45,14 @@ describe('an option that a criu does not know', () => {
     for (const { name } of named) expect(tested).toContain(name);
   });
 });
+
+test('a pre-dump is refused by a criu that has none of its own', async () => {
+  const request = { operation: 'preDump', options: {} } as const;
+  const error = await failureOf((async () => requireKnownOptions(request, version('3.16')))());
+  expect(error).toMatchObject({ code: 'ERR_CRIU_TOO_OLD', operation: 'preDump' });
+  expect(error.message).toContain('criu 3.16 has no pre-dump of its own: 3.17 or newer');
+  expect(() => requireKnownOptions(request, version('3.17'))).not.toThrow();
+  expect(() =>
+    requireKnownOptions({ ...request, operation: 'dump' }, version('3.16')),
+  ).not.toThrow();
+});
