@@ -55,6 +55,11 @@ export const developmentNeeds = [
   command('strace'),
   command('setpriv', 'util-linux'),
   command('script', 'bsdutils'),
+  // The shells whose completions are tried, and what reads the manual pages.
+  command('bash'),
+  command('zsh'),
+  command('fish'),
+  command('mandoc'),
   command('protoc', 'protobuf-compiler'),
   // CRIU's definitions of its images, and crit, which reads images by them.
   {

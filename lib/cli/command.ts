@@ -41,8 +41,10 @@ export interface Argument {
   instead?: readonly Flag[];
   /** Whether it is a program, behind which all is the program's own. */
   isProgram?: boolean;
+  /** What a shell completes it with, where that is neither a file nor a word of the placeholder. */
+  completes?: 'container' | 'process' | 'directory';
   /** A second argument, which follows it. */
-  next?: Pick<Argument, 'placeholder' | 'meaning'>;
+  next?: Pick<Argument, 'placeholder' | 'meaning' | 'completes'>;
 }
 
 /** What a command was called with. */

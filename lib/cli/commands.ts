@@ -1,5 +1,6 @@
 import type { Command } from './command.js';
 import { checkpointCommand } from './commands/checkpoint.js';
+import { completionCommand } from './commands/completion.js';
 import { decodeCommand } from './commands/decode.js';
 import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -40,4 +41,5 @@ export const commands: readonly Command[] = [
   decodeCommand,
   encodeCommand,
   setupCommand,
+  completionCommand,
 ];

@@ -7,7 +7,10 @@ export interface Flag {
   name: string;
   /** A single letter. */
   short?: string;
-  /** Whether it takes a value; one without is on or off. */
+  /**
+   * Whether it takes a value; one without is on or off. Shells complete the value by it: `DIR`, `FILE`,
+   * `PATH` and `PID` are what they say, and `refuse|replace` are all values that there are.
+   */
   placeholder?: string;
   /** Given more than once, its values add up; otherwise the last one counts. */
   repeated?: boolean;

@@ -13,6 +13,7 @@ export const unitFlag: Flag = {
 export const processArgument: Argument = {
   placeholder: '<pid>',
   meaning: 'the id of the process',
+  completes: 'process',
   instead: [unitFlag],
 };
 

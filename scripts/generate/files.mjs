@@ -1,7 +1,11 @@
 // @ts-check
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../../tools/paths.mjs';
 import { renderFields } from './fields.mjs';
 import { formatted } from './format.mjs';
 import { renderDefinitions } from './images.mjs';
+import { renderPage } from './man.mjs';
 import { insertTable, renderTypes, renderValidated } from './options.mjs';
 
 /** @typedef {typeof import('../../lib/options/table.js')} Tables */
@@ -26,6 +30,9 @@ const source = (path, render) => ({ path, make: (tables) => formatted(path, rend
 
 const definitions = 'lib/images/codec/definitions.ts';
 
+/** The manual pages, which npm has to be told of one by one. @type {{man: readonly string[]}} */
+const { man: pages } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
 /** @type {readonly GeneratedFile[]} */
 export const generatedFiles = [
   source('lib/options/types.ts', ({ optionTable }) => renderTypes(optionTable)),
@@ -41,4 +48,9 @@ export const generatedFiles = [
     path: 'docs/options.md',
     make: ({ optionTable }, current) => insertTable(current, optionTable),
   },
+  ...pages.map((path) => ({
+    path,
+    /** @type {GeneratedFile['make']} */
+    make: (_tables, current) => renderPage(path, current),
+  })),
 ];

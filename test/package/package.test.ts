@@ -43,6 +43,8 @@ describe('the packed package', () => {
       'scripts/setup.mjs',
       'tools/set-up.mjs',
       'README.md',
+      'man/libcriu.1',
+      'man/libcriu-checkpoint.1',
       'LICENSE',
     ]) {
       expect(files).toContain(`package/${name}`);

@@ -18,6 +18,7 @@ const ownDefaults: Readonly<Record<string, string>> = { existing: 'reuse' };
 export const containerArgument: Argument = {
   placeholder: '<container-id>',
   meaning: 'the container id',
+  completes: 'container',
 };
 /** What every command for a container calls in its own way. */
 export const containerNames: Readonly<Record<string, string>> = {

@@ -34,7 +34,11 @@ const ownFlags: readonly Flag[] = [
   existingFlag,
 ];
 
-const images = { placeholder: '<images>', meaning: 'the directory of the images' } as const;
+const images = {
+  placeholder: '<images>',
+  meaning: 'the directory of the images',
+  completes: 'directory',
+} as const;
 const file = { placeholder: '<file>', meaning: 'the archive, or - for standard output' } as const;
 
 /** `libcriu export`: an archive of images that are there. */

@@ -17,7 +17,11 @@ const rows = optionsOf(call).filter(({ name }) => names.includes(name));
 /** Here no tasks run on. */
 const time = { help: 'time after which it is given up', otherwise: 'none' };
 const file = { placeholder: '<file>', meaning: 'the checkpoint' } as const;
-const directory = { placeholder: '<directory>', meaning: 'where it is unpacked to' } as const;
+const directory = {
+  placeholder: '<directory>',
+  meaning: 'where it is unpacked to',
+  completes: 'directory',
+} as const;
 const words = flagWords(rows, {
   from: file.placeholder,
   path: file.placeholder,

@@ -38,6 +38,7 @@ export const restoreCommand: Command = {
   argument: {
     placeholder: 'DIR',
     meaning: 'the directory of the images',
+    completes: 'directory',
   },
   flags: [...ofProcess, ...ofContainer],
   output,

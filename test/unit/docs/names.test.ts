@@ -166,6 +166,7 @@ describe('the command', async () => {
     'run',
     'encode',
     'setup',
+    'completion',
   ])('docs/command.md has the own flags of %s, and no other', (name) => {
     const rows = namesIn(table('docs/command.md', `\`libcriu ${name}\``)).flatMap(flagsIn);
     const own = (flags.get(name) ?? []).filter((flag) => flag !== 'help');
