@@ -8,8 +8,8 @@ import type { NativeDumpLog, NativeEvent, NativeOutcome } from '../native/contra
  */
 export interface DumpStages {
   /**
-   * CRIU's start, up to the freezing: options, the kernel's abilities, the page server. By CRIU's
-   * notifications and statistics.
+   * CRIU's start, up to the freezing: options, the kernel's abilities, the page server. By CRIU's log at
+   * level 3 or 4, or its notifications, and statistics.
    */
   prepareMs: number | undefined;
   /** Stopping all tasks; little where the cgroup was frozen before. By CRIU's statistics. */
@@ -21,7 +21,8 @@ export interface DumpStages {
   networkLockMs: number | undefined;
   /**
    * Looking at namespaces, with their mounts and sockets, before the first task is saved, and saving
-   * all but mounts after the last. By CRIU's log at level 4, with CRIU 3.19 and newer.
+   * all but mounts after the last. By CRIU's log at level 3 or 4; where the network is locked, with CRIU
+   * 3.19 and newer.
    */
   namespacesMs: number | undefined;
   /**
@@ -76,26 +77,18 @@ export function dumpStages(outcome: Measured, stats: DumpStats | undefined): Dum
   const lock = eventOf(events, 'network-lock');
   const query = eventOf(events, 'query-ext-files');
   const freezeMs = stats && stats.freezingTimeUs / 1000;
-  const memoryMs = stats && (stats.memdumpTimeUs + stats.memwriteTimeUs) / 1000;
-  // The tasks are frozen.
-  const frozen = lock ?? query;
+  const isDump = eventOf(events, 'post-dump') !== undefined;
+  const memoryMs = stats && memoryOf(stats, isDump) / 1000;
   const { tasks, mounts, fileLocks, namespaces, namespacesDone, resume, done } = log;
   const { taskCgroups, otherCgroups } = log;
   // Serving the pages of a lazy dump comes between the unlocking and the end of the tasks.
   const isLazy = eventOf(events, 'status-ready') !== undefined;
   return {
-    prepareMs: sum(
-      between(timeline.sent, preDump?.at),
-      less(between(preDump?.answered, frozen?.at), freezeMs),
-    ),
+    prepareMs: prepareMs(),
     freezeMs,
     networkLockMs: lock === undefined && query ? 0 : between(lock?.answered, query?.at),
     namespacesMs: sum(
-      // Both end at `post-dump`, by the one clock and by the other.
-      less(
-        between(query?.answered, eventOf(events, 'post-dump')?.at),
-        between(tasks, log.postDump),
-      ),
+      collectMs(),
       namespaces === undefined && fileLocks !== undefined ? 0 : between(namespaces, namespacesDone),
     ),
     processesMs: less(between(tasks, mounts ?? fileLocks), sum(memoryMs, taskCgroups)),
@@ -105,6 +98,32 @@ export function dumpStages(outcome: Measured, stats: DumpStats | undefined): Dum
     networkUnlockMs: isLazy ? undefined : unlockMs(log, eventOf(events, 'network-unlock')),
     resumeMs: between(resume, done),
   };
+
+  /** By the log where it tells, for of notifications we may hear late. */
+  function prepareMs(): number | undefined {
+    if (log.lock !== undefined) return less(log.lock, sum(waitedAt(preDump), freezeMs));
+    // The tasks are frozen.
+    const frozen = lock ?? query;
+    const untilFrozen = less(between(preDump?.answered, frozen?.at), freezeMs);
+    return sum(between(timeline.sent, preDump?.at), untilFrozen);
+  }
+
+  /** The look at namespaces comes after the network's lock, for which CRIU notifies as well. */
+  function collectMs(): number | undefined {
+    if (lock !== undefined && query === undefined) return undefined;
+    const before = lock === undefined ? waitedAt(query) : between(lock.at, query?.answered);
+    return less(between(log.lock, tasks), before);
+  }
+}
+
+/** How long CRIU has waited at a notification. */
+function waitedAt(event: NativeEvent | undefined): number {
+  return event === undefined ? 0 : event.answered - event.at;
+}
+
+/** A dump writes memory while it collects it, a pre-dump when the tasks go on. */
+function memoryOf({ memdumpTimeUs, memwriteTimeUs }: DumpStats, isDump: boolean): number {
+  return isDump ? memdumpTimeUs : memdumpTimeUs + memwriteTimeUs;
 }
 
 function unlockMs(
@@ -113,7 +132,7 @@ function unlockMs(
 ): number | undefined {
   // Tasks that end keep their network locked.
   if (unlock === undefined) return fileLocks !== undefined && told === undefined ? 0 : undefined;
-  return less(between(unlock, resume), told === undefined ? 0 : told.answered - told.at);
+  return less(between(unlock, resume), waitedAt(told));
 }
 
 /** What is known of the stages of a restore that has succeeded. */
@@ -149,11 +168,11 @@ function atWork(
 
 /** What a log tells, unless it does not fit into the time that CRIU has taken. */
 function believable({ timeline, log }: Measured): Partial<NativeDumpLog> {
-  const { tasks, done } = log ?? {};
   const criuMs = between(timeline.sent, timeline.replied);
-  const loggedMs = between(tasks, done);
-  if (log === undefined || criuMs === undefined || loggedMs === undefined) return {};
-  return loggedMs <= criuMs + toleranceMs ? log : {};
+  const { tasks, done } = log ?? {};
+  const isWhole = between(tasks, done) !== undefined;
+  if (log === undefined || criuMs === undefined || done === undefined || !isWhole) return {};
+  return done <= criuMs + toleranceMs ? log : {};
 }
 
 function eventOf(events: readonly NativeEvent[], name: string): NativeEvent | undefined {

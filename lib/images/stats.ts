@@ -6,7 +6,7 @@ export interface DumpStats {
   freezingTimeUs: number;
   /** Microseconds for which CRIU kept the tasks frozen. */
   frozenTimeUs: number;
-  /** Microseconds for collecting memory pages. */
+  /** Microseconds for collecting memory pages; in a dump that includes writing them. */
   memdumpTimeUs: number;
   /** Microseconds for writing memory pages to the images. */
   memwriteTimeUs: number;

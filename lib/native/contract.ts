@@ -95,10 +95,12 @@ export interface NativeEvent {
 }
 
 /**
- * When CRIU came to the parts of a dump, in milliseconds of its log's own clock, which is not that of
- * {@link NativeEvent}. What the log does not tell is undefined.
+ * When CRIU came to the parts of a dump, in milliseconds since it got the request, by its log's own clock,
+ * which is not that of {@link NativeEvent}. What the log does not tell is undefined.
  */
 export interface NativeDumpLog {
+  /** The tasks are frozen, and the network is locked. */
+  lock?: number;
   /** The first task is saved. */
   tasks?: number;
   /** The mounts are saved; undefined for tasks without a mount namespace of their own. */
@@ -108,8 +110,6 @@ export interface NativeDumpLog {
   /** The other namespaces are saved, from here on until `namespacesDone`. */
   namespaces?: number;
   namespacesDone?: number;
-  /** CRIU notifies `post-dump`. */
-  postDump?: number;
   /** The network is unlocked. */
   unlock?: number;
   /** The tasks go on, or end, until `done`. */

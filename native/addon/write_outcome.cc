@@ -74,12 +74,12 @@ Napi::Object WriteTimeline(Napi::Env env, const Timeline& timeline) {
 
 Napi::Object WriteDumpLog(Napi::Env env, const DumpLog& log) {
   auto object = Napi::Object::New(env);
+  TellTime(object, "lock", log.lock);
   TellTime(object, "tasks", log.tasks);
   TellTime(object, "mounts", log.mounts);
   TellTime(object, "fileLocks", log.file_locks);
   TellTime(object, "namespaces", log.namespaces);
   TellTime(object, "namespacesDone", log.namespaces_done);
-  TellTime(object, "postDump", log.post_dump);
   TellTime(object, "unlock", log.unlock);
   TellTime(object, "resume", log.resume);
   TellTime(object, "done", log.done);

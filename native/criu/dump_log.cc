@@ -29,11 +29,12 @@ struct Mark {
 
 // The same in CRIU 3.16 to 4.2. Since 3.18 "net: " stands in front of what it says of networks.
 constexpr auto kMarks = std::to_array<Mark>({
+    {"net: Lock network", &DumpLog::lock},
+    {"Lock network", &DumpLog::lock},
     {"Dumping task (pid: ", &DumpLog::tasks},
     {"mnt: Dumping mountpoints", &DumpLog::mounts},
     {"Dumping file-locks", &DumpLog::file_locks},
     {"Namespaces dump complete", &DumpLog::namespaces_done},
-    {"Running post-dump scripts", &DumpLog::post_dump, Which::kLast},
     {"net: Unlock network", &DumpLog::unlock, Which::kLast},
     {"Unlock network", &DumpLog::unlock, Which::kLast},
     {"Unfreezing tasks into ", &DumpLog::resume, Which::kLast},

@@ -6,17 +6,17 @@
 
 namespace criu_node {
 
-// When CRIU came to the parts of a dump, in milliseconds of its log's own clock; negative where the
-// log does not tell it. All of these lines are of log level 3, but for `post_dump`.
+// When CRIU came to the parts of a dump, in milliseconds since it got the request, by its log's own
+// clock; negative where the log does not tell it. All of these lines are of log level 3.
 struct DumpLog {
+  double lock = -1;        // the tasks are frozen, and the network is locked
   double tasks = -1;       // the first task is saved
   double mounts = -1;      // the mounts of the first namespace are saved
   double file_locks = -1;  // tasks and mounts are saved
   double namespaces = -1;  // the other namespaces are saved
   double namespaces_done = -1;
-  double post_dump = -1;  // CRIU notifies `post-dump` (level 4)
-  double unlock = -1;     // the network is unlocked
-  double resume = -1;     // the tasks go on, or end
+  double unlock = -1;  // the network is unlocked
+  double resume = -1;  // the tasks go on, or end
   double done = -1;
   // What was spent on cgroups while tasks were saved, and afterwards.
   double task_cgroups = 0;

@@ -39,7 +39,9 @@ Verdict Notifications::Handle(const Notification& notification, const Worker& wo
   if (!request_.IsDump() || script != scripts::kNetworkUnlock) outcome_.stage = script;
   outcome_.events.push_back({.name = script, .at = Now(), .pid = notification.pid});
   Verdict verdict = Decide(notification, worker);
-  outcome_.events.back().answered = Now();
+  // It may not have waited for us at all.
+  Event& event = outcome_.events.back();
+  event.answered = request_.goes_on ? event.at : Now();
   return verdict;
 }
 

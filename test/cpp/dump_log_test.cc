@@ -45,7 +45,7 @@ void TellsOfEachPart() {
   Expect(Is(log.file_locks, 35.12), "their end is told");
   Expect(Is(log.namespaces, 35.148), "namespaces are told");
   Expect(Is(log.namespaces_done, 37.907), "their end is told");
-  Expect(Is(log.post_dump, 38.065), "the notification is told");
+  Expect(Is(log.lock, 1.786), "the locking is told");
   Expect(Is(log.unlock, 38.127), "the unlocking is told");
   Expect(Is(log.resume, 52.071), "the resuming is told");
   Expect(Is(log.done, 52.116), "the end is told");

