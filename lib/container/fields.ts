@@ -1,9 +1,11 @@
+import { constants } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CriuError, errnoOf, reason } from '../base/errors.js';
+import { CriuError, reason } from '../base/errors.js';
 import { savedContainerFile } from '../images/saved-container.js';
 import { boundHierarchies, hierarchyName, ownHierarchies } from '../linux/cgroup.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
+import { fileModes } from '../linux/file-modes.js';
 import { type Host, realHost } from '../linux/host.js';
 import { exists } from '../linux/paths.js';
 import { resolveAllInRoot } from '../linux/secure-join.js';
@@ -11,6 +13,8 @@ import type { CriuFields } from '../native/contract.js';
 import { criuNumber } from '../options/fields.js';
 import { type ContainerState, namespaceOf } from './state/container.js';
 import { freezerPathOf } from './state/status.js';
+
+const { S_IFDIR, S_IFMT } = constants;
 
 /** What a container adds to a request. */
 interface ContainerFields {
@@ -38,7 +42,11 @@ export async function containerFields(
   const freezer = await freezerPathOf(container, host);
   const configFile = await criuConfigFile(container);
   const external = await externalNamespaces(container);
-  const yard = await cgroupYard(host);
+  // Others do the one, while we do the other.
+  const [mounts, yard] = await Promise.all([
+    preDump ? [] : mountsOf(container, host),
+    cgroupYard(host),
+  ]);
   const fields: CriuFields = {
     root: container.rootfs,
     manage_cgroups: true,
@@ -51,7 +59,6 @@ export async function containerFields(
     ...(freezer === undefined ? {} : { freeze_cgroup: freezer }),
   };
   if (preDump) return { fields };
-  const mounts = isRunc ? await runcMounts(container, host) : await crunMounts(container, host);
   if (mounts.length > 0) fields['ext_mnt'] = mounts;
   return {
     fields,
@@ -97,6 +104,10 @@ async function externalNamespaces(container: ContainerState): Promise<readonly s
   return external;
 }
 
+function mountsOf(container: ContainerState, host: Host): Promise<readonly ExternalMount[]> {
+  return container.runtime === 'runc' ? runcMounts(container, host) : crunMounts(container, host);
+}
+
 async function runcMounts(
   container: ContainerState,
   host: Host,
@@ -138,22 +149,17 @@ async function maskedFiles(
   { maskPaths, initPid, id }: ContainerState,
   host: Host,
 ): Promise<readonly ExternalMount[]> {
-  const mask = async (path: string): Promise<ExternalMount[]> => {
-    try {
-      const entry = await stat(`${host.procRoot}/${initPid}/root/${path}`);
-      return entry.isDirectory() ? [] : [[path, '/dev/null']];
-    } catch (cause) {
-      const code = errnoOf(cause);
-      if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-      throw new CriuError(
-        'ERR_CONTAINER_STATE',
-        `The masked path ${path} of container ${JSON.stringify(id)} cannot be read: ` +
-          reason(cause),
-        { cause },
-      );
-    }
-  };
-  return (await Promise.all(maskPaths.map(mask))).flat();
+  const places = maskPaths.map((path) => `${host.procRoot}/${initPid}/root/${path}`);
+  const modes = await fileModes(places);
+  return maskPaths.flatMap((path, index): ExternalMount[] => {
+    const mode = modes[index] ?? 0;
+    if (typeof mode === 'number') return (mode & S_IFMT) === S_IFDIR ? [] : [[path, '/dev/null']];
+    if (mode === 'ENOENT' || mode === 'ENOTDIR') return [];
+    throw new CriuError(
+      'ERR_CONTAINER_STATE',
+      `The masked path ${path} of container ${JSON.stringify(id)} cannot be read: ${mode}`,
+    );
+  });
 }
 
 async function crunMounts(

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { cgroupMounts, type Hierarchy, hierarchyName, ownHierarchies } from './cgroup.js';
 import { splitDevice } from './device.js';
 import type { Host } from './host.js';
-import type { Mount } from './mountinfo.js';
+import { type Mount, ownMounts } from './mountinfo.js';
 
 /**
  * Finds the directory that has every hierarchy under the name by which CRIU looks for it in a cgroup
@@ -14,12 +14,26 @@ import type { Mount } from './mountinfo.js';
  */
 export async function cgroupYard(host: Host): Promise<string | undefined> {
   if (await host.unified()) return unifiedYard(host);
-  const mounts = await cgroupMounts(host);
   const hierarchies = await ownHierarchies(host);
-  const isYard = hierarchies.every((one) =>
-    isMounted(join(host.cgroupRoot, hierarchyName(one) || 'unified'), mounts, one),
-  );
-  return isYard ? host.cgroupRoot : undefined;
+  return isYardOfMounts(host, hierarchies) ? host.cgroupRoot : undefined;
+}
+
+/** What was found last, of which nothing changes while mounts and hierarchies are the same. */
+let last: { mounts: readonly Mount[]; key: string; isYard: boolean } | undefined;
+
+function isYardOfMounts(
+  { procRoot, cgroupRoot }: Host,
+  hierarchies: readonly Hierarchy[],
+): boolean {
+  const mounts = ownMounts(procRoot);
+  const key = JSON.stringify([cgroupRoot, hierarchies.map(hierarchyName)]);
+  if (last?.mounts !== mounts || last.key !== key) {
+    const isYard = hierarchies.every((one) =>
+      isMounted(join(cgroupRoot, hierarchyName(one) || 'unified'), mounts, one),
+    );
+    last = { mounts, key, isYard };
+  }
+  return last.isYard;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { remembered } from '../base/remembered.js';
 import { isBelow } from './paths.js';
 
 /** A line of `/proc/PID/mountinfo`. */
@@ -62,13 +63,17 @@ export function parseMountinfo(text: string): Mount[] {
 /**
  * The mounts that this process sees, in the order of their mounting. They are read synchronously,
  * because they are in the kernel's memory and a turn of libuv's pool takes longer than reading them.
+ *
+ * @returns the same array as before where they are as they were.
  */
-export function ownMounts(procRoot = '/proc'): Mount[] {
-  return parseMountinfo(readFileSync(`${procRoot}/self/mountinfo`, 'utf8'));
+export function ownMounts(procRoot = '/proc'): readonly Mount[] {
+  return parsed(readFileSync(`${procRoot}/self/mountinfo`, 'utf8'));
 }
 
+const parsed = remembered(parseMountinfo);
+
 /** The kernel writes blanks and backslashes in mountinfo as three octal digits. */
-function unescapeOctal(text: string): string {
+export function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );

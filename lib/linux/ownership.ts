@@ -1,8 +1,18 @@
-import { closeSync, constants, readlink, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlink,
+  readlinkSync,
+  type Stats,
+  statfsSync,
+} from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
 import { openFd, readFile, statFd } from '../base/files.js';
+import { type IsLocal, localMounts } from './local-mounts.js';
 import { type Mount, parseMountinfo } from './mountinfo.js';
 import { shownPath } from './paths.js';
 import { mountIdOf, openPath } from './procfs.js';
@@ -20,6 +30,8 @@ export interface OwnershipReport {
   readonly real: string;
   /** The names below {@link OwnershipReport.real} that do not exist, outermost first. */
   readonly missing: readonly string[];
+  /** Whether to read what is there waits for no server. */
+  readonly isLocal: boolean;
   /**
    * Why another user may have chosen or written what is there, as the end of a sentence:
    * `/srv/x may be written by group 5`. Undefined when only root and this user can have done so.
@@ -43,6 +55,12 @@ export interface OwnershipOptions {
    * @defaultValue false
    */
   mayBeMissing?: boolean;
+  /**
+   * Whether a link at the end of the path is followed. If not, the report is about the link.
+   *
+   * @defaultValue true
+   */
+  followsLast?: boolean;
 }
 
 /** Linux follows as many symbolic links in one path. */
@@ -51,6 +69,30 @@ const fuseMagic = 0x65735546;
 const writableByGroup = 0o020;
 const writableByOthers = 0o002;
 const sticky = 0o1000;
+
+/** The calls by which a path is walked. */
+interface Calls {
+  open(path: Buffer | string, flags: number): Promise<number>;
+  stat(fd: number): Promise<Stats>;
+  readLink(path: Buffer): Promise<string>;
+  fileSystem(fd: number): Promise<number>;
+}
+
+/** What may wait for a server does so on a thread of libuv's pool. */
+const waiting: Calls = {
+  open: openFd,
+  stat: statFd,
+  readLink: (path) => readLink(path, 'latin1'),
+  fileSystem: async (fd) => (await statfs(`/proc/self/fd/${fd}`)).type,
+};
+
+/** The same at once: there are more than twenty of these on the way to one file. */
+const atOnce: Calls = {
+  open: async (path, flags) => openSync(path, flags),
+  stat: async (fd) => fstatSync(fd),
+  readLink: async (path) => readlinkSync(path, 'latin1'),
+  fileSystem: async (fd) => statfsSync(`/proc/self/fd/${fd}`).type,
+};
 
 const readLink = promisify(readlink) as (path: Buffer, encoding: 'latin1') => Promise<string>;
 
@@ -74,10 +116,14 @@ const readLink = promisify(readlink) as (path: Buffer, encoding: 'latin1') => Pr
  */
 export async function inspectOwnership(
   path: string,
-  { euid = process.geteuid?.() ?? 0, mayBeMissing = false }: OwnershipOptions = {},
+  {
+    euid = process.geteuid?.() ?? 0,
+    mayBeMissing = false,
+    followsLast = true,
+  }: OwnershipOptions = {},
 ): Promise<OwnershipReport> {
   const absolute = path.startsWith('/') ? path : `${process.cwd()}/${path}`;
-  const walk = new PathWalk(euid, mayBeMissing);
+  const walk = new PathWalk({ euid, mayBeMissing, followsLast });
   try {
     await walk.follow(toBytes(absolute));
     return walk.finish();
@@ -98,6 +144,8 @@ interface Component {
 class PathWalk {
   readonly #euid: number;
   readonly #mayBeMissing: boolean;
+  readonly #followsLast: boolean;
+  readonly #isLocal: IsLocal = localMounts();
   #current: Component | undefined;
   /** Whether others may make entries in the directory that was judged last. */
   #isShared = false;
@@ -105,19 +153,20 @@ class PathWalk {
   #reason: string | undefined;
   #links = 0;
 
-  constructor(euid: number, mayBeMissing: boolean) {
+  constructor({ euid, mayBeMissing, followsLast }: Required<OwnershipOptions>) {
     this.#euid = euid;
     this.#mayBeMissing = mayBeMissing;
+    this.#followsLast = followsLast;
   }
 
   /** Goes along an absolute path, given as latin1. */
   async follow(path: string): Promise<void> {
-    this.#enter(await openRoot());
+    this.#enter(await this.#openRoot());
     let rest = namesOf(path);
     for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
       const directory = this.#at();
       this.#judgeDirectory(directory);
-      const next = await openComponent(directory, name).catch((error: unknown) => {
+      const next = await this.#open(directory, name).catch((error: unknown) => {
         const canBeMade = this.#mayBeMissing && errnoOf(error) === 'ENOENT';
         if (canBeMade && !rest.includes('..')) return undefined;
         throw error;
@@ -126,8 +175,9 @@ class PathWalk {
         this.#missing = [name, ...rest];
         return;
       }
-      if (next.stats.isSymbolicLink()) rest = [...(await this.#readLink(directory, next)), ...rest];
-      else await this.#descend(next);
+      const isFollowed = this.#followsLast || rest.length > 0;
+      if (!next.stats.isSymbolicLink() || !isFollowed) await this.#descend(next);
+      else rest = [...(await this.#readLink(directory, next)), ...rest];
     }
   }
 
@@ -142,6 +192,7 @@ class PathWalk {
       stats,
       real: toText(path),
       missing: this.#missing.map(toText),
+      isLocal: this.#isLocal(path),
       reason: this.#reason,
       close: () => {
         if (isOpen) closeSync(fd);
@@ -153,6 +204,19 @@ class PathWalk {
   close(): void {
     if (this.#current) closeSync(this.#current.fd);
     this.#current = undefined;
+  }
+
+  #callsFor(path: string): Calls {
+    return this.#isLocal(path) ? atOnce : waiting;
+  }
+
+  #openRoot(): Promise<Component> {
+    return openRoot(this.#callsFor('/'));
+  }
+
+  #open(directory: Component, name: string): Promise<Component> {
+    const path = below(directory.path, name);
+    return openComponent(directory, name, path, this.#callsFor(path));
   }
 
   #at(): Component {
@@ -185,12 +249,13 @@ class PathWalk {
     if (!this.#isTrusted(link.stats.uid)) {
       this.#distrust(`the symbolic link ${shown(link)} is owned by user ${link.stats.uid}`);
     }
-    const target = await readLink(inDirectory(directory, link.path), 'latin1').catch(
-      (cause: unknown) => {
+    const calls = this.#callsFor(link.path);
+    const target = await calls
+      .readLink(inDirectory(directory, link.path))
+      .catch((cause: unknown) => {
         throw systemError(errnoOf(cause) ?? 'EIO', link.path, cause);
-      },
-    );
-    if (target.startsWith('/')) this.#enter(await openRoot());
+      });
+    if (target.startsWith('/')) this.#enter(await this.#openRoot());
     return namesOf(target);
   }
 
@@ -227,9 +292,9 @@ class PathWalk {
 
   /** The owners on a FUSE file system are what the process says that serves it. */
   async #judgeMount(component: Component): Promise<void> {
-    const { type } = await statfs(`/proc/self/fd/${component.fd}`);
-    if (type !== fuseMagic) return;
-    const mount = await mountOf(component.fd);
+    const { fd, path } = component;
+    if ((await this.#callsFor(path).fileSystem(fd)) !== fuseMagic) return;
+    const mount = await mountOf(fd);
     // The same code of the kernel serves virtiofs, which root alone can mount.
     if (mount?.type === 'virtiofs') return;
     const uid = mount?.options.find((option) => option.startsWith('user_id='))?.slice(8);
@@ -247,26 +312,30 @@ class PathWalk {
   }
 }
 
-async function openRoot(): Promise<Component> {
-  const fd = await openFd('/', openPath | constants.O_DIRECTORY);
-  return { fd, stats: await statOrClose(fd), path: '/' };
+async function openRoot(calls: Calls): Promise<Component> {
+  const fd = await calls.open('/', openPath | constants.O_DIRECTORY);
+  return { fd, stats: await statOrClose(fd, calls), path: '/' };
 }
 
 /**
  * Opens an entry of a directory without following a link. The first try asks for a directory, which
  * has an automounter mount what belongs there.
  */
-async function openComponent(directory: Component, name: string): Promise<Component> {
-  const path = below(directory.path, name);
+async function openComponent(
+  directory: Component,
+  name: string,
+  path: string,
+  calls: Calls,
+): Promise<Component> {
   const entry = inDirectory(directory, name);
   const flags = openPath | constants.O_NOFOLLOW;
   try {
-    const fd = await openFd(entry, flags | constants.O_DIRECTORY).catch((error: unknown) => {
+    const fd = await calls.open(entry, flags | constants.O_DIRECTORY).catch((error: unknown) => {
       const isNoDirectory = errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP';
-      if (isNoDirectory && directory.stats.isDirectory()) return openFd(entry, flags);
+      if (isNoDirectory && directory.stats.isDirectory()) return calls.open(entry, flags);
       throw error;
     });
-    return { fd, stats: await statOrClose(fd), path };
+    return { fd, stats: await statOrClose(fd, calls), path };
   } catch (cause) {
     // Without /proc nothing is found, which says nothing about the path.
     if (errnoOf(cause) === 'ENOENT') await statfs('/proc/self/fd');
@@ -274,9 +343,9 @@ async function openComponent(directory: Component, name: string): Promise<Compon
   }
 }
 
-async function statOrClose(fd: number): Promise<Stats> {
+async function statOrClose(fd: number, calls: Calls): Promise<Stats> {
   try {
-    return await statFd(fd);
+    return await calls.stat(fd);
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -327,6 +327,8 @@ export interface NativeAddon {
   hasNftables(): boolean;
   /** Where paths lead below a root; nothing for one that the kernel cannot tell. */
   resolveInRoot(root: string, paths: readonly string[]): Promise<(string | undefined)[]>;
+  /** The modes of the files that paths lead to, or the number of the error, made negative. */
+  fileModes(paths: readonly string[]): Promise<number[]>;
   /**
    * Makes it, and gives its descriptor; none, with nothing made, when it is there, its parent is not,
    * a link is on the way, or a file cannot be written.

@@ -75,6 +75,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::MakeNamedPipe>("makeFifo"),
                              Method<&Addon::Kill>("kill"),
                              Method<&Addon::Resolve>("resolveInRoot"),
+                             Method<&Addon::Modes>("fileModes"),
                              Method<&Addon::MakeDirectory>("makeDirectory"),
                              Method<&Addon::CloseDescriptor>("closeDescriptor"),
                              Method<&Addon::Duplicate>("duplicate"),
@@ -361,6 +362,17 @@ class Addon : public Napi::Addon<Addon> {
         for (uint32_t i = 0; i < resolved.size(); ++i) {
           if (resolved[i]) array[i] = *resolved[i];
         }
+        return array;
+      };
+    });
+  }
+
+  Napi::Value Modes(const Napi::CallbackInfo& info) {
+    auto paths = ReadValue<std::vector<std::string>>(info[0], "paths");
+    return Aside(info.Env(), [paths = std::move(paths)] {
+      return [modes = FileModes(paths)](Napi::Env env) -> Napi::Value {
+        auto array = Napi::Array::New(env, modes.size());
+        for (uint32_t i = 0; i < modes.size(); ++i) array[i] = modes[i];
         return array;
       };
     });

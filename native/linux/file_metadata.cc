@@ -9,6 +9,16 @@
 
 namespace criu_node {
 
+std::vector<int64_t> FileModes(const std::vector<std::string>& paths) {
+  std::vector<int64_t> modes;
+  modes.reserve(paths.size());
+  for (const std::string& path : paths) {
+    struct stat info {};
+    modes.push_back(stat(path.c_str(), &info) == 0 ? int64_t{info.st_mode} : -int64_t{errno});
+  }
+  return modes;
+}
+
 void SetAttribute(const std::string& path, const std::string& name, const std::string& value) {
   if (lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return;
   if (errno == ENOTSUP) return;

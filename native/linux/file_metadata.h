@@ -1,8 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace criu_node {
+
+// The modes of the files that paths lead to, or the number of the error, made negative. Node.js
+// takes a turn for each.
+std::vector<int64_t> FileModes(const std::vector<std::string>& paths);
 
 // What Node.js has no function for. Neither follows a link at the end of the path. Both throw
 // Failure (stage "archive").

@@ -37,6 +37,8 @@ export interface ContainerState {
   /** The directory that has one directory for each container. */
   readonly stateRoot: string;
   readonly stateDir: string;
+  /** Whether to look into that directory waits for no server, so that it need not be waited for. */
+  readonly isLocal?: boolean;
   /** Of the specification that the container was made by. */
   readonly ociVersion: string;
   /** 0 or less: there is no init process. */

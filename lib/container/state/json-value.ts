@@ -1,9 +1,13 @@
-import { lstat } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { CriuError, errnoOf, reason } from '../../base/errors.js';
 import { readFile } from '../../base/files.js';
+import { inspectOwnership, type OwnershipReport } from '../../linux/ownership.js';
 import { leadsNowhere } from '../../linux/paths.js';
-import { openTrusted } from '../../linux/trusted.js';
+import { refuseDistrusted } from '../../linux/trusted.js';
+
+/** The state of a container has some ten KiB. */
+const smallBytes = 256 * 1024;
 
 /** A value in a state file that knows where it is, so that a wrong one can be named. */
 export class JsonValue {
@@ -106,17 +110,31 @@ export class JsonValue {
   }
 }
 
+/** What a state file has. */
+interface StateBytes {
+  bytes: Buffer;
+  /** Whether no link was on the way to it. */
+  isDirect: boolean;
+  /** Whether to read what is there waits for no server. */
+  isLocal: boolean;
+}
+
 /**
  * Reads a state file as text, `undefined` when there is none.
  *
  * @param what - What the file is, for the sentence that refuses it.
- * @throws CriuError as {@link readStateBytes} does.
+ * @throws CriuError as {@link readStateWhole} does.
  */
 export async function readStateFile(
   file: string,
   what = 'the state file',
 ): Promise<string | undefined> {
-  return (await readStateBytes(file, what))?.toString('utf8');
+  return (await readStateWhole(file, what))?.bytes.toString('utf8');
+}
+
+/** The same without taking it for text. */
+export async function readStateBytes(file: string, what: string): Promise<Buffer | undefined> {
+  return (await readStateWhole(file, what))?.bytes;
 }
 
 /**
@@ -127,12 +145,17 @@ export async function readStateFile(
  * @throws CriuError `ERR_UNTRUSTED_PATH` when another user can have written it,
  * `ERR_CONTAINER_CORRUPT` when it is not a regular file, `ERR_CRIU_PERMISSION`.
  */
-export async function readStateBytes(file: string, what: string): Promise<Buffer | undefined> {
+export async function readStateWhole(
+  file: string,
+  what = 'the state file',
+): Promise<StateBytes | undefined> {
   try {
-    if (!(await lstat(file)).isFile()) throw notAFile(file);
-    const report = await openTrusted(what, file);
+    const report = await inspectOwnership(file, { followsLast: false });
     try {
-      return await readFile(`/proc/self/fd/${report.fd}`);
+      if (!report.stats.isFile()) throw notAFile(file);
+      refuseDistrusted(what, file, report);
+      const { isLocal, real } = report;
+      return { bytes: await readOpened(report), isDirect: real === file, isLocal };
     } finally {
       report.close();
     }
@@ -146,6 +169,12 @@ export async function readStateBytes(file: string, what: string): Promise<Buffer
     }
     throw error;
   }
+}
+
+/** Reads a small file at once where nobody has to be waited for. */
+async function readOpened({ fd, stats, isLocal }: OwnershipReport): Promise<Buffer> {
+  const path = `/proc/self/fd/${fd}`;
+  return isLocal && stats.size <= smallBytes ? readFileSync(path) : await readFile(path);
 }
 
 /** The error of a file whose text is cut off or of another form. */

@@ -6,7 +6,7 @@ import type { Host } from '../../linux/host.js';
 import { leadsNowhere } from '../../linux/paths.js';
 import type { ContainerState } from './container.js';
 import { crunConfigFile, crunStatusFile, parseCrunState } from './crun.js';
-import { readStateFile } from './json-value.js';
+import { readStateFile, readStateWhole } from './json-value.js';
 import { parseRuncState, runcStateFile } from './runc.js';
 
 /** runc's rule: the real root looks in `/run/runc` whatever the environment says. */
@@ -33,9 +33,13 @@ export async function readState(
   host: Host,
 ): Promise<ContainerState | undefined> {
   const stateDir = join(stateRoot, id);
-  if (!(await isDirectory(stateDir))) return undefined;
-  const runc = await readStateFile(join(stateDir, runcStateFile));
-  if (runc !== undefined) return parseRuncState(stateRoot, id, runc);
+  const runc = await readStateWhole(join(stateDir, runcStateFile));
+  // What was reached without a link is in a directory.
+  if (runc?.isDirect !== true && !(await isDirectory(stateDir))) return undefined;
+  if (runc !== undefined) {
+    const state = parseRuncState(stateRoot, id, runc.bytes.toString('utf8'));
+    return { ...state, isLocal: runc.isDirect && runc.isLocal };
+  }
   const status = await readStateFile(join(stateDir, crunStatusFile));
   if (status === undefined) return undefined;
   const config = await readStateFile(join(stateDir, crunConfigFile));

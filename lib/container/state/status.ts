@@ -1,7 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CriuError, reason } from '../../base/errors.js';
-import { readFile } from '../../base/files.js';
 import { type Sentence, sentence } from '../../base/sentence.js';
 import { Cgroup, CgroupError, type FreezerState } from '../../linux/cgroup-directory.js';
 import type { Host } from '../../linux/host.js';
@@ -48,9 +48,18 @@ const startMs = 1000;
 export async function untilStarted({ initPid }: ContainerState, host: Host): Promise<void> {
   const deadline = performance.now() + startMs;
   while (performance.now() < deadline) {
-    const comm = await readFile(`${host.procRoot}/${initPid}/comm`, 'utf8').catch(() => '');
+    const comm = nameOf(initPid, host);
     if (!runtimesInit.test(comm.trimEnd())) return;
     await sleep(1);
+  }
+}
+
+/** Of the kernel's memory, for which nobody waits; empty for a process that is gone. */
+function nameOf(pid: number, { procRoot }: Host): string {
+  try {
+    return readFileSync(`${procRoot}/${pid}/comm`, 'utf8');
+  } catch {
+    return '';
   }
 }
 
@@ -117,5 +126,6 @@ export function corruptCgroup(
 
 /** Whether the pipe is there at which the init process of a created container waits for the start. */
 async function hasExecFifo(container: ContainerState): Promise<boolean> {
-  return exists(join(container.stateDir, 'exec.fifo'));
+  const fifo = join(container.stateDir, 'exec.fifo');
+  return container.isLocal === true ? existsSync(fifo) : await exists(fifo);
 }

@@ -326,6 +326,30 @@ describe('a path that need not exist', () => {
   });
 });
 
+describe('a link at the end that is not to be followed', () => {
+  test.each([
+    ['leads to a file', () => link('link', file('file'))],
+    ['dangles', () => link('link', 'missing')],
+    ['leads to itself', () => link('link', 'link')],
+  ])('is looked at itself where it %s', async (_how, make) => {
+    const path = make();
+    const report = await inspectOwnership(path, { followsLast: false });
+    report.close();
+    expect(report.stats.isSymbolicLink()).toBe(true);
+    expect(report).toMatchObject({ real: path, reason: undefined });
+  });
+
+  test('is no reason to trust its owner, and those before it are followed', async () => {
+    directory('a');
+    link('up', 'a');
+    link('a/link', 'missing', alice);
+    const report = await inspectOwnership(join(root, 'up/link'), { followsLast: false });
+    report.close();
+    expect(report.real).toBe(join(root, 'a/link'));
+    expect(report.reason).toBe(`${root}/a/link is owned by user ${alice}`);
+  });
+});
+
 describe('a path that leads nowhere', () => {
   test.each([
     ['a missing file', 'ENOENT', () => join(root, 'missing')],
