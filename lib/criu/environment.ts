@@ -46,7 +46,7 @@ export async function criuEnvironment(
     await requireTrusted('the directory of CRIU_LIBS_DIR', CRIU_LIBS_DIR);
   }
   const variables = {
-    PATH: tar === 'native' ? nativeTarDirectory() + delimiter + path : path,
+    PATH: tar === 'system' ? path : behindNativeTar(path),
     HOME: await trustedHome(),
     CRIU_CONFIG_FILE: config,
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
@@ -213,6 +213,12 @@ async function isTrusted(directory: string): Promise<boolean> {
   if (found && isAbsolute(directory)) trusted.add(directory);
   if (!found && state !== undefined && state.at !== directory) missing.set(directory, state);
   return found;
+}
+
+/** A `PATH` in which our tar comes before the system's, unless its directory cannot stand in one. */
+function behindNativeTar(path: string): string {
+  const directory = nativeTarDirectory();
+  return directory.includes(delimiter) ? path : directory + delimiter + path;
 }
 
 /** The list of what is preloaded has no way to quote a path. */

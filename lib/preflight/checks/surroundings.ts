@@ -106,9 +106,9 @@ async function checkFileSize(
   });
 }
 
-/** CRIU archives what is in a tmpfs of the tree's own with the program `tar`. */
+/** CRIU archives what is in a tmpfs of the tree's own with the program `tar`, unless that is ours. */
 async function checkTar(scan: Scan, { tar }: DumpOptions): Promise<void> {
-  if (tar === 'native') return;
+  if (tar !== 'system') return;
   const archived = tmpfsOf(scan);
   if (archived === undefined || (await isInPath('tar'))) return;
   const { root, report } = scan;

@@ -31,7 +31,9 @@ function directory(name: string, uid = 0, mode = 0o755): string {
 }
 
 async function variable(name: string): Promise<string | undefined> {
-  const entry = (await criuEnvironment()).find((one) => one.startsWith(`${name}=`));
+  const entry = (await criuEnvironment({ tar: 'system' })).find((one) =>
+    one.startsWith(`${name}=`),
+  );
   return entry?.slice(name.length + 1);
 }
 

@@ -28,8 +28,13 @@ const without = (capability: string): string[] => [
 const asAlice = ['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups'];
 
 /** What `libcriu explain` finds when it is started by what is given. */
-async function findingsOf(by: readonly string[], pid: number, env = {}): Promise<Finding[]> {
-  const explain = [process.execPath, distCli, 'explain', '--format=json', `--pid=${pid}`];
+async function findingsOf(
+  by: readonly string[],
+  pid: number,
+  env = {},
+  flags: readonly string[] = [],
+): Promise<Finding[]> {
+  const explain = [process.execPath, distCli, 'explain', '--format=json', `--pid=${pid}`, ...flags];
   const [file = '', ...args] = [...by, ...explain];
   const { stdout } = await run(file, args, { env: { ...process.env, ...env } });
   return JSON.parse(stdout) as Finding[];
@@ -67,11 +72,13 @@ describe('explain finds that this process lacks', () => {
     const inside = await sleeper('unshare', '--mount');
     const missing = (found: readonly Finding[]) => found.filter(({ subject }) => subject === 'tar');
     const env = { PATH: join(empty, 'bin') };
-    expect(missing(await findingsOf([], inside, env))).toMatchObject([
+    const system = ['--tar=system'];
+    expect(missing(await findingsOf([], inside, env, system))).toMatchObject([
       { code: 'program-missing', severity: 'needs-option', option: 'tar', value: 'native' },
     ]);
-    expect(missing(await findingsOf([], inside))).toEqual([]);
-    expect(missing(await findingsOf([], await sleeper('env'), env))).toEqual([]);
+    expect(missing(await findingsOf([], inside, env))).toEqual([]);
+    expect(missing(await findingsOf([], inside, {}, system))).toEqual([]);
+    expect(missing(await findingsOf([], await sleeper('env'), env, system))).toEqual([]);
   });
 });
 

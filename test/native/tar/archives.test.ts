@@ -91,6 +91,16 @@ describe('the archives of our tar', () => {
     },
   );
 
+  test('are those of GNU tar for 100,000 files', async () => {
+    const tree = await mountTmpfs(scope, 'size=1g,nr_inodes=200000');
+    for (let directory = 0; directory < 100; directory++) {
+      const path = join(tree, String(directory));
+      mkdirSync(path);
+      for (let file = 0; file < 1000; file++) writeFileSync(join(path, String(file)), `${file}`);
+    }
+    expectSameArchive(await dump(scope, withOurs, tree), await dump(scope, systemPath, tree));
+  });
+
   test('end at another file system', async () => {
     const tree = await mountTmpfs(scope, treeSize);
     mkdirSync(join(tree, 'inner'));
