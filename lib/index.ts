@@ -37,6 +37,8 @@ export type {
   RestoreHooks,
 } from './criu/hooks.js';
 export type { CriuSettings } from './criu/locate.js';
+export type { LoggedPromise } from './criu/log-promise.js';
+export type { LogRecord } from './criu/log-records.js';
 export type { CriuFeatures, CriuVersion } from './criu/program.js';
 export type { OperationResult } from './criu/result.js';
 export type { DumpStages, RestoreStages } from './criu/stages.js';

@@ -27,7 +27,7 @@ export function checkpoint(
   id: string,
   options: CheckpointOptions = {},
 ): DumpPromise<CheckpointResult> {
-  return withStatus(async (statusReady) => {
+  return withStatus(async (statusReady, log) => {
     const checked = validateOptions('checkpoint', options);
     if (checked.stateRoot === undefined) parseReference(id, checked.engine);
     else validateId(id);
@@ -35,7 +35,7 @@ export function checkpoint(
     const hasImages = options.imagePath !== undefined || options.inEngine !== undefined;
     return await withDeadline('checkpoint', checked, async (deadline) => {
       const { saveContainer } = await saving();
-      const asked = { id, options: checked, deadline, statusReady };
+      const asked = { id, options: checked, deadline, statusReady, log };
       return await saveContainer(asked, async (container, settings, scope) => {
         if (settings.export === undefined) return undefined;
         // Most checkpoints have no archive, and need none of this.

@@ -5,6 +5,7 @@ import { type Scope, withScope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import type { HookEvent } from '../criu/hooks.js';
+import type { LogFollower } from '../criu/log-follower.js';
 import { type Host, realHost } from '../linux/host.js';
 import { takeNamedLock } from '../locks/named-lock.js';
 import type { CheckpointOptions } from '../options/types.js';
@@ -75,11 +76,13 @@ export interface AskedCheckpoint {
   deadline: Deadline;
   /** Called when lazy pages can be fetched. */
   statusReady: () => void;
+  /** Is told where CRIU's log is. */
+  log: LogFollower;
 }
 
 /** Checkpoints a container. */
 export async function saveContainer(
-  { id, options, deadline, statusReady }: AskedCheckpoint,
+  { id, options, deadline, statusReady, log }: AskedCheckpoint,
   makeCompanion: MakeCompanion,
 ): Promise<CheckpointResult> {
   const { stateRoot, engine, inEngine, criu = defaultCriu(), ...asked } = options;
@@ -87,7 +90,7 @@ export async function saveContainer(
   const container = await deadline.bound('container', found);
   const dumpOptions =
     inEngine === undefined ? asked : { ...asked, imagePath: placeInEngine(container, inEngine) };
-  const request = { container, criu, options: dumpOptions, deadline, statusReady };
+  const request = { container, criu, options: dumpOptions, deadline, statusReady, log };
   return await withScope(async (scope) => {
     await lockContainer(scope, request);
     await deadline.bound('container', requireCheckpointable(container, realHost));
@@ -112,6 +115,8 @@ interface ContainerRequest {
   options: CheckpointSettings;
   deadline: Deadline;
   statusReady: () => void;
+  /** Is told where CRIU's log is. */
+  log: LogFollower;
 }
 
 async function inCompany(
@@ -169,7 +174,7 @@ async function dumpContainer(
   companion: Companion | undefined,
   host: Host,
 ): Promise<DumpResult> {
-  const { container, criu, deadline, statusReady } = request;
+  const { container, criu, deadline, statusReady, log } = request;
   const { imagePath = request.options.imagePath } = companion ?? {};
   const options = { ...request.options, imagePath };
   const preDump = options.preDump === true;
@@ -189,6 +194,7 @@ async function dumpContainer(
     options: withContainersExternal(options, fields.external),
     fields,
     statusReady,
+    log,
     ...(companion === undefined
       ? {}
       : { whileStill: (images, event) => companion.whileStill(images, event) }),

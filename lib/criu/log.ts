@@ -1,17 +1,10 @@
 import { closeFd, openFd, readFd, statFd } from '../base/files.js';
+import { type Grade, gradeOf, type LogLine, parseLine } from './log-line.js';
 
 /** CRIU says this on every start where it may not raise its own limits; it is never the cause. */
 const harmless = /^rlimit: Can't setup RLIMIT_NOFILE/;
-/**
- * A line of CRIU's: the time, as `(00.004321)`, a pid, and for its code inside of a task `pie:` and
- * that task's pid. Nothing in it can match the same text in two ways, so that a line is read in linear
- * time whatever it holds.
- */
-const linePattern = /^(?:\((\d{1,10}\.\d{1,9})\) ?)?(?: {0,16}\d{1,10}: )?(pie: \d{1,10}: )?(.*)$/s;
 /** How a line begins that has a time, a pid, or is one of those that are looked for. */
 const beginnings = '( 0123456789pEC';
-/** An error names the place in CRIU's sources. */
-const errorPattern = /^Error \(([\w.+/-]{1,200}\.[ch]):\d{1,9}\): {0,16}(.*)$/s;
 /** An error that CRIU logs before the one that tells the reason. */
 const withoutReason = /^tls: Invalid certificate$/;
 /** CRIU logs this as information, and the errors behind it follow from it. */
@@ -22,8 +15,6 @@ const daemonFailed = /^compel\//;
 /** The cause stands near the end, and a log at level 4 can have hundreds of MiB. */
 const tailBytes = 1024 * 1024;
 const keptLines = 20;
-/** A path is no longer than this, and no sentence of CRIU's has more than two. */
-const lineLength = 10_000;
 
 /** What a CRIU log tells of a failure. */
 export interface LogExcerpt {
@@ -33,13 +24,8 @@ export interface LogExcerpt {
   lines: readonly string[];
 }
 
-interface Line {
-  /** Seconds after CRIU's start; undefined where the line has no time. */
-  readonly time: number | undefined;
-  readonly isInTask: boolean;
-  /** Without time and pid. */
-  readonly words: string;
-  readonly error: { file: string; sentence: string } | undefined;
+interface Line extends LogLine {
+  readonly error: Grade | undefined;
 }
 
 /** Picks the error lines out of CRIU's log text. */
@@ -66,7 +52,7 @@ function ownLines(text: string): Line[] {
   const lines = text
     .split('\n')
     .filter((line) => line !== '' && beginnings.includes(line.charAt(0)))
-    .map(parseLine);
+    .map(withError);
   const nextTimed = following(lines, ({ time }) => time !== undefined);
   const nextError = following(
     lines,
@@ -107,16 +93,10 @@ function following(
   return found;
 }
 
-function parseLine(text: string): Line {
-  const [, time, inTask, words = ''] = linePattern.exec(text.slice(0, lineLength).trimEnd()) ?? [];
-  const error = words.startsWith('Error (') ? errorPattern.exec(words) : null;
-  const [, file, sentence = ''] = error ?? [];
-  return {
-    time: time === undefined ? undefined : Number(time),
-    isInTask: inTask !== undefined,
-    words,
-    error: file === undefined ? undefined : { file, sentence },
-  };
+function withError(text: string): Line {
+  const line = parseLine(text);
+  const grade = gradeOf(line.words);
+  return { ...line, error: grade?.level === 'error' ? grade : undefined };
 }
 
 /** Reads the end of a log file; an excerpt of nothing when there is none. */

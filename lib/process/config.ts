@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import type { Scope } from '../base/scope.js';
 import { checkConfigFile } from '../criu/config-file.js';
 import { excerpt, type LogExcerpt, readExcerpt } from '../criu/log.js';
 import type { Outputs } from '../images/outputs.js';
@@ -42,6 +43,17 @@ export function toldFields(
 /** The absolute path of CRIU's log, once the images have taken their place. */
 export function logFileOf({ outerLog }: OperationRequest, outputs: Outputs): string {
   return outerLog?.path ?? outputs.logFile;
+}
+
+/** Says where CRIU's log is to those who follow it, until the directories are closed. */
+export function followLog(
+  { log, outerLog }: OperationRequest,
+  outputs: Outputs,
+  scope: Scope,
+): void {
+  if (!log?.isWanted) return;
+  log.attach(outerLog?.path ?? outputs.openLogFile);
+  scope.defer(() => log.detach());
 }
 
 /** What CRIU's log tells of a failure. */

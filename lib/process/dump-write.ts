@@ -10,6 +10,7 @@ import { type Bound, Outputs, openOutputs, removeAndClose } from '../images/outp
 import type { MemoryTracking } from '../images/tracking.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { FreshDirectory } from '../native/contract.js';
+import { followLog } from './config.js';
 import { nativeRequest } from './dump-request.js';
 import { type Verdict, whatToKeep } from './dump-verdict.js';
 import { failure } from './failure.js';
@@ -64,6 +65,7 @@ async function writeIntoNew(job: DumpJob, scope: Scope): Promise<WrittenDump | u
 async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump> {
   const { request, tracking } = job;
   const outputs = await openDirectories(job, scope);
+  followLog(request, outputs, scope);
   const { images } = outputs;
   try {
     if (tracking) await images.write(...tracking.imageFile);
@@ -74,6 +76,9 @@ async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump>
     return { outputs, verdict: await judge(request, outcome, outputs) };
   } catch (error) {
     return { outputs, verdict: { keep: keepOfUnknown(request, outputs), error } };
+  } finally {
+    // What is not kept goes next.
+    await request.log?.detach();
   }
 }
 
@@ -105,8 +110,9 @@ async function openDirectories(job: DumpJob, scope: Scope): Promise<Outputs> {
 }
 
 /** Whether an images directory is all that is needed, if it does not exist yet; nobody looks into it meanwhile. */
-function needsOnlyNew({ request: { options }, tracking }: DumpJob): boolean {
+function needsOnlyNew({ request: { options, log }, tracking }: DumpJob): boolean {
   const { workPath, onProgress } = options;
+  if (log?.isWanted) return false;
   return [workPath, onProgress, tracking].every((one) => one === undefined);
 }
 

@@ -1,12 +1,14 @@
 import { withDeadline } from '../base/deadline.js';
 import { late } from '../base/late.js';
 import { defaultCriu } from '../criu/criu.js';
+import { type LoggedPromise, withLog } from '../criu/log-promise.js';
 import type { DumpOptions, PreDumpOptions } from '../options/types.js';
 import { checkTarget, type UnitTarget } from '../options/unit-target.js';
 import { validateOptions } from '../options/validate.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { type DumpPromise, withStatus } from './dump-promise.js';
 import type { DumpResult } from './dump-result.js';
+import type { DumpRequest } from './request.js';
 
 const running = late(() => import('./run-dump.js'));
 
@@ -27,9 +29,9 @@ export function dump(
   target: number | UnitTarget,
   options: DumpOptions = {},
 ): DumpPromise<DumpResult> {
-  return withStatus(async (statusReady) => {
+  return withStatus(async (statusReady, log) => {
     const checked = validateOptions('dump', options);
-    return await dumpProcess('dump', checkTarget(target), checked, statusReady);
+    return await dumpProcess('dump', checkTarget(target), checked, { statusReady, log });
   });
 }
 
@@ -41,19 +43,21 @@ export function dump(
  * @throws TypeError, RangeError for a bad target or option, before anything is touched.
  * @throws CriuError `ERR_CRIU_FEATURE_MISSING` when the kernel does not track memory.
  */
-export async function preDump(
+export function preDump(
   target: number | UnitTarget,
   options: PreDumpOptions = {},
-): Promise<DumpResult> {
-  const checked = validateOptions('preDump', options);
-  return await dumpProcess('preDump', checkTarget(target), checked);
+): LoggedPromise<DumpResult> {
+  return withLog(async (log) => {
+    const checked = validateOptions('preDump', options);
+    return await dumpProcess('preDump', checkTarget(target), checked, { log });
+  });
 }
 
 async function dumpProcess<C extends 'dump' | 'preDump'>(
   operation: C,
   target: number | UnitTarget,
   { criu = defaultCriu(), ...options }: ValidatedOptions[C],
-  statusReady?: () => void,
+  listeners: Pick<DumpRequest, 'statusReady' | 'log'>,
 ): Promise<DumpResult> {
   return await withDeadline(operation, options, async (deadline) => {
     const { dumpTarget } = await running();
@@ -62,7 +66,7 @@ async function dumpProcess<C extends 'dump' | 'preDump'>(
       criu,
       preDump: operation === 'preDump',
       deadline,
-      ...(statusReady === undefined ? {} : { statusReady }),
+      ...listeners,
     };
     return await dumpTarget(target, { ...request, options });
   });

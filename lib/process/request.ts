@@ -2,6 +2,7 @@ import type { Deadline } from '../base/deadline.js';
 import type { Operation } from '../base/errors.js';
 import type { Criu } from '../criu/criu.js';
 import type { HookEvent } from '../criu/hooks.js';
+import type { LogFollower } from '../criu/log-follower.js';
 import type { SavedContainer } from '../images/saved-container.js';
 import type { Cgroup } from '../linux/cgroup-directory.js';
 import type { CriuFields } from '../native/contract.js';
@@ -15,6 +16,8 @@ export interface OperationRequest {
   criu: Criu;
   /** Bounds all of it. */
   deadline: Deadline;
+  /** Is told where CRIU's log is, if somebody wants to follow it. */
+  log?: LogFollower;
   /** Validated by `validateOptions`. */
   options: { logFile: string; wait?: boolean | undefined };
   /** CRIU is not told of the request's configuration file: there is none, and others can make one. */

@@ -1,6 +1,7 @@
 import { withDeadline } from '../base/deadline.js';
 import { late } from '../base/late.js';
 import { defaultCriu } from '../criu/criu.js';
+import { type LoggedPromise, withLog } from '../criu/log-promise.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { RestoreOptions } from '../options/types.js';
 import { checkImagePath, validateOptions } from '../options/validate.js';
@@ -17,21 +18,24 @@ const running = late(() => import('./run-restore.js'));
  * @throws CriuError `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_PROCESS_EXISTS` when a pid
  * is in use, others when CRIU fails; nothing of the tasks is left then.
  */
-export async function restore(
+export function restore(
   imagePath: string,
   options: RestoreOptions = {},
-): Promise<RestoreResult> {
-  const { criu = defaultCriu(), ...checked } = validateOptions('restore', options);
-  const checkedPath = checkImagePath(imagePath);
-  return await withDeadline('restore', checked, async (deadline) => {
-    requireRoot('restore');
-    const { restoreTree } = await running();
-    return await restoreTree({
-      operation: 'restore',
-      criu,
-      imagePath: checkedPath,
-      options: checked,
-      deadline,
+): LoggedPromise<RestoreResult> {
+  return withLog(async (log) => {
+    const { criu = defaultCriu(), ...checked } = validateOptions('restore', options);
+    const checkedPath = checkImagePath(imagePath);
+    return await withDeadline('restore', checked, async (deadline) => {
+      requireRoot('restore');
+      const { restoreTree } = await running();
+      return await restoreTree({
+        operation: 'restore',
+        criu,
+        imagePath: checkedPath,
+        options: checked,
+        deadline,
+        log,
+      });
     });
   });
 }

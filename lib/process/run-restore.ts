@@ -26,7 +26,7 @@ import { toFields } from '../options/fields.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { ValidatedOptions } from '../options/validated.js';
-import { logFileOf, toldFields, withConfigFile } from './config.js';
+import { followLog, logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
 import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
@@ -69,6 +69,7 @@ async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
   const { imagePath, options, deadline } = request;
   const { unit, workPath = imagePath, logFile } = options;
   if (unit === undefined) return await runRestore(request);
+  if (request.log?.isWanted) request.log.attach(join(workPath, logFile));
   const pid = await restoreService({ imagePath, unit, options, deadline });
   const durationMs = performance.now() - deadline.startedAt;
   return {
@@ -101,6 +102,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   return await inTurn(request, async (scope) => {
     const turn = performance.now();
     const outputs = await openDirectories(request, scope);
+    followLog(request, outputs, scope);
     const streams = await streamsOf(options, outputs, installation, scope);
     const native = await nativeRequest(withInherited(request, streams), installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { withStatus } from '../../../lib/process/dump-promise.js';
 
+const saved = { logFile: '' };
 const failing = new Error('it failed');
 
 /** What Node tells of a rejection that nobody handles, while something is done. */
@@ -26,17 +27,17 @@ test('statusReady resolves when it is told, before the result', async () => {
     await new Promise<void>((settle) => {
       end = settle;
     });
-    return 7;
+    return saved;
   });
   await dump.statusReady;
   end();
-  expect(await dump).toBe(7);
+  expect(await dump).toBe(saved);
 });
 
 test('statusReady resolves with a result that had no status', async () => {
-  const dump = withStatus(async () => 7);
+  const dump = withStatus(async () => saved);
   await dump.statusReady;
-  expect(await dump).toBe(7);
+  expect(await dump).toBe(saved);
 });
 
 test('both reject with the error, whose stack leads to the caller', async () => {
