@@ -105,6 +105,20 @@
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_tables.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
+      # Preloaded into criu: native/programs/preload/tar_in_place.cc.
+      'target_name': 'criu_tar_in_place',
+      'includes': ['native/programs/preload/preload.gypi'],
+      'variables': {
+        'static_libstdcxx%': '<!(${CXX:-c++} -print-file-name=libstdc++.a)',
+      },
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_tar_in_place.map((name) => \'native/\' + name).join(\' \')")'],
+      'cflags_cc!': ['-fno-exceptions'],
+      'ldflags': ['-Wl,--version-script=<(module_root_dir)/native/programs/preload/tar_in_place.map'],
+      'conditions': [
+        ['static_libstdcxx!="libstdc++.a"', {'ldflags': ['-static-libstdc++', '-static-libgcc']}],
+      ],
+    },
+    {
       # The tar that comes first in the PATH of criu: native/programs/tar/main.cc. It has a directory
       # of its own, because everything in that directory comes first.
       'target_name': 'criu_tar',

@@ -20,8 +20,8 @@ export const includeRooms = {
   addon: ['base', 'linux', 'criu', 'rollback', 'workers', 'serve', 'operation'],
   'programs/detach': [],
   'programs/guard': ['base', 'linux', 'rollback'],
-  'programs/preload': ['linux'],
   'programs/tar': ['base'],
+  'programs/preload': ['linux', 'programs/tar'],
   'programs/layer': ['base', 'programs/tar'],
 };
 

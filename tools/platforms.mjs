@@ -55,6 +55,7 @@ export const addonFiles = [
   'criu_detach',
   'criu_layer',
   'criu_empty_tables.so',
+  'criu_tar_in_place.so',
   'criu_no_io_uring.so',
   'tar-first/tar',
 ];

@@ -40,7 +40,7 @@ export async function criuEnvironment(
   const known = knownEnvironment(settings);
   if (known !== undefined) return known;
   const { CRIU_LIBS_DIR, HOME } = process.env;
-  const { tar, conntrack, config } = settings;
+  const { tar, config } = settings;
   const path = await trustedPath();
   if (CRIU_LIBS_DIR && !(await isTrusted(CRIU_LIBS_DIR))) {
     await requireTrusted('the directory of CRIU_LIBS_DIR', CRIU_LIBS_DIR);
@@ -51,7 +51,7 @@ export async function criuEnvironment(
     CRIU_CONFIG_FILE: config,
     CRIU_LIBS_DIR: CRIU_LIBS_DIR && resolve(CRIU_LIBS_DIR),
     GLIBC_TUNABLES: isBeforeRseq(settings) ? withoutRseq : undefined,
-    LD_PRELOAD: conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
+    LD_PRELOAD: preloads(settings),
   };
   const environment = Object.entries(variables).flatMap(([name, value]) =>
     value === undefined || value === '' ? [] : [`${name}=${value}`],
@@ -219,6 +219,15 @@ async function isTrusted(directory: string): Promise<boolean> {
 function behindNativeTar(path: string): string {
   const directory = nativeTarDirectory();
   return directory.includes(delimiter) ? path : directory + delimiter + path;
+}
+
+/** What is preloaded into criu. */
+function preloads({ tar, conntrack }: EnvironmentSettings): string {
+  const libraries = [
+    conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
+    tar === 'system' ? undefined : preloadable('criu_tar_in_place.so'),
+  ];
+  return libraries.filter((library) => library !== undefined).join(' ');
 }
 
 /** The list of what is preloaded has no way to quote a path. */

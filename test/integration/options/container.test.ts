@@ -168,8 +168,8 @@ const conntrackMessages: Record<string, string> = {
 /** No state of a socket, as strace prints it. */
 const noStates = '\\x00'.repeat(4);
 
-/** Which lists of connections and TCP sockets the criu that waits for the next dump asks the kernel for in it. */
-async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
+/** What strace tells of these system calls of the criu that waits for the next dump, and of what it starts. */
+async function traced(calls: string, dump: () => Promise<unknown>): Promise<string> {
   const output = join(await scope.directory(), 'trace');
   const spare = await until('a spare criu is there, and its predecessor gone', async () => {
     const [pid, ...others] = childrenNamed('criu');
@@ -177,23 +177,19 @@ async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
     const isAlone = others.length === 0 && childrenNamed('criu').join() === String(pid);
     return isAlone ? pid : undefined;
   });
-  const args = [
-    '-f',
-    '-xx',
-    '-qq',
-    '-p',
-    String(spare),
-    '-e',
-    'trace=sendmsg',
-    '-e',
-    'signal=none',
-  ];
-  const strace = spawn('strace', [...args, '-o', output], { stdio: 'ignore' });
+  const what = ['-xx', '-e', `trace=${calls}`, '-e', 'signal=none'];
+  const args = ['-f', '-qq', ...what, '-p', String(spare), '-o', output];
+  const strace = spawn('strace', args, { stdio: 'ignore' });
   const gone = once(strace, 'exit');
   await until('strace is attached', () => tracesOf(spare).tracer > 0);
   await dump();
   await gone;
-  const messages = readFileSync(output, 'utf8').matchAll(
+  return readFileSync(output, 'utf8');
+}
+
+/** Which lists of connections and TCP sockets it asks the kernel for. */
+async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
+  const messages = (await traced('sendmsg', dump)).matchAll(
     /nlmsg_type=0x1(\d\d)\b|nlmsg_type=0x14\b.*?"\\x0(2|a)\\x06\\x00\\x00((?:\\x..){4})/g,
   );
   return [...messages].map(([, type = '', family, states]) =>
@@ -251,6 +247,20 @@ optionTest('profile', 'fast sets what is not given', async () => {
     checkpointOk(container, { profile: 'fast', networkLock: 'iptables', criu }),
   );
   expect(given).toMatchObject({ network_lock: ['IPTABLES'], manage_cgroups_mode: ['IGNORE'] });
+});
+
+optionTest('tar', 'native starts no program while the tasks stand still', async () => {
+  const container = await startContainer(scope, idle);
+  const started = async (options: CheckpointOptions): Promise<number> => {
+    // So that the spare is one for the same settings.
+    await checkpointOk(container, options);
+    const trace = await traced('execve', () => checkpointOk(container, options));
+    return [...trace.matchAll(/execve\(.* = 0$/gm)].length;
+  };
+  expect(await started({ tar: 'native' })).toBe(0);
+  expect(await started({})).toBe(0);
+  // A tar, a shell and a gzip for each of the five tmpfs of the container.
+  expect(await started({ tar: 'system' })).toBe(15);
 });
 
 optionTest('tar', 'native archives the same files, and runc restores them', async () => {

@@ -271,7 +271,8 @@ describe('spare workers', () => {
     const environment = readFileSync(`/proc/${spare}/environ`, 'utf8').split('\0').filter(Boolean);
     for (const entry of environment) {
       const [name, value] = entry.split('=');
-      if (name === 'LD_PRELOAD') expect(value).toMatch(/^\S+\/criu_empty_tables\.so$/);
+      if (name === 'LD_PRELOAD')
+        expect(value).toMatch(/^\S+\/criu_empty_tables\.so \S+\/criu_tar_in_place\.so$/);
       else expect(['PATH', 'HOME', 'CRIU_CONFIG_FILE', 'CRIU_LIBS_DIR']).toContain(name);
     }
     const status = readFileSync(`/proc/${spare}/status`, 'utf8');

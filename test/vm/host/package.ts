@@ -28,7 +28,7 @@ export async function addPackage(system: FileTree): Promise<void> {
     await add(resolve(projectRoot, name));
   }
   const built = resolve(projectRoot, 'build/Release');
-  for (const name of ['criu_guard', 'criu_empty_tables.so', 'tar-first'])
+  for (const name of ['criu_guard', 'criu_empty_tables.so', 'criu_tar_in_place.so', 'tar-first'])
     await add(join(built, name));
   const addon = join(built, 'criu_native.node');
   await system.addBinary(inGuest(addon), addon);
