@@ -8,11 +8,13 @@ import { node } from './rows/node.mjs';
 import { processes } from './rows/processes.mjs';
 import { restore } from './rows/restore.mjs';
 import { scale } from './rows/scale.mjs';
+import { sockets } from './rows/sockets.mjs';
 import { start } from './rows/start.mjs';
 
 /** @type {readonly import('./lib/result.mjs').Group[]} in the order in which they run */
 export const groups = [
   containers,
+  sockets,
   processes,
   node,
   concurrency,

@@ -22,7 +22,8 @@ import { until } from './workload.mjs';
  * root filesystem changes, so that images stay good to restore from. The ticker tells how long the
  * container stood still.
  */
-const script = '/ticker /ticks & while :; do (echo > /dev/shm/tick); done';
+const script = (/** @type {string} */ before) =>
+  `${before} /ticker /ticks & while :; do (echo > /dev/shm/tick); done`;
 
 /** Wake-ups of the ticker, each 300 us, until a container counts as having settled. */
 const settledTicks = 150;
@@ -61,8 +62,9 @@ export class Container {
    * @param {object} [settings]
    * @param {string} [settings.program] runc, or one that has the same command line
    * @param {string} [settings.criuConfig] text of a CRIU configuration that runc uses for it
+   * @param {number} [settings.connections] it has a server with that many connections to itself
    */
-  static async make(context, scope, { program = context.runc, criuConfig } = {}) {
+  static async make(context, scope, { program = context.runc, criuConfig, connections } = {}) {
     const directory = join(context.directory, `container-${number}`);
     const bundle = join(directory, 'bundle');
     const rootfs = join(bundle, 'rootfs');
@@ -73,6 +75,7 @@ export class Container {
     await symlink('busybox', join(rootfs, 'bin/sh'));
     await symlink('busybox', join(rootfs, 'bin/sleep'));
     await copyFile(context.ticker, join(rootfs, 'ticker'));
+    await copyFile(context.connections, join(rootfs, 'connections'));
     const { status, stderr } = await capture(program, ['spec', '--bundle', bundle]);
     if (status !== 0) {
       throw new StepError(`${program} spec: ${stderr}`);
@@ -80,7 +83,8 @@ export class Container {
     const configFile = join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(configFile, 'utf8'));
     config.process.terminal = false;
-    config.process.args = ['/bin/sh', '-c', script];
+    const server = connections === undefined ? '' : `/connections ${connections} &`;
+    config.process.args = ['/bin/sh', '-c', script(server)];
     config.root.readonly = false;
     if (criuConfig !== undefined) {
       const file = join(directory, 'criu.conf');

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { bundleModules } from '../../tools/bundle.mjs';
 import { root } from '../../tools/paths.mjs';
 import { findCommand, run, StepError } from '../../tools/process.mjs';
-import { compileHarness, compileTicker, Harness } from './harness.mjs';
+import { compileForContainers, compileHarness, Harness } from './harness.mjs';
 import { compileWorkload } from './workload.mjs';
 
 /**
@@ -24,6 +24,7 @@ import { compileWorkload } from './workload.mjs';
  * @property {(scope: import('./scope.mjs').Scope) => Harness} startHarness another one
  * @property {string} workload
  * @property {string} ticker
+ * @property {string} connections
  * @property {string} runc
  * @property {string} busybox
  */
@@ -89,7 +90,8 @@ export async function makeContext(scope) {
     harness: startHarness(scope),
     startHarness,
     workload: await compileWorkload(directory),
-    ticker: await compileTicker(directory),
+    ticker: await compileForContainers('ticker', directory),
+    connections: await compileForContainers('connections', directory),
     runc: needed('runc'),
     busybox: needed('busybox'),
   };

@@ -25,9 +25,14 @@ export async function compileHarness(directory) {
   return compile(join(sources, 'harness.c'), join(directory, 'harness'), ['-ldl']);
 }
 
-/** @param {string} directory */
-export async function compileTicker(directory) {
-  return compile(join(sources, 'ticker.c'), join(directory, 'ticker'), ['-static']);
+/**
+ * A program that runs in containers, where there is no library.
+ *
+ * @param {'ticker' | 'connections'} name
+ * @param {string} directory
+ */
+export async function compileForContainers(name, directory) {
+  return compile(join(sources, `${name}.c`), join(directory, name), ['-static']);
 }
 
 /**

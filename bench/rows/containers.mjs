@@ -1,9 +1,8 @@
 // @ts-check
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { capture, findCommand } from '../../tools/process.mjs';
 import { Container } from '../lib/container.mjs';
 import { timed, withImages } from '../lib/context.mjs';
+import { byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
 
@@ -21,76 +20,6 @@ const names = {
 };
 
 /**
- * A container that is left running: how long the checkpoint takes, how long it stands still by
- * what is reported, and by its own ticker.
- *
- * @param {Context} context
- * @param {Container} container
- * @param {(imagePath: string) => Promise<{wall: number, reported: number}>} checkpoint
- */
-function leftRunning(context, container, checkpoint) {
-  return () =>
-    withImages(context.memoryDirectory, async (imagePath) => {
-      await container.wake();
-      try {
-        container.resetPause();
-        const figures = await checkpoint(imagePath);
-        return { ...figures, pause: await container.pause() };
-      } finally {
-        await container.rest();
-      }
-    });
-}
-
-/**
- * @param {Context} context
- * @param {Container} container
- * @param {{around?: boolean}} [settings] with runc pause and runc resume around it
- */
-function byRuntime(context, container, { around = false } = {}) {
-  const { id } = container;
-  return leftRunning(context, container, async (imagePath) => {
-    const images = ['--leave-running', '--image-path', imagePath];
-    const checkpoint = container.line('checkpoint', ...images, id);
-    const wall = await (around
-      ? container.runtime(
-          ...container.line('pause', id),
-          '&&',
-          ...checkpoint,
-          '&&',
-          ...container.line('resume', id),
-        )
-      : container.runtime(...checkpoint));
-    const stats = context.decodeStats(readFileSync(join(imagePath, 'stats-dump')));
-    return {
-      wall,
-      reported: stats ? (stats.freezingTimeUs + stats.frozenTimeUs) / 1000 : Number.NaN,
-    };
-  });
-}
-
-/**
- * @param {Context} context
- * @param {Container} container
- * @param {import('../../lib/index.js').CheckpointOptions} [options]
- */
-function byUs(context, container, options = {}) {
-  return leftRunning(context, container, async (imagePath) => {
-    let reported = Number.NaN;
-    const wall = await timed(async () => {
-      const { timings } = await context.libcriu.checkpoint(container.id, {
-        stateRoot: container.stateRoot,
-        imagePath,
-        leaveRunning: true,
-        ...options,
-      });
-      reported = timings.pauseMs ?? Number.NaN;
-    });
-    return { wall, reported };
-  });
-}
-
-/**
  * @param {Context} context
  * @param {Container} container
  * @param {(imagePath: string) => Promise<number>} checkpoint
@@ -101,20 +30,6 @@ function killed(context, container, checkpoint) {
     const wall = await withImages(context.memoryDirectory, checkpoint);
     return { wall };
   };
-}
-
-/**
- * A container that has the processor only while it is measured.
- *
- * @param {Context} context
- * @param {import('../lib/scope.mjs').Scope} scope
- * @param {Parameters<typeof Container.make>[2]} [settings]
- */
-async function startResting(context, scope, settings) {
-  const container = await Container.make(context, scope, settings);
-  await container.start();
-  await container.rest();
-  return container;
 }
 
 /**
@@ -220,18 +135,18 @@ export const containers = {
         },
       ],
       targets: [
-        target('container, left running: time / runc', 'wall', names.ours, names.runc, 0.33),
-        target('container, left running: pause / runc', 'pause', names.ours, names.runc, 0.33),
-        target('container, left running: time / tuned runc', 'wall', names.ours, names.tuned, 0.9),
+        target('container, left running: time / runc', 'wall', names.ours, names.runc, 0.1),
+        target('container, left running: pause / runc', 'pause', names.ours, names.runc, 0.1),
+        target('container, left running: time / tuned runc', 'wall', names.ours, names.tuned, 0.2),
         target(
           'container, left running: pause / tuned runc',
           'pause',
           names.ours,
           names.tuned,
-          0.9,
+          0.2,
         ),
         target("container, profile: 'fast': time / runc", 'wall', names.fast, names.runc, 0.13),
-        target('container, killed: time / runc', 'wall', names.oursKill, names.runcKill, 0.38),
+        target('container, killed: time / runc', 'wall', names.oursKill, names.runcKill, 0.15),
       ],
       ...(typeof crun === 'string' ? { notes: [`No crun row: ${crun}.`] } : {}),
     };
