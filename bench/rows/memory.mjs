@@ -78,7 +78,7 @@ export const memory = {
       ],
       targets: [
         ratio('1 GiB dump: bandwidth / write()', bandwidth(names.ours), bandwidth(names.write), {
-          atLeast: 0.6,
+          atLeast: 0.9,
         }),
         roundsRatio('1 GiB dump: time / libcriu in C', ours, samples.of(names.inC, 'ms'), {
           atMost: 1.03,

@@ -50,13 +50,12 @@ export const processes = {
         },
       ],
       targets: [
-        ratio('process dump / criu dump from C', ours, ms(names.fromC), { atMost: 0.75 }),
-        ratio('process dump / criu dump from Node.js', ours, ms(names.fromNode), { atMost: 0.5 }),
+        ratio('process dump / criu dump from C', ours, ms(names.fromC), { atMost: 0.7 }),
         {
           what: 'process dump - libcriu in C, same transport',
           value: median(ours) - median(ms(names.spare)),
           unit: 'ms',
-          atMost: 0.4,
+          atMost: 0.25,
         },
       ],
       notes: [

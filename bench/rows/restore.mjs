@@ -57,7 +57,7 @@ export const restore = {
           ],
         },
       ],
-      targets: [ratio("runc restore of our images / of runc's", ours, runc, { atMost: 0.7 })],
+      targets: [ratio("runc restore of our images / of runc's", ours, runc, { atMost: 0.45 })],
     };
   },
 };
