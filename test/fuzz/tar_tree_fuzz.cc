@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <string>
@@ -193,7 +195,10 @@ std::string ArchiveOfGnuTar(const std::string& top) {
   posix_spawn_file_actions_destroy(&actions);
   Expect(error == 0, "there is a GNU tar");
   int status = -1;
-  Expect(waitpid(pid, &status, 0) == pid && status == 0, "GNU tar does not fail");
+  // libFuzzer has a clock that interrupts.
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  Expect(status == 0, "GNU tar does not fail");
   return ContentOf(output);
 }
 
