@@ -67,6 +67,13 @@ function writeCache(file: string, script: vm.Script): void {
   }
 }
 
+/** What has been compiled anew, with the files that are to keep it. */
+const compiled: [file: string, script: vm.Script][] = [];
+// When it has run, a script tells more of what it needs.
+process.on('exit', (status) => {
+  if (status === 0) for (const [file, script] of compiled) writeCache(file, script);
+});
+
 const loaded = new Map<string, object>();
 
 /** Loads one of our scripts, which get the others by `require`. */
@@ -80,10 +87,7 @@ function load(file: string): object {
     ...(cachedData === undefined ? {} : { cachedData }),
   });
   if (cache !== undefined && (cachedData === undefined || script.cachedDataRejected === true)) {
-    // When it has run, it tells more of what it needs.
-    process.on('exit', (status) => {
-      if (status === 0) writeCache(cache, script);
-    });
+    compiled.push([cache, script]);
   }
   const exports = {};
   loaded.set(file, exports);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { CriuError, invalidArgValue, type Operation } from '../base/errors.js';
+import { CriuError, invalidArgValue } from '../base/errors.js';
 import { type OptionMention, option, sentence } from '../base/sentence.js';
 import type { Stage } from '../base/stage.js';
 import type { ReadyCriu } from '../criu/criu.js';
@@ -98,8 +98,9 @@ function needsFeatures({ preDump, options }: DumpRequest): boolean {
 /** What the kernel lacks is told by name, before CRIU is asked. */
 async function checkFeatures({ criu, options, preDump, operation }: DumpRequest): Promise<void> {
   const { parentPath, trackMem, lazyPages } = options;
-  const preDumping = operation === 'checkpoint' ? option('preDump') : operation;
-  const needs: [boolean, keyof CriuFeatures, string, OptionMention | Operation][] = [
+  // Only of a checkpoint it is an option.
+  const preDumping = operation === 'checkpoint' ? option('preDump') : 'a pre-dump';
+  const needs: [boolean, keyof CriuFeatures, string, OptionMention | string][] = [
     [preDump, 'memTrack', 'memory tracking', preDumping],
     [parentPath !== undefined, 'memTrack', 'memory tracking', option('parentPath')],
     [trackMem === true, 'memTrack', 'memory tracking', option('trackMem')],

@@ -16,7 +16,11 @@ export const diffCommand: Command = {
     'Compares two checkpoints, archives or directories: processes, descriptors,',
     'sockets and memory, page by page.',
   ],
-  words: flagWords([], { before: before.placeholder, after: after.placeholder }),
+  words: flagWords([], {
+    before: before.placeholder,
+    after: after.placeholder,
+    path: `${before.placeholder} or ${after.placeholder}`,
+  }),
 
   async run({ argument, rest: [second = ''], tell }) {
     const { diffCheckpoints } = await import('../../inspect/diff.js');

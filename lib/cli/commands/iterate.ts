@@ -33,7 +33,12 @@ const ofProcess = rowsOf('dump').filter(
 const rows = [...settings, ...ofContainer, ...ofProcess];
 
 const pidFlag: Flag = { name: 'pid', placeholder: 'PID', help: 'save this process instead' };
-const words = flagWords(rows, { ...containerNames, target: '--pid', 'target.unit': '--unit' });
+const words = flagWords(rows, {
+  ...containerNames,
+  target: '--pid',
+  'target.unit': '--unit',
+  preDump: 'a pre-dump',
+});
 
 /** `libcriu iterate`: pre-dumps while the processes run, and then the dump. */
 export const iterateCommand: Command = {
