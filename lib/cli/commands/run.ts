@@ -49,14 +49,20 @@ export const runCommand: Command = {
   },
 };
 
-/** CRIU's figures, where it has written any. */
+/** How long CRIU may take, when it has ended the program, to write its figures. */
+const patienceMs = 5000;
+
+/** CRIU's figures, which it writes last of all. */
 async function statsIn(directory: string): Promise<DumpStats | undefined> {
   const { decodeDumpStats } = await decoding();
-  try {
-    return decodeDumpStats(readFileSync(join(directory, 'stats-dump')));
-  } catch {
-    return undefined;
+  for (const start = performance.now(); performance.now() - start < patienceMs; ) {
+    try {
+      return decodeDumpStats(readFileSync(join(directory, 'stats-dump')));
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
+  return undefined;
 }
 
 async function runUntilSaved(
