@@ -2,6 +2,7 @@ import { withDeadline } from '../base/deadline.js';
 import { late } from '../base/late.js';
 import type { RestoreContainerResult } from '../container/restore.js';
 import { validateId } from '../container/state/id.js';
+import { type LoggedPromise, withLog } from '../criu/log-promise.js';
 import type { RestoreContainerOptions } from '../options/types.js';
 import { validateOptions } from '../options/validate.js';
 
@@ -21,14 +22,16 @@ const finding = late(() => import('./bundle/sources.js'));
  * have written, `ERR_CRIU_IMAGES_DIR` without complete images, `ERR_CHECKPOINT_ARCHIVE` for a checkpoint
  * that cannot be used.
  */
-export async function restoreContainer(
+export function restoreContainer(
   id: string,
   options: RestoreContainerOptions = {},
-): Promise<RestoreContainerResult> {
-  const checked = validateOptions('restoreContainer', options);
-  validateId(id);
-  return await withDeadline('restoreContainer', checked, async (deadline) => {
-    const [{ restoreBy }, { sourcesOf }] = await Promise.all([restoring(), finding()]);
-    return await restoreBy(sourcesOf, id, checked, deadline);
+): LoggedPromise<RestoreContainerResult> {
+  return withLog(async (log) => {
+    const checked = validateOptions('restoreContainer', options);
+    validateId(id);
+    return await withDeadline('restoreContainer', checked, async (deadline) => {
+      const [{ restoreBy }, { sourcesOf }] = await Promise.all([restoring(), finding()]);
+      return await restoreBy(sourcesOf, id, checked, deadline, log);
+    });
   });
 }

@@ -10,6 +10,7 @@ import { type Scope, startScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
 import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
+import type { LogFollower } from '../criu/log-follower.js';
 import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
@@ -69,12 +70,14 @@ const logName = 'restore.log';
  * gets the same criu.
  *
  * @param find - Finds what the options name to restore from.
+ * @param follower - Is told where CRIU's log is.
  */
 export async function restoreBy(
   find: FindSources,
   id: string,
   options: ValidatedOptions['restoreContainer'],
   deadline: Deadline,
+  follower: LogFollower,
 ): Promise<RestoreContainerResult> {
   const start = performance.now();
   const { criu = defaultCriu(), ...checked } = options;
@@ -82,7 +85,7 @@ export async function restoreBy(
   // What is made of a checkpoint stays for as long as the container, and no longer than a failure.
   return await startScope(async (scope) => {
     const { warnings, ...sources } = await find(id, checked, deadline, scope);
-    const restored = await restoreFrom(id, criu, { ...checked, ...sources }, deadline);
+    const restored = await restoreFrom(id, criu, { ...checked, ...sources }, deadline, follower);
     return { ...restored, warnings, durationMs: performance.now() - start };
   });
 }
@@ -92,6 +95,7 @@ async function restoreFrom(
   criu: Criu,
   checked: Settings,
   deadline: Deadline,
+  follower: LogFollower,
 ): Promise<Omit<RestoreContainerResult, 'warnings' | 'durationMs'>> {
   const { imagePath, bundle, workPath = imagePath } = checked;
   const config = join(bundle, 'config.json');
@@ -110,7 +114,12 @@ async function restoreFrom(
   const { installation } = await deadline.bound('criu', criu.ready());
   await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);
-  await runRuntime(id, criu, { ...checked, workPath, usesSystemd }, dirname(installation.binary));
+  const logFile = join(workPath, logName);
+  if (follower.isWanted) await deadline.bound('directory', follower.attach(logFile));
+  const settings = { ...checked, workPath, usesSystemd };
+  await runRuntime(id, criu, settings, dirname(installation.binary)).finally(() =>
+    follower.detach(),
+  );
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
     await callRuntime(checked, ['delete', '--force', id]);
@@ -128,7 +137,7 @@ async function restoreFrom(
     pid: initPid,
     bundle,
     imagePath,
-    logFile: join(workPath, logName),
+    logFile,
   };
 }
 

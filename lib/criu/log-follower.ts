@@ -1,4 +1,5 @@
-import { constants, type Stats, statSync } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { closeFd, openFd, readFd, statFd } from '../base/files.js';
 import { LogParser, type LogRecord } from './log-records.js';
 
@@ -37,9 +38,9 @@ export class LogFollower implements AsyncIterable<LogRecord> {
    *
    * @param path - One that is good until {@link detach}.
    */
-  attach(path: string): void {
+  async attach(path: string): Promise<void> {
+    this.#before = await stat(path).catch(() => undefined);
     this.#path = path;
-    this.#before = statSync(path, { throwIfNoEntry: false });
   }
 
   /** To be called while the path is still good. Those who have begun to read go on without it. */

@@ -46,14 +46,14 @@ export function logFileOf({ outerLog }: OperationRequest, outputs: Outputs): str
 }
 
 /** Says where CRIU's log is to those who follow it, until the directories are closed. */
-export function followLog(
-  { log, outerLog }: OperationRequest,
+export async function followLog(
+  { log, outerLog, deadline }: OperationRequest,
   outputs: Outputs,
   scope: Scope,
-): void {
+): Promise<void> {
   if (!log?.isWanted) return;
-  log.attach(outerLog?.path ?? outputs.openLogFile);
   scope.defer(() => log.detach());
+  await deadline.bound('directory', log.attach(outerLog?.path ?? outputs.openLogFile));
 }
 
 /** What CRIU's log tells of a failure. */

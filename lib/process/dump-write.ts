@@ -65,9 +65,9 @@ async function writeIntoNew(job: DumpJob, scope: Scope): Promise<WrittenDump | u
 async function writeIntoOpened(job: DumpJob, scope: Scope): Promise<WrittenDump> {
   const { request, tracking } = job;
   const outputs = await openDirectories(job, scope);
-  followLog(request, outputs, scope);
   const { images } = outputs;
   try {
+    await followLog(request, outputs, scope);
     if (tracking) await images.write(...tracking.imageFile);
     if (request.versionFile) await images.write(...request.versionFile);
     for (const file of request.imageFiles ?? []) await images.write(...file);

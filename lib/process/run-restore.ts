@@ -69,7 +69,9 @@ async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
   const { imagePath, options, deadline } = request;
   const { unit, workPath = imagePath, logFile } = options;
   if (unit === undefined) return await runRestore(request);
-  if (request.log?.isWanted) request.log.attach(join(workPath, logFile));
+  if (request.log?.isWanted) {
+    await deadline.bound('directory', request.log.attach(join(workPath, logFile)));
+  }
   const pid = await restoreService({ imagePath, unit, options, deadline });
   const durationMs = performance.now() - deadline.startedAt;
   return {
@@ -102,7 +104,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
   return await inTurn(request, async (scope) => {
     const turn = performance.now();
     const outputs = await openDirectories(request, scope);
-    followLog(request, outputs, scope);
+    await followLog(request, outputs, scope);
     const streams = await streamsOf(options, outputs, installation, scope);
     const native = await nativeRequest(withInherited(request, streams), installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);

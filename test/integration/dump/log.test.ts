@@ -9,6 +9,7 @@ import {
   type LogRecord,
   preDump,
   restore,
+  restoreContainer,
 } from '../../helpers/api.js';
 import { dumpAway } from '../../helpers/criu/restored.js';
 import { requireNeeds } from '../../helpers/needs.js';
@@ -91,6 +92,17 @@ describe('the log is read while CRIU writes it', () => {
     const { pid, exited } = await restoring;
     process.kill(pid, 'SIGKILL');
     await exited;
+    expectWhole(records, 'Restore finished successfully');
+  });
+
+  test('of the restore of a container', async () => {
+    const container = await startContainer(scope);
+    const { id, stateRoot, bundle } = container;
+    const imagePath = container.path('images');
+    await checkpoint(id, { stateRoot, imagePath });
+    const restoring = restoreContainer(id, { stateRoot, bundle, imagePath });
+    const records = await recordsOf(restoring);
+    await restoring;
     expectWhole(records, 'Restore finished successfully');
   });
 

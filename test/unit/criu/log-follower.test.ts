@@ -49,7 +49,7 @@ describe('a log is followed', () => {
     const reading = (async () => {
       for await (const { message } of log) seen.push(message);
     })();
-    log.attach(file);
+    await log.attach(file);
     await tick();
     write(1, 2);
     await expect.poll(() => seen).toEqual(['line 1', 'line 2']);
@@ -65,7 +65,7 @@ describe('a log is followed', () => {
 
   test('by as many as want, each from the beginning', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1);
     const first = messagesOf(log);
     await tick();
@@ -79,7 +79,7 @@ describe('a log is followed', () => {
   test('when it is moved and removed meanwhile', async () => {
     const log = new LogFollower();
     const reading = messagesOf(log);
-    log.attach(file);
+    await log.attach(file);
     write(1);
     // As images that have failed, whose log is not kept.
     await log.detach();
@@ -93,7 +93,7 @@ describe('a log is followed', () => {
 
   test('by a slow reader, who misses nothing of a large one', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     const numbers = Array.from({ length: 5_000 }, (_, number) => number);
     write(...numbers);
     const reader = log[Symbol.asyncIterator]();
@@ -109,7 +109,7 @@ describe('a log is followed', () => {
 
   test('by calls that do not wait for each other', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1, 2, 3);
     log.succeed(file);
     const reader = log[Symbol.asyncIterator]();
@@ -129,7 +129,7 @@ describe('the log of an earlier operation', () => {
   test('is not read, and the new one from its beginning', async () => {
     writeFileSync(file, line(7).repeat(100));
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     const reading = messagesOf(log);
     await tick();
     writeFileSync(file, line(1));
@@ -142,7 +142,7 @@ describe('the log of an earlier operation', () => {
   test('is not read when CRIU was never asked', async () => {
     writeFileSync(file, line(7));
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     await log.detach();
     log.succeed(file);
     expect(await messagesOf(log)).toEqual([]);
@@ -150,7 +150,7 @@ describe('the log of an earlier operation', () => {
 
   test('gives way to that of a second attempt', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1, 2, 3);
     const reader = log[Symbol.asyncIterator]();
     for (const number of [1, 2, 3]) {
@@ -168,7 +168,7 @@ describe('the end of an operation that fails', () => {
 
   test('is thrown after the last record, to each reader', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1);
     const seen: string[] = [];
     const read = async (): Promise<void> => {
@@ -202,7 +202,7 @@ describe('the end of an operation that fails', () => {
 describe('a reader that leaves early', () => {
   test('keeps nothing open', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1, 2);
     for await (const { message } of log) {
       expect(message).toBe('line 1');
@@ -216,7 +216,7 @@ describe('a reader that leaves early', () => {
 
   test('while it waits is let go at once', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1);
     const reader = log[Symbol.asyncIterator]();
     await reader.next();
@@ -230,7 +230,7 @@ describe('a reader that leaves early', () => {
 
   test('or has not begun has nothing opened for it', async () => {
     const log = new LogFollower();
-    log.attach(file);
+    await log.attach(file);
     write(1);
     log[Symbol.asyncIterator]();
     await log.detach();
@@ -241,7 +241,7 @@ describe('a reader that leaves early', () => {
 test('what is no regular file is not read, and nobody waits for it', async () => {
   mkdirSync(file);
   const log = new LogFollower();
-  log.attach(file);
+  await log.attach(file);
   log.succeed(file);
   expect(await messagesOf(log)).toEqual([]);
   expect(holdsIt()).toBe(false);
