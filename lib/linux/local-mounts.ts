@@ -39,7 +39,8 @@ export type IsLocal = (path: string) => boolean;
  */
 export function localMounts(): IsLocal {
   try {
-    return parsed(readFileSync('/proc/self/mountinfo', 'latin1'));
+    // Node.js reads this encoding in one call.
+    return parsed(readFileSync('/proc/self/mountinfo', 'utf8'));
   } catch {
     return () => false;
   }
@@ -52,7 +53,9 @@ const parsed = remembered(localIn);
  * local, whatever else is mounted above or on it.
  */
 export function localIn(mountinfo: string): IsLocal {
-  if (mountinfo === '' || mountinfo.length > mostCharacters) return () => false;
+  // A name that is not of this encoding would not be found again.
+  const isKnown = mountinfo !== '' && !mountinfo.includes('\uFFFD');
+  if (!isKnown || mountinfo.length > mostCharacters) return () => false;
   const others = mountinfo.split('\n').flatMap(otherMount);
   return (path) => !others.some((mountpoint) => isBelow(path, mountpoint));
 }
@@ -62,5 +65,5 @@ function otherMount(line: string): string[] {
   const [before = '', after = ''] = line.split(' - ', 2);
   const [, , , , mountpoint] = before.split(' ', 5);
   if (mountpoint === undefined || localTypes.has(after.slice(0, after.indexOf(' ')))) return [];
-  return [unescapeOctal(mountpoint)];
+  return [Buffer.from(unescapeOctal(mountpoint), 'utf8').toString('latin1')];
 }

@@ -1,21 +1,12 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readlink,
-  readlinkSync,
-  type Stats,
-  statfsSync,
-} from 'node:fs';
+import { closeSync, constants, type Stats } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { errnoOf } from '../base/errors.js';
-import { openFd, readFile, statFd } from '../base/files.js';
+import { readFile } from '../base/files.js';
 import { type IsLocal, localMounts } from './local-mounts.js';
 import { type Mount, parseMountinfo } from './mountinfo.js';
 import { shownPath } from './paths.js';
 import { mountIdOf, openPath } from './procfs.js';
+import { atOnce, type WalkCalls, waiting } from './walk-calls.js';
 
 /** A file or directory that a path led to, held open, with who else may have had a hand in it. */
 export interface OwnershipReport {
@@ -69,32 +60,6 @@ const fuseMagic = 0x65735546;
 const writableByGroup = 0o020;
 const writableByOthers = 0o002;
 const sticky = 0o1000;
-
-/** The calls by which a path is walked. */
-interface Calls {
-  open(path: Buffer | string, flags: number): Promise<number>;
-  stat(fd: number): Promise<Stats>;
-  readLink(path: Buffer): Promise<string>;
-  fileSystem(fd: number): Promise<number>;
-}
-
-/** What may wait for a server does so on a thread of libuv's pool. */
-const waiting: Calls = {
-  open: openFd,
-  stat: statFd,
-  readLink: (path) => readLink(path, 'latin1'),
-  fileSystem: async (fd) => (await statfs(`/proc/self/fd/${fd}`)).type,
-};
-
-/** The same at once: there are more than twenty of these on the way to one file. */
-const atOnce: Calls = {
-  open: async (path, flags) => openSync(path, flags),
-  stat: async (fd) => fstatSync(fd),
-  readLink: async (path) => readlinkSync(path, 'latin1'),
-  fileSystem: async (fd) => statfsSync(`/proc/self/fd/${fd}`).type,
-};
-
-const readLink = promisify(readlink) as (path: Buffer, encoding: 'latin1') => Promise<string>;
 
 /**
  * Walks a path as the kernel does and looks at the owner and the mode of everything on the way:
@@ -206,7 +171,7 @@ class PathWalk {
     this.#current = undefined;
   }
 
-  #callsFor(path: string): Calls {
+  #callsFor(path: string): WalkCalls {
     return this.#isLocal(path) ? atOnce : waiting;
   }
 
@@ -312,29 +277,20 @@ class PathWalk {
   }
 }
 
-async function openRoot(calls: Calls): Promise<Component> {
+async function openRoot(calls: WalkCalls): Promise<Component> {
   const fd = await calls.open('/', openPath | constants.O_DIRECTORY);
   return { fd, stats: await statOrClose(fd, calls), path: '/' };
 }
 
-/**
- * Opens an entry of a directory without following a link. The first try asks for a directory, which
- * has an automounter mount what belongs there.
- */
+/** Opens an entry of a directory without following a link. */
 async function openComponent(
   directory: Component,
   name: string,
   path: string,
-  calls: Calls,
+  calls: WalkCalls,
 ): Promise<Component> {
-  const entry = inDirectory(directory, name);
-  const flags = openPath | constants.O_NOFOLLOW;
   try {
-    const fd = await calls.open(entry, flags | constants.O_DIRECTORY).catch((error: unknown) => {
-      const isNoDirectory = errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP';
-      if (isNoDirectory && directory.stats.isDirectory()) return calls.open(entry, flags);
-      throw error;
-    });
+    const fd = await openEntry(directory, name, calls);
     return { fd, stats: await statOrClose(fd, calls), path };
   } catch (cause) {
     // Without /proc nothing is found, which says nothing about the path.
@@ -343,7 +299,19 @@ async function openComponent(
   }
 }
 
-async function statOrClose(fd: number, calls: Calls): Promise<Stats> {
+/** The first try asks for a directory, which has an automounter mount what belongs there. */
+async function openEntry(directory: Component, name: string, calls: WalkCalls): Promise<number> {
+  const entry = inDirectory(directory, name);
+  const flags = openPath | constants.O_NOFOLLOW;
+  if (!calls.canMount) return calls.open(entry, flags);
+  return calls.open(entry, flags | constants.O_DIRECTORY).catch((error: unknown) => {
+    const isNoDirectory = errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP';
+    if (isNoDirectory && directory.stats.isDirectory()) return calls.open(entry, flags);
+    throw error;
+  });
+}
+
+async function statOrClose(fd: number, calls: WalkCalls): Promise<Stats> {
   try {
     return await calls.stat(fd);
   } catch (error) {

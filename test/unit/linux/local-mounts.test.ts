@@ -9,7 +9,7 @@ const lines = [
   '28 27 0:41 / /srv/scratch rw - tmpfs tmpfs rw',
   '29 25 0:42 / /home/a\\040b rw - fuse.sshfs host:/ rw,user_id=1000',
   '30 25 0:43 / /net rw - autofs auto.net rw',
-  '31 25 0:44 / /caf\xc3\xa9 rw - virtiofs share rw',
+  '31 25 0:44 / /café rw - virtiofs share rw',
 ];
 const isLocal = localIn(lines.join('\n'));
 
@@ -57,6 +57,7 @@ describe('a path is not known to be local', () => {
 
   test('where nothing is known, or of so many mounts that it takes time', () => {
     expect(localIn('')('/')).toBe(false);
+    expect(localIn([...lines, '40 25 0:9 / /x\uFFFD rw - nfs s:/ rw'].join('\n'))('/')).toBe(false);
     const many = Array.from({ length: 2_000 }, (_, id) => `${id} 25 0:9 / /m${id} rw - tmpfs t rw`);
     expect(localIn([...lines, ...many].join('\n'))('/run')).toBe(false);
   });
