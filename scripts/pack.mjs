@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildAddon, buildTypescript } from '../tools/build.mjs';
 import { withLock } from '../tools/lock.mjs';
-import { makePackages } from '../tools/packing/packages.mjs';
+import { makeableHere, makePackages } from '../tools/packing/packages.mjs';
 import { root } from '../tools/paths.mjs';
 import { StepError, seconds, tail } from '../tools/process.mjs';
 
@@ -15,15 +15,17 @@ Makes the packages in npm/, and a file of each to install: libcriu, @libcriu/lin
 and @libcriu/criu-linux-${process.arch}. What is native is built in Debian 11, which is installed in .pack/.
 
   --here       takes what was built on this machine, for this machine alone
-  --for SYSTEM linux-arm64-gnu or linux-x64-musl, on x64: libcriu and the package with the addon for that
-               system, built by a compiler for it and loaded as far as can be done here
+  --for SYSTEM linux-arm64-gnu, linux-arm64-musl or linux-x64-musl, on x64: libcriu and the packages for that
+               system, built by a compiler for it and loaded as far as can be done here; may be repeated
+  --all        those for all systems for which there is a compiler here; it tells which are left out
 `;
 
 async function main() {
   const { values } = parseArgs({
     options: {
       here: { type: 'boolean', default: false },
-      for: { type: 'string' },
+      for: { type: 'string', multiple: true, default: [] },
+      all: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -31,9 +33,10 @@ async function main() {
     process.stdout.write(usage);
     return;
   }
-  if (values.here && values.for !== undefined) {
-    throw new StepError(`What was built here is not for ${values.for}`);
+  if (values.here && (values.all || values.for.length > 0)) {
+    throw new StepError('What was built here is for this system alone: --here goes with no other');
   }
+  const { systems, names } = values.all ? allSystems() : { systems: values.for, names: undefined };
   const directory = mkdtempSync(join(tmpdir(), 'libcriu-pack-'));
   const logFile = join(directory, 'log');
   try {
@@ -41,7 +44,9 @@ async function main() {
       await buildTypescript({ logFile });
       const workplace = { workDirectory: directory, logFile, step };
       if (values.here) await step('build the addon', () => buildAddon({ logFile }));
-      const files = await makePackages(values.here ? 'here' : 'debian', workplace, values.for);
+      const origin = values.here ? 'here' : 'debian';
+      const wanted = systems.length > 0 ? systems : undefined;
+      const files = await makePackages(origin, workplace, wanted, names);
       for (const file of files) {
         process.stdout.write(`${file.slice(root.length + 1)} ${statSync(file).size}\n`);
       }
@@ -52,6 +57,15 @@ async function main() {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** Tells which are left out. */
+function allSystems() {
+  const { leftOut, ...made } = makeableHere();
+  for (const { system, reason } of leftOut) {
+    process.stderr.write(`pack: leaves out ${system}: ${reason}\n`);
+  }
+  return made;
 }
 
 /** @type {import('../tools/packing/packages.mjs').Step} */

@@ -6,36 +6,27 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packagesDirectory } from '../tools/packing/manifests.mjs';
-import { findPackages } from '../tools/packing/packages.mjs';
-import { root, tool } from '../tools/paths.mjs';
+import { findPackages, makeableHere } from '../tools/packing/packages.mjs';
+import { root } from '../tools/paths.mjs';
 import { capture, run, StepError } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
+import { checkPackage, contentOf } from './release/check.mjs';
+import { doubtful } from './release/licences.mjs';
 
 const usage = `Usage: npm run release -- [--dry-run | --publish]
 
-Packs this version (npm run pack), checks the packages, and prints what would be published.
+Packs this version for all systems (npm run pack -- --all), checks the packages, and prints what would be published.
+A system for which there is no compiler here is left out, and the main package does not name it.
 
   --dry-run   publishes nothing; this is the default
   --publish   publishes, in the workflow of a release alone
-  --native    only the packages with native code: the main one is published once, behind those of all processors
 `;
-
-/** Licences under which a package may be that is installed with this one. */
-const licences = new Set(['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD']);
-
-/** What no package may have: sources of tests, what was built elsewhere, keys, notes. */
-const strange =
-  /(?:^|\/)(?:test|\.github|\.criu|\.git|node_modules|coverage|build)\/|\.(?:log|tgz|o|d|tsbuildinfo|pem|env)$|(?:^|\/)\.npmrc$/;
-
-/** More than this in the main package is a mistake. */
-const mostBytes = 2 * 2 ** 20;
 
 async function main() {
   const { values } = parseArgs({
     options: {
       'dry-run': { type: 'boolean', default: false },
       publish: { type: 'boolean', default: false },
-      native: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -49,18 +40,23 @@ async function main() {
   if (values.publish) requireWorkflow();
   await setUp();
   await requireReleasable(values.publish);
-  await run(process.execPath, [join(root, 'scripts/pack.mjs')], { cwd: root });
-  const files = packed();
-  for (const file of files) await checkPackage(file);
+  const { systems, names, leftOut } = makeableHere();
+  for (const { system, reason } of leftOut) {
+    process.stdout.write(`release: leaves out ${system}: ${reason}\n`);
+  }
+  await run(process.execPath, [join(root, 'scripts/pack.mjs'), '--all'], { cwd: root });
+  const files = packed(systems, names);
+  for (const file of files) {
+    const checked = await checkPackage(file, names);
+    process.stdout.write(`release: ${basename(file)} is good: ${checked.join('; ')}\n`);
+  }
   const sbom = await makeSbom();
   for (const file of files) tell(file, await contentOf(file));
   process.stdout.write(
     `release: ${sbom.slice(root.length + 1)} lists what is installed with them\n`,
   );
   // Those that others need come first.
-  for (const file of [...files].reverse()) {
-    if (!values.native || !isMain(file)) await publish(file, values.publish);
-  }
+  for (const file of [...files].reverse()) await publish(file, values.publish);
 }
 
 function requireWorkflow() {
@@ -84,45 +80,12 @@ async function requireReleasable(isRelease) {
   for (const fault of faults) process.stdout.write(`release: would be refused, because ${fault}\n`);
 }
 
-function packed() {
-  const found = findPackages();
+/** @type {(systems: readonly string[], names: readonly string[]) => string[]} */
+function packed(systems, names) {
+  const found = findPackages(systems, names);
   if (found === undefined) throw new StepError('npm run pack has not made all packages');
   if (found.origin !== 'debian') throw new StepError('the packages were not built in Debian 11');
   return found.files;
-}
-
-/** @param {string} file */
-const isMain = (file) => /^libcriu-\d/.test(basename(file));
-
-/** @param {string} file @returns {Promise<string[]>} the names of its members */
-async function contentOf(file) {
-  const { status, stdout, stderr } = await capture('tar', ['-tzf', file], { cwd: root });
-  if (status !== 0) throw new StepError(`${basename(file)} cannot be read: ${stderr.trim()}`);
-  return stdout.trim().split('\n');
-}
-
-/** @param {string} file */
-async function checkPackage(file) {
-  const content = await contentOf(file);
-  const allowed = isMain(file)
-    ? content
-    : content.filter((name) => !/\/(?:bin|lib|libexec)\//.test(name));
-  const unwanted = allowed.filter((name) => strange.test(name.replace(/^package\//, '')));
-  if (unwanted.length > 0) throw new StepError(`${basename(file)} has ${unwanted.join(', ')}`);
-  if (!content.some((name) => /^package\/(?:LICENSE|licenses\/)/.test(name))) {
-    throw new StepError(`${basename(file)} has no licence`);
-  }
-  if (!isMain(file)) return;
-  const { size } = statSync(file);
-  if (size > mostBytes) throw new StepError(`${basename(file)} has ${size} bytes`);
-  const native = content.filter((name) => /\.(?:node|so|a)$/.test(name));
-  if (native.length > 0) throw new StepError(`${basename(file)} has ${native.join(', ')}`);
-  await run(tool('publint'), [file, '--strict'], { cwd: root });
-  // Node.js 20.19 and newer can require() the modules of a package.
-  const ignored = ['--ignore-rules', 'cjs-resolves-to-esm'];
-  await run(tool('attw'), [file, '--no-emoji', '--format', 'table-flipped', ...ignored], {
-    cwd: root,
-  });
 }
 
 /** Lists what is installed with the package, and refuses a licence that is not known to be good. */
@@ -134,9 +97,8 @@ async function makeSbom() {
   // npm takes the name of the directory.
   sbom.metadata.component.name = 'libcriu';
   for (const { name, version, licenses = [] } of sbom.components) {
-    const ids = licenses.map((/** @type {any} */ { license }) => license?.id ?? license?.name);
-    if (ids.length > 0 && ids.every((/** @type {string} */ id) => licences.has(id))) continue;
-    throw new StepError(`${name} ${version} has the licence ${ids.join(', ') || 'of nobody'}`);
+    const bad = doubtful(licenses);
+    if (bad.length > 0) throw new StepError(`${name} ${version} has the licence ${bad.join(', ')}`);
   }
   const file = join(packagesDirectory, 'libcriu.cdx.json');
   writeFileSync(file, `${JSON.stringify(sbom, null, 2)}\n`);

@@ -88,8 +88,8 @@ export function isAtLeast(version, minimum) {
   return true;
 }
 
-/** @param {string} binary */
-async function versionOf(binary) {
+/** The version of a criu program. @param {string} binary */
+export async function versionOf(binary) {
   const { stdout } = await capture(binary, ['--version']);
   return /^Version: ([\d.]+)/m.exec(stdout)?.[1];
 }
@@ -168,20 +168,29 @@ export function missingBuildPackages() {
 }
 
 /**
- * Builds the pinned release into {@link prefix}. That directory appears with everything in it or
- * not at all, so that an interrupted build is never taken for a finished one.
+ * Where an older pinned release is built for the tests, beside the newest.
+ *
+ * @param {string} version
+ */
+export const prefixOfOlder = (version) => join(root, `.criu-${version}`);
+
+/** The pinned releases but the newest, which is the one that is used. */
+export const olderReleases = releases.slice(1).map(({ version }) => version);
+
+/**
+ * Builds a pinned release. Its directory appears with everything in it or not at all, so that an interrupted
+ * build is never taken for a finished one.
  *
  * @param {string} workDirectory an empty one, which the caller removes
  * @param {string} logFile
+ * @param {{place?: string, only?: string}} [which] where it is built; the version, without which it is the newest
  * @returns {Promise<string>} the version that was built
  */
-export async function buildCriu(workDirectory, logFile) {
-  if (/[^\w./+@:,-]/.test(prefix)) {
-    throw new StepError(
-      `CRIU's makefiles cannot install into ${prefix}: use a path without spaces`,
-    );
+export async function buildCriu(workDirectory, logFile, { place = prefix, only } = {}) {
+  if (/[^\w./+@:,-]/.test(place)) {
+    throw new StepError(`CRIU's makefiles cannot install into ${place}: use a path without spaces`);
   }
-  const { version, sha256, archive } = await fetchSource(workDirectory, logFile);
+  const { version, sha256, archive } = await fetchSource(workDirectory, logFile, only);
 
   const source = join(workDirectory, 'source');
   const tree = join(workDirectory, 'tree');
@@ -190,9 +199,9 @@ export async function buildCriu(workDirectory, logFile) {
     logFile,
   });
   const variables = [
-    `PREFIX=${prefix}`,
-    `LIBDIR=${prefix}/lib`,
-    `RUNDIR=${newKernelDataDirectory({ version, sha256, prefix, builtAt: new Date() })}`,
+    `PREFIX=${place}`,
+    `LIBDIR=${place}/lib`,
+    `RUNDIR=${newKernelDataDirectory({ version, sha256, prefix: place, builtAt: new Date() })}`,
     'SKIP_PIP_INSTALL=1',
   ];
   const env = buildEnvironment();
@@ -204,19 +213,19 @@ export async function buildCriu(workDirectory, logFile) {
   });
 
   // The work directory may lie on another file system, from which nothing can be renamed.
-  const partial = `${prefix}.partial`;
-  const old = `${prefix}.old`;
+  const partial = `${place}.partial`;
+  const old = `${place}.old`;
   rmSync(partial, { recursive: true, force: true });
   rmSync(old, { recursive: true, force: true });
-  cpSync(join(tree, prefix), partial, { recursive: true, verbatimSymlinks: true });
+  cpSync(join(tree, place), partial, { recursive: true, verbatimSymlinks: true });
   const built = await versionOf(join(partial, 'sbin/criu'));
   if (built !== version) {
     throw new StepError(`the criu that was built says it is ${built ?? 'nothing'}, not ${version}`);
   }
-  if (existsSync(prefix)) {
-    renameSync(prefix, old);
+  if (existsSync(place)) {
+    renameSync(place, old);
   }
-  renameSync(partial, prefix);
+  renameSync(partial, place);
   rmSync(old, { recursive: true, force: true });
   return version;
 }
@@ -233,11 +242,13 @@ function buildEnvironment() {
  *
  * @param {string} workDirectory
  * @param {string} logFile
+ * @param {string} [only] the version that it is to be of
  */
-export async function fetchSource(workDirectory, logFile) {
+export async function fetchSource(workDirectory, logFile, only) {
   const bases = await archives();
   const seen = [];
-  for (const { version, sha256 } of releases) {
+  const wanted = releases.filter(({ version }) => only === undefined || version === only);
+  for (const { version, sha256 } of wanted) {
     const name = `criu_${version}.orig.tar.xz`;
     for (const base of bases) {
       const archive = join(workDirectory, name);
@@ -254,9 +265,9 @@ export async function fetchSource(workDirectory, logFile) {
       rmSync(archive);
     }
   }
-  const wanted = releases.map((pinned) => pinned.version).join(' or ');
+  const names = wanted.map((pinned) => pinned.version).join(' or ');
   throw new StepError(
-    `no source of CRIU ${wanted} in the ${bases.length} archives of apt's configuration` +
+    `no source of CRIU ${names} in the ${bases.length} archives of apt's configuration` +
       `${seen.length > 0 ? ` (${seen.join('; ')})` : ''}. Install criu ${minimumVersion(release())} ` +
       'or newer with libcriu.so.2, or name its prefix in LIBCRIU_PREFIX',
   );

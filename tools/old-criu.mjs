@@ -6,8 +6,10 @@ import { root } from './paths.mjs';
 
 const directory = join(root, '.criu-old');
 
-/** The distribution's own criu, for the tests of one that is too old. It is not installed. */
-export const oldCriu = join(directory, 'usr/sbin/criu');
+/** Where the distribution's own criu and libcriu are, for the tests of one that is too old. It is not installed. */
+export const oldCriuPrefix = join(directory, 'usr');
+
+export const oldCriu = join(oldCriuPrefix, 'sbin/criu');
 
 export const hasOldCriu = () => existsSync(oldCriu);
 

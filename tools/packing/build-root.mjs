@@ -1,11 +1,11 @@
 // @ts-check
 // The oldest Debian whose C library the packages are for, with what builds them. What is built there runs on
 // every newer system.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPackages } from '../criu.mjs';
 import { moveTo } from '../debian-package.mjs';
-import { installDebian } from '../debian-root.mjs';
+import { installDebian, ownRelease } from '../debian-root.mjs';
 import { fingerprint, readNote } from '../fingerprint.mjs';
 import { root } from '../paths.mjs';
 import { StepError } from '../process.mjs';
@@ -30,37 +30,73 @@ export const buildRoot = {
  *
  * @typedef {object} Toolchain
  * @property {Contents} contents of the root in which it is
- * @property {string} [script] makes it, of what is in that root
+ * @property {readonly string[]} [script] makes it, of what is in that root: a file of this directory, with its words
  * @property {Readonly<Record<string, string>>} variables which name its programs
- * @property {string} [libraries] where in the root those of the other system are
+ * @property {string} [prefix] what stands before the names of the other programs
+ * @property {string} [emulator] runs there what was built
  */
 
 const crossCompiler = 'aarch64-linux-gnu';
 
+/** What a C++ library for musl is made of. */
+const ofMusl = ['g++', 'gcc-10-source', 'make', 'musl-tools', 'python3', 'xz-utils'];
+
+/**
+ * Debian 11 with what builds for arm64, and the libraries that CRIU needs there.
+ *
+ * @type {Contents}
+ */
+const arm64Root = {
+  name: 'build-arm64',
+  release: buildRoot.release,
+  packages: [
+    'binutils',
+    `g++-${crossCompiler}`,
+    'musl-dev:arm64',
+    'qemu-user-static',
+    ...ofMusl,
+    ...buildPackages
+      .map((name) => (name.endsWith('-dev') ? `${name}:arm64` : name))
+      .filter((name) => !ofMusl.includes(name)),
+  ],
+};
+
+const ofArm64 = {
+  contents: arm64Root,
+  prefix: `${crossCompiler}-`,
+  emulator: 'qemu-aarch64-static',
+};
+
 /** By the directory of the package that it builds. @type {Readonly<Record<string, Toolchain>>} */
 const otherToolchains = {
   'linux-arm64-gnu': {
-    contents: {
-      name: 'build-arm64',
-      release: buildRoot.release,
-      packages: [`g++-${crossCompiler}`, 'make', 'python3'],
-    },
+    ...ofArm64,
     variables: {
       CC: `${crossCompiler}-gcc`,
       CXX: `${crossCompiler}-g++`,
       LINK: `${crossCompiler}-g++`,
       AR: `${crossCompiler}-ar`,
     },
-    libraries: `usr/${crossCompiler}`,
+  },
+  'linux-arm64-musl': {
+    ...ofArm64,
+    script: ['musl-compiler.sh', 'aarch64', `${crossCompiler}-`],
+    variables: {
+      CC: '/opt/musl/bin/cc',
+      CXX: '/opt/musl/bin/c++',
+      LINK: '/opt/musl/bin/c++',
+      AR: `${crossCompiler}-ar`,
+    },
   },
   'linux-x64-musl': {
-    contents: {
-      name: 'build-musl',
-      release: buildRoot.release,
-      packages: ['g++', 'gcc-10-source', 'make', 'musl-tools', 'python3', 'xz-utils'],
+    contents: { name: 'build-musl', release: buildRoot.release, packages: ofMusl },
+    script: ['musl-compiler.sh', 'x86_64', ''],
+    variables: {
+      CC: '/opt/musl/bin/cc',
+      CXX: '/opt/musl/bin/c++',
+      LINK: '/opt/musl/bin/c++',
+      AR: 'ar',
     },
-    script: 'musl-compiler.sh',
-    variables: { CC: 'musl-gcc', CXX: '/opt/musl/bin/c++', LINK: '/opt/musl/bin/c++', AR: 'ar' },
   },
 };
 
@@ -87,13 +123,6 @@ export function toolchainFor(platform) {
 export function cleanRootOf(origin) {
   const release = origin === 'debian' ? buildRoot.release : ownRelease();
   return { name: `clean-${release}`, release, packages: ['iptables', 'runc'] };
-}
-
-/** The release of Debian that this machine has. */
-function ownRelease() {
-  const name = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
-  if (name === undefined) throw new StepError('/etc/os-release does not name a release');
-  return name;
 }
 
 /**

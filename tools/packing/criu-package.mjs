@@ -16,6 +16,7 @@ import { capture, run, StepError } from '../process.mjs';
 import { neededBy } from './elf.mjs';
 import { runInRoot } from './in-root.mjs';
 import { beginPackage, criuManifest } from './manifests.mjs';
+import { writeSbom } from './sbom.mjs';
 import { librariesOfGlibc } from './symbols.mjs';
 
 /** @typedef {(typeof import('../platforms.mjs').criuPackages)[number]} CriuPackage */
@@ -28,18 +29,24 @@ import { librariesOfGlibc } from './symbols.mjs';
  * @property {string} archive its source
  * @property {string} prefix
  * @property {string} tree
+ * @property {string} multiarch the system that it is for, as Debian has it in paths
+ * @property {boolean} isStripped
  */
+
+/** As Debian has it in paths. @type {Readonly<Record<import('../platforms.mjs').Architecture, string>>} */
+const multiarchNames = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 
 /**
  * Builds CRIU in a root file system.
  *
  * @param {string} tree
- * @param {string} name of the package
+ * @param {CriuPackage} criu
+ * @param {import('./build-root.mjs').Toolchain} toolchain of that root
  * @param {string} workDirectory
  * @param {string} logFile
  * @returns {Promise<BuiltCriu>}
  */
-export async function buildCriuInRoot(tree, name, workDirectory, logFile) {
+export async function buildCriuInRoot(tree, { name, cpu }, toolchain, workDirectory, logFile) {
   const { version, sha256, archive } = await fetchSource(workDirectory, logFile);
   const work = mkdtempSync(join(workDirectory, 'criu-'));
   const unpack = ['-xf', archive, '-C', work, '--no-same-owner', '--strip-components=1'];
@@ -53,12 +60,22 @@ export async function buildCriuInRoot(tree, name, workDirectory, logFile) {
     `RUNDIR=${directory}`,
     'SKIP_PIP_INSTALL=1',
   ];
+  const multiarch = multiarchNames[cpu];
+  const { prefix = '' } = toolchain;
+  if (prefix !== '') {
+    variables.push(`ARCH=${multiarch.split('-')[0]}`, `CROSS_COMPILE=${prefix}`);
+  }
   const script =
-    'cd /criu; jobs=$1; shift; make -j"$jobs" "$@" && ' +
-    'make install-criu install-lib DESTDIR=/criu/installed "$@"';
-  const command = ['sh', '-c', script, 'sh', `${availableParallelism()}`, ...variables];
+    'cd /criu; strip=$1; jobs=$2; shift 2; make -j"$jobs" "$@" && ' +
+    'make install-criu install-lib DESTDIR=/criu/installed "$@" && ' +
+    '"$strip" --strip-unneeded installed/usr/sbin/criu installed/usr/lib/libcriu.so.2.*';
+  const words = [`${prefix}strip`, `${availableParallelism()}`, ...variables];
+  // Those of this processor are not for what is built for another.
+  const places = `PKG_CONFIG_LIBDIR=/usr/lib/${multiarch}/pkgconfig:/usr/share/pkgconfig`;
+  const command = ['env', places, 'sh', '-c', script, 'sh', ...words];
   await runInRoot(tree, [{ from: work, to: '/criu', writable: true }], command, logFile);
-  return { version, archive, prefix: join(work, 'installed/usr'), tree };
+  const installed = join(work, 'installed/usr');
+  return { version, archive, prefix: installed, tree, multiarch, isStripped: true };
 }
 
 /**
@@ -70,7 +87,9 @@ export async function buildCriuInRoot(tree, name, workDirectory, logFile) {
  */
 export async function findCriuHere(workDirectory, logFile) {
   const { version, archive } = await fetchSource(workDirectory, logFile);
-  return { version, archive, prefix: existsSync(ownPrefix) ? ownPrefix : '/usr', tree: '/' };
+  const prefix = existsSync(ownPrefix) ? ownPrefix : '/usr';
+  const cpu = /** @type {import('../platforms.mjs').Architecture} */ (process.arch);
+  return { version, archive, prefix, tree: '/', multiarch: multiarchNames[cpu], isStripped: false };
 }
 
 /**
@@ -82,32 +101,61 @@ export async function findCriuHere(workDirectory, logFile) {
  * @param {string | undefined} logFile
  */
 export async function makeCriuPackage(criu, built, directory, logFile) {
-  const { version, archive, prefix, tree } = built;
+  const { version, archive, prefix, tree, multiarch, isStripped } = built;
   const program = join(prefix, 'sbin/criu');
-  const multiarch = await multiarchName();
   const library = ['lib', join('lib', multiarch)]
     .map((name) => join(prefix, name, 'libcriu.so.2'))
     .find((file) => existsSync(file));
   if (library === undefined) throw new StepError(`there is no libcriu.so.2 in ${prefix}`);
-  const libraries = await librariesNeededBy([program, library], tree);
+  const libraries = await librariesNeededBy([program, library], tree, multiarch);
   const packages = await packagesOf([...libraries.values()], tree);
 
   beginPackage(directory, criuManifest(criu), readme(version, basename(archive), packages));
   for (const name of ['sbin', 'lib', 'licenses', 'source']) mkdirSync(join(directory, name));
-  await place(program, join(directory, 'sbin/criu'), '$ORIGIN/../lib', logFile);
-  await place(realpathSync(library), join(directory, 'lib/libcriu.so.2'), '$ORIGIN', logFile);
+  const ofLibrary = { libraries: '$ORIGIN', logFile };
+  await place(program, join(directory, 'sbin/criu'), {
+    libraries: '$ORIGIN/../lib',
+    strips: !isStripped,
+    logFile,
+  });
+  await place(realpathSync(library), join(directory, 'lib/libcriu.so.2'), {
+    ...ofLibrary,
+    strips: !isStripped,
+  });
   for (const [name, path] of libraries) {
-    await place(realpathSync(join(tree, path)), join(directory, 'lib', name), '$ORIGIN', logFile);
+    await place(realpathSync(join(tree, path)), join(directory, 'lib', name), ofLibrary);
   }
   cpSync(archive, join(directory, 'source', basename(archive)));
   await addLicenses(archive, packages, tree, directory, logFile);
+  writeSbom(directory, criuManifest(criu), componentsOf(version, packages, multiarch));
 }
 
-/** @type {(from: string, to: string, libraries: string, logFile: string | undefined) => Promise<void>} */
-async function place(from, to, libraries, logFile) {
+/** @type {(version: string, packages: readonly DebianPackage[], multiarch: string) => import('./sbom.mjs').Component[]} */
+function componentsOf(version, packages, multiarch) {
+  const architecture = multiarch.startsWith('aarch64') ? 'arm64' : 'amd64';
+  const purl = `pkg:github/checkpoint-restore/criu@v${version}`;
+  return [
+    { name: 'criu', version, license: 'GPL-2.0-only', purl },
+    { name: 'libcriu', version, license: 'LGPL-2.1-only', purl: `${purl}#lib/c` },
+    ...packages.map(({ name, version: of }) => ({
+      name,
+      version: of,
+      license: `licenses/${name}.txt`,
+      purl: `pkg:deb/debian/${name}@${of}?arch=${architecture}`,
+    })),
+  ];
+}
+
+/**
+ * @param {string} from
+ * @param {string} to
+ * @param {{libraries: string, strips?: boolean, logFile: string | undefined}} how where it finds libraries;
+ *   whether it has still to be stripped: those of Debian are
+ */
+async function place(from, to, { libraries, strips = false, logFile }) {
   cpSync(from, to);
   chmodSync(to, 0o755);
-  await run('strip', ['--strip-unneeded', to], { logFile });
+  if (strips) await run('strip', ['--strip-unneeded', to], { logFile });
   // Of the kind that also holds for what the libraries need in turn.
   await run('patchelf', ['--force-rpath', '--set-rpath', libraries, to], { logFile });
 }
@@ -117,10 +165,10 @@ async function place(from, to, libraries, logFile) {
  *
  * @param {readonly string[]} files
  * @param {string} tree
+ * @param {string} multiarch
  * @returns {Promise<Map<string, string>>} by their names their paths in the tree
  */
-async function librariesNeededBy(files, tree) {
-  const multiarch = await multiarchName();
+async function librariesNeededBy(files, tree, multiarch) {
   const places = ['/usr/lib', '/lib'].flatMap((one) => [join(one, multiarch), one]);
   /** @type {Map<string, string>} */
   const found = new Map();
@@ -135,11 +183,6 @@ async function librariesNeededBy(files, tree) {
     }
   }
   return found;
-}
-
-/** As Debian has it in paths. */
-async function multiarchName() {
-  return (await capture('gcc', ['-print-multiarch'])).stdout.trim();
 }
 
 /** A package of Debian: what it is built from decides on its licence. @typedef {{name: string, source: string, version: string}} DebianPackage */
@@ -158,7 +201,7 @@ async function packagesOf(files, tree) {
     // On some systems /lib is a link to /usr/lib, and packages were made before.
     const paths = [file, file.replace(/^\/usr/, '')];
     const { stdout } = await capture('dpkg-query', [database, '--search', ...paths]);
-    const name = /^([^\s:,]+)/.exec(stdout)?.[1];
+    const name = /^([^\s,]+?)(?:,|: )/.exec(stdout)?.[1];
     if (name === undefined) throw new StepError(`${file} belongs to no package`);
     names.add(name);
   }

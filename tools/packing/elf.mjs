@@ -57,6 +57,25 @@ export async function hasUnwindTable(file) {
   return (await readelf('--program-headers', file)).includes('GNU_EH_FRAME');
 }
 
+/**
+ * The processor for which a file is, as Node.js calls it; else readelf's words for it.
+ *
+ * @param {string} file
+ */
+export async function processorOf(file) {
+  const [, machine = ''] = /^ *Machine: +(.+)$/m.exec(await readelf('--file-header', file)) ?? [];
+  return { 'Advanced Micro Devices X86-64': 'x64', AArch64: 'arm64' }[machine] ?? machine;
+}
+
+/**
+ * The version of the gcc that has compiled a file; undefined when it does not tell.
+ *
+ * @param {string} file
+ */
+export async function compilerOf(file) {
+  return /GCC: \(.*\) ([\d.]+)/.exec(await readelf('--string-dump=.comment', file))?.[1];
+}
+
 /** @param {string} what @param {string} file */
 async function readelf(what, file) {
   const { status, stdout, stderr } = await capture('readelf', ['--wide', what, file], {

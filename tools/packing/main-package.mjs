@@ -23,12 +23,13 @@ export async function pack(directory, destination) {
 
 /**
  * @param {string} directory
+ * @param {readonly string[]} listed the packages that npm installs with it
  * @param {string} workDirectory
  * @param {string | undefined} logFile
  */
-export async function makeMainPackage(directory, workDirectory, logFile) {
+export async function makeMainPackage(directory, listed, workDirectory, logFile) {
   const file = await pack(root, workDirectory);
   mkdirSync(directory, { recursive: true });
   await run('tar', ['-xzf', file, '-C', directory, '--strip-components=1'], { logFile });
-  writeManifest(directory, mainManifest());
+  writeManifest(directory, mainManifest(listed));
 }

@@ -3,7 +3,6 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../paths.mjs';
-import { criuPackages, platforms } from '../platforms.mjs';
 
 /** @typedef {Record<string, unknown>} Manifest */
 
@@ -26,12 +25,13 @@ export function platformManifest({ name, cpu, libc }) {
     ...common(name, cpu),
     description: `The native addon of libcriu, and its programs, for Linux on ${cpu} with ${libc}`,
     license: 'MIT',
+    type: 'commonjs',
     libc: [libc],
     main: 'criu_native.node',
   };
 }
 
-/** @param {(typeof criuPackages)[number]} criu @returns {Manifest} */
+/** @param {(typeof import('../platforms.mjs').criuPackages)[number]} criu @returns {Manifest} */
 export function criuManifest({ name, cpu }) {
   return {
     ...common(name, cpu),
@@ -52,11 +52,11 @@ function common(name, cpu) {
  * and without what only a clone of the repository needs. They cannot stand in the repository's own, because
  * npm ci asks the registry for each, also for those that are not there yet.
  *
+ * @param {readonly string[]} names of those packages
  * @returns {Manifest}
  */
-export function mainManifest() {
+export function mainManifest(names) {
   const { devDependencies: _, scripts: __, ...manifest } = ownManifest();
-  const names = [...platforms, ...criuPackages].map(({ name }) => name);
   return {
     ...manifest,
     optionalDependencies: Object.fromEntries(names.map((name) => [name, manifest.version])),

@@ -3,17 +3,18 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprint, readNote } from '../fingerprint.mjs';
+import { nodeVersion } from '../node-releases.mjs';
 import { root } from '../paths.mjs';
 import { addonFiles, criuPackages, platforms } from '../platforms.mjs';
 import { StepError } from '../process.mjs';
-import { buildRoot, makeRoot, toolchainFor } from './build-root.mjs';
+import { makeRoot, toolchainFor } from './build-root.mjs';
 import { buildCriuInRoot, findCriuHere, makeCriuPackage } from './criu-package.mjs';
 import { hasUnwindTable, symbolsOf } from './elf.mjs';
 import { makeMainPackage, pack } from './main-package.mjs';
 import { packagesDirectory, packedName } from './manifests.mjs';
 import { buildInRoot, makePlatformPackage } from './platform-package.mjs';
 import { missingFrom, newerThan, otherLibraries } from './symbols.mjs';
-import { tryOnProcessor, tryWithMusl } from './try-addon.mjs';
+import { tryCriu, tryOnProcessor, tryWithMusl } from './try-addon.mjs';
 
 /**
  * Does a piece of work and tells of it.
@@ -45,6 +46,7 @@ const origins = ['debian', 'here'];
  * @property {string} name
  * @property {string} directory
  * @property {readonly string[]} inputs
+ * @property {readonly string[]} [settings] what else decides on its content
  * @property {(directory: string, origin: Origin, workplace: Workplace) => Promise<void>} make
  */
 
@@ -59,60 +61,94 @@ function pages() {
 /** The system that we are on, as the directory of its package is called. */
 const ownSystem = `linux-${process.arch}-gnu`;
 
+/** The names of all packages with native code. */
+const allNames = [...platforms, ...criuPackages].map(({ name }) => name);
+
 /**
- * The main package, and those for a system. CRIU is built for this one alone.
+ * The main package, and those for systems.
  *
- * @param {string} [system]
+ * @param {readonly string[]} [systems]
+ * @param {readonly string[]} [listed] the names of those that npm installs with the main one
  * @returns {readonly Package[]}
  */
-function packages(system = ownSystem) {
+function packages(systems = [ownSystem], listed = allNames) {
+  return [mainPackage(listed), ...systems.flatMap(packagesFor)];
+}
+
+/** @param {readonly string[]} listed @returns {Package} */
+function mainPackage(listed) {
+  const sources = ['lib', 'native', 'scripts', 'tools', 'README.md', 'CHANGELOG.md'];
+  return {
+    name: 'libcriu',
+    directory: 'libcriu',
+    inputs: [...tools, ...sources, ...pages()],
+    settings: listed,
+    make: (directory, _, { workDirectory, logFile }) =>
+      makeMainPackage(directory, listed, workDirectory, logFile),
+  };
+}
+
+/** The addon, and CRIU, which is built for glibc. @param {string} system @returns {Package[]} */
+function packagesFor(system) {
   const platform = platforms.find(({ directory }) => directory === system);
-  const criu = criuPackages.find(({ cpu }) => cpu === process.arch);
-  if (platform === undefined || criu === undefined) {
+  if (platform === undefined) {
     const names = platforms.map(({ directory }) => directory).join(', ');
     throw new StepError(`there are no packages for ${system}: expected one of ${names}`);
   }
-  /** @type {readonly Package[]} */
-  const all = [
-    {
-      name: 'libcriu',
-      directory: 'libcriu',
-      inputs: [
-        ...tools,
-        'lib',
-        'native',
-        'scripts',
-        'tools',
-        'README.md',
-        'CHANGELOG.md',
-        ...pages(),
-      ],
-      make: (directory, _, { workDirectory, logFile }) =>
-        makeMainPackage(directory, workDirectory, logFile),
-    },
-    {
-      ...platform,
-      inputs: [...tools, 'native', 'binding.gyp'],
-      make: (directory, origin, workplace) => makePlatform(platform, directory, origin, workplace),
-    },
-    {
+  /** @type {Package} */
+  const addon = {
+    ...platform,
+    inputs: [...tools, 'native', 'binding.gyp'],
+    make: (directory, origin, workplace) => makePlatform(platform, directory, origin, workplace),
+  };
+  const crius = criuPackages.filter(({ cpu }) => platform.libc === 'glibc' && cpu === platform.cpu);
+  return [
+    addon,
+    ...crius.map((criu) => ({
       ...criu,
       inputs: [...tools, 'tools/criu.mjs'],
-      make: (directory, origin, workplace) => makeCriu(criu, directory, origin, workplace),
-    },
+      /** @type {Package['make']} */
+      make: (directory, origin, workplace) =>
+        makeCriu(criu, toolchainOf(platform, origin), directory, workplace),
+    })),
   ];
-  return system === ownSystem ? all : all.slice(0, 2);
+}
+
+/**
+ * The systems whose packages can be made on this machine, this one first, and why those of others cannot.
+ *
+ * @returns {{systems: string[], names: string[], leftOut: {system: string, reason: string}[]}}
+ */
+export function makeableHere() {
+  const systems = [ownSystem];
+  const leftOut = [];
+  for (const platform of platforms) {
+    const { directory: system } = platform;
+    if (system === ownSystem) continue;
+    try {
+      toolchainFor(platform);
+      systems.push(system);
+    } catch (error) {
+      if (!(error instanceof StepError)) throw error;
+      leftOut.push({ system, reason: error.message });
+    }
+  }
+  const names = systems.flatMap(packagesFor).map(({ name }) => name);
+  return { systems, names: allNames.filter((name) => names.includes(name)), leftOut };
 }
 
 /**
  * The files of packages that are made of the present sources.
  *
+ * @param {readonly string[]} [systems]
+ * @param {readonly string[]} [listed]
  * @returns {{origin: Origin, files: string[]} | undefined} undefined when one is missing
  */
-export function findPackages() {
-  const origin = origins.find((one) => packages().every((each) => isCurrent(each, one)));
+export function findPackages(systems, listed) {
+  const all = packages(systems, listed);
+  const origin = origins.find((one) => all.every((each) => isCurrent(each, one)));
   if (origin === undefined) return undefined;
-  return { origin, files: packages().map(({ name }) => join(packagesDirectory, packedName(name))) };
+  return { origin, files: all.map(({ name }) => join(packagesDirectory, packedName(name))) };
 }
 
 /**
@@ -120,13 +156,14 @@ export function findPackages() {
  *
  * @param {Origin} origin
  * @param {Workplace} workplace
- * @param {string} [system] another than this one
+ * @param {readonly string[]} [systems] others than this one
+ * @param {readonly string[]} [listed]
  * @returns {Promise<string[]>} the files of all
  */
-export async function makePackages(origin, workplace, system) {
+export async function makePackages(origin, workplace, systems, listed) {
   mkdirSync(packagesDirectory, { recursive: true });
   const files = [];
-  for (const one of packages(system)) {
+  for (const one of packages(systems, listed)) {
     const file = join(packagesDirectory, packedName(one.name));
     if (!isCurrent(one, origin)) {
       const directory = join(packagesDirectory, one.directory);
@@ -142,6 +179,24 @@ export async function makePackages(origin, workplace, system) {
   return files;
 }
 
+/**
+ * Makes the package with the addon for another system, and loads it as far as can be done here.
+ *
+ * @param {string} system
+ * @param {readonly NodeMajor[]} majors of Node.js
+ * @param {Workplace} workplace
+ * @returns {Promise<(string | null)[]>} those in which it was loaded; null where it was loaded without Node.js
+ */
+export async function loadPackage(system, majors, workplace) {
+  await makePackages('debian', workplace, [system]);
+  const platform = platforms.find(({ directory }) => directory === system);
+  if (platform === undefined) return [];
+  const toolchain = toolchainFor(platform);
+  const tree = await buildTree(toolchain.contents, workplace);
+  const directory = join(packagesDirectory, system);
+  return tryAddon(platform, { directory, tree, toolchain, majors }, workplace);
+}
+
 /** @type {(one: Package, origin: Origin) => boolean} */
 function isCurrent(one, origin) {
   const file = join(packagesDirectory, packedName(one.name));
@@ -152,47 +207,69 @@ function isCurrent(one, origin) {
 const noteFile = ({ directory }) => join(packagesDirectory, `${directory}.made-of`);
 
 /** @type {(one: Package, origin: Origin) => string} */
-const madeOf = ({ directory, inputs }, origin) =>
-  `${directory === 'libcriu' ? 'any' : origin} ${fingerprint(inputs)}`;
+const madeOf = ({ directory, inputs, settings }, origin) =>
+  `${directory === 'libcriu' ? 'any' : origin} ${fingerprint(inputs, settings)}`;
 
-/** @type {(platform: import('../platforms.mjs').Platform, directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
+/** @typedef {import('../platforms.mjs').Platform} Platform */
+/** @typedef {import('../node-releases.mjs').NodeMajor} NodeMajor */
+/** @typedef {import('./build-root.mjs').Toolchain} Toolchain */
+
+/** @type {(platform: Platform, origin: Origin) => Toolchain | undefined} */
+const toolchainOf = (platform, origin) => (origin === 'here' ? undefined : toolchainFor(platform));
+
+/** @type {(platform: Platform, directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
 async function makePlatform(platform, directory, origin, workplace) {
   const { workDirectory, logFile, step } = workplace;
-  if (origin === 'here') {
-    makePlatformPackage(platform, join(root, 'build/Release'), directory);
+  const toolchain = toolchainOf(platform, origin);
+  if (toolchain === undefined) {
+    await makePlatformPackage(platform, join(root, 'build/Release'), directory);
     return;
   }
   const { cpu } = platform;
-  const toolchain = toolchainFor(platform);
   const tree = await buildTree(toolchain.contents, workplace);
   const output = mkdtempSync(join(workDirectory, 'addon-'));
   const built = await step(`build the addon for ${platform.directory}`, () =>
     buildInRoot(tree, { cpu, toolchain }, output, logFile),
   );
-  makePlatformPackage(platform, built, directory);
+  await makePlatformPackage(platform, built, directory);
   await requirePortable(platform, directory, tree);
-  const { libraries } = toolchain;
-  if (libraries !== undefined) {
-    await step('load it in an emulator', () =>
-      tryOnProcessor(cpu, directory, join(tree, libraries), workplace),
-    );
-  } else if (platform.libc === 'musl') {
-    await step("load it by musl's loader", () => tryWithMusl(tree, directory, workplace));
-  }
+  /** @type {readonly NodeMajor[]} */
+  const majors = [20];
+  if (platform.directory === ownSystem) return;
+  await step('load it', () =>
+    tryAddon(platform, { directory, tree, toolchain, majors }, workplace),
+  );
 }
 
-/** @type {(criu: (typeof criuPackages)[number], directory: string, origin: Origin, workplace: Workplace) => Promise<void>} */
-async function makeCriu(criu, directory, origin, workplace) {
+/** @type {(platform: Platform, what: {directory: string, tree: string, toolchain: Toolchain, majors: readonly NodeMajor[]}, workplace: Workplace) => Promise<(string | null)[]>} */
+async function tryAddon({ cpu, libc }, { directory, tree, toolchain, majors }, workplace) {
+  const { emulator } = toolchain;
+  if (libc === 'musl') {
+    await tryWithMusl(directory, tree, toolchain, workplace);
+    return [null];
+  }
+  if (emulator === undefined) return [];
+  for (const major of majors) {
+    await tryOnProcessor(cpu, { directory, tree, emulator, major }, workplace);
+  }
+  return majors.map(nodeVersion);
+}
+
+/** @type {(criu: (typeof criuPackages)[number], toolchain: Toolchain | undefined, directory: string, workplace: Workplace) => Promise<void>} */
+async function makeCriu(criu, toolchain, directory, workplace) {
   const { workDirectory, logFile, step } = workplace;
-  if (origin === 'here') {
+  if (toolchain === undefined) {
     await makeCriuPackage(criu, await findCriuHere(workDirectory, logFile), directory, logFile);
     return;
   }
-  const tree = await buildTree(buildRoot, workplace);
-  const built = await step('build CRIU', () =>
-    buildCriuInRoot(tree, criu.name, workDirectory, logFile),
+  const tree = await buildTree(toolchain.contents, workplace);
+  const built = await step(`build CRIU for ${criu.cpu}`, () =>
+    buildCriuInRoot(tree, criu, toolchain, workDirectory, logFile),
   );
   await makeCriuPackage(criu, built, directory, logFile);
+  const { emulator } = toolchain;
+  const { version } = built;
+  await tryCriu(directory, tree, emulator === undefined ? { version } : { version, emulator });
 }
 
 /** @type {(contents: import('./build-root.mjs').Contents, workplace: Workplace) => Promise<string>} */
@@ -209,9 +286,10 @@ function buildTree(contents, { workDirectory, logFile, step }) {
  * @param {string} directory
  * @param {string} tree where it was built
  */
-async function requirePortable({ libc }, directory, tree) {
+async function requirePortable({ cpu, libc }, directory, tree) {
+  const processor = cpu === 'arm64' ? 'aarch64' : 'x86_64';
   const ofMusl =
-    libc === 'musl' ? await symbolsOf(join(tree, 'lib/ld-musl-x86_64.so.1')) : undefined;
+    libc === 'musl' ? await symbolsOf(join(tree, `lib/ld-musl-${processor}.so.1`)) : undefined;
   for (const name of addonFiles) {
     const file = join(directory, name);
     const faults =

@@ -1,11 +1,13 @@
 // @ts-check
 // The package with the addon and its programs.
-import { chmodSync, cpSync, mkdirSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from '../paths.mjs';
 import { addonFiles } from '../platforms.mjs';
+import { compilerOf, neededBy } from './elf.mjs';
 import { nodeHeaders, nodePrefix, runInRoot } from './in-root.mjs';
 import { beginPackage, platformManifest } from './manifests.mjs';
+import { writeSbom } from './sbom.mjs';
 
 const source = '/libcriu';
 
@@ -25,7 +27,8 @@ export async function buildInRoot(tree, { cpu, toolchain }, output, logFile) {
   const { script, variables } = toolchain;
   if (script !== undefined) {
     const binds = [{ from: import.meta.dirname, to: '/packing' }];
-    await runInRoot(tree, binds, ['sh', `/packing/${script}`], logFile);
+    const [file, ...words] = script;
+    await runInRoot(tree, binds, ['sh', `/packing/${file}`, ...words], logFile);
   }
   const settings = { GYP_DEFINES: 'werror=false portable=true', ...variables };
   const command = ['node', gyp, 'configure', 'build', '--release', '--jobs=max'];
@@ -50,13 +53,40 @@ export async function buildInRoot(tree, { cpu, toolchain }, output, logFile) {
 }
 
 /**
+ * What of others is in an addon: the C++ library when no file of that is needed.
+ *
+ * @param {string} file
+ * @returns {Promise<import('./sbom.mjs').Component[]>}
+ */
+async function componentsOf(file) {
+  const { version = '' } = JSON.parse(
+    readFileSync(join(root, 'node_modules/node-addon-api/package.json'), 'utf8'),
+  );
+  const headers = {
+    name: 'node-addon-api',
+    version,
+    license: 'MIT',
+    purl: `pkg:npm/node-addon-api@${version}`,
+  };
+  const compiler = await compilerOf(file);
+  if (compiler === undefined || (await neededBy(file)).includes('libstdc++.so.6')) return [headers];
+  const libraries = ['libstdc++', 'libgcc'].map((name) => ({
+    name,
+    version: compiler,
+    license: 'GPL-3.0-or-later WITH GCC-exception-3.1',
+    purl: `pkg:generic/${encodeURIComponent(name)}@${compiler}`,
+  }));
+  return [headers, ...libraries];
+}
+
+/**
  * Makes the package of what was built.
  *
  * @param {import('../platforms.mjs').Platform} platform
  * @param {string} built
  * @param {string} directory
  */
-export function makePlatformPackage(platform, built, directory) {
+export async function makePlatformPackage(platform, built, directory) {
   const text =
     'This package is installed with `libcriu`, on systems for ' +
     'which it is. It has nothing that is used by itself.';
@@ -67,4 +97,6 @@ export function makePlatformPackage(platform, built, directory) {
     cpSync(join(built, name), file);
     chmodSync(file, 0o755);
   }
+  const [addon = ''] = addonFiles;
+  writeSbom(directory, platformManifest(platform), await componentsOf(join(directory, addon)));
 }

@@ -1,13 +1,20 @@
 // @ts-check
-// Loads an addon for another system than this one.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+// Loads an addon, or runs a CRIU, that was built for another system than this one.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fetchNode, nodeVersion } from '../node-releases.mjs';
 import { addonFiles } from '../platforms.mjs';
-import { capture, findCommand, run, StepError } from '../process.mjs';
+import { capture, StepError } from '../process.mjs';
 import { symbolsNeededBy } from './elf.mjs';
-import { runInRoot } from './in-root.mjs';
+import { inRoot, rootEnvironment, runInRoot } from './in-root.mjs';
 
-const emulators = { x64: 'qemu-x86_64', arm64: 'qemu-aarch64' };
+/** @typedef {import('./build-root.mjs').Toolchain} Toolchain */
+/** @typedef {{workDirectory: string, logFile: string}} Workplace */
+
+const [addon = ''] = addonFiles;
+
+/** Where the libraries for the other processor are that came with the compiler for it. */
+export const compilersLibraries = '/usr/aarch64-linux-gnu/lib';
 
 // It calls into the addon, and has it start a thread and a process.
 const program = `
@@ -15,41 +22,43 @@ const program = `
   if (!addon.optionNames().includes('leave_running')) throw new Error('optionNames() is wrong');
   const standby = addon.createStandby(1);
   addon.prepare(standby, { binary: '/bin/true', environment: [] });
-  addon.close(standby).then(() => console.log(process.arch));`;
+  addon.close(standby).then(() => console.log(process.version, process.arch));`;
 
 /**
  * One for another processor, in a Node.js for that, by the user emulation of qemu.
  *
  * @param {import('../platforms.mjs').Architecture} cpu
- * @param {string} directory of the addon
- * @param {string} libraries a directory whose `lib` has the C library for that processor
- * @param {{workDirectory: string, logFile: string}} workplace
+ * @param {{directory: string, tree: string, emulator: string, major: import('../node-releases.mjs').NodeMajor}} what the addon,
+ *   the root in which it was built, and the release of Node.js
+ * @param {Workplace} workplace
  */
-export async function tryOnProcessor(cpu, directory, libraries, { workDirectory, logFile }) {
-  const emulator = findCommand(emulators[cpu]);
-  if (emulator === undefined) {
-    throw new StepError(`${emulators[cpu]} is missing: install qemu-user`);
-  }
-  const node = await nodeFor(cpu, workDirectory, logFile);
-  const [addon = ''] = addonFiles;
-  const args = ['-L', libraries, node, '-e', program, join(directory, addon)];
-  const { status, stdout, stderr } = await capture(emulator, args);
-  if (status !== 0 || stdout !== `${cpu}\n`) {
-    throw new StepError(`the addon for ${cpu} does not work: ${stderr.trim() || stdout.trim()}`);
+export async function tryOnProcessor(cpu, { directory, tree, emulator, major }, workplace) {
+  const version = nodeVersion(major);
+  const node = await fetchNode(major, cpu, workplace.logFile);
+  const binds = [
+    { from: directory, to: '/addon' },
+    { from: node, to: '/opt/other/node' },
+  ];
+  // Newer releases of Node.js need more libraries than CRIU does, which came with the compiler.
+  const libraries = `LD_LIBRARY_PATH=${compilersLibraries}`;
+  const command = [emulator, '-E', libraries, '/opt/other/node', '-e', program, `/addon/${addon}`];
+  const told = await outputInRoot(tree, binds, command);
+  if (told !== `v${version} ${cpu}`) {
+    throw new StepError(`the addon for ${cpu} does not work in Node.js ${version}: ${told}`);
   }
 }
 
 /**
  * One for musl, in a program that has only that: there is no Node.js for it in npm's registry or in Debian.
  *
- * @param {string} tree a root with musl-gcc
  * @param {string} directory of the addon
- * @param {{workDirectory: string, logFile: string}} workplace
+ * @param {string} tree the root in which it was built
+ * @param {Toolchain} toolchain
+ * @param {Workplace} workplace
  */
-export async function tryWithMusl(tree, directory, { workDirectory, logFile }) {
-  const [addon = ''] = addonFiles;
-  const place = join(workDirectory, 'load-addon');
-  mkdirSync(place);
+export async function tryWithMusl(directory, tree, { variables, emulator = '' }, workplace) {
+  const place = join(workplace.workDirectory, 'load-addon');
+  mkdirSync(place, { recursive: true });
   const functions = (await symbolsNeededBy(join(directory, addon))).filter(({ name }) =>
     name.startsWith('napi_'),
   );
@@ -61,21 +70,29 @@ export async function tryWithMusl(tree, directory, { workDirectory, logFile }) {
     { from: directory, to: '/addon' },
   ];
   const script =
-    'musl-gcc -rdynamic -o /loader/load /packing/load-addon.c /loader/node.c && ' +
-    `/loader/load /addon/${addon}`;
-  await runInRoot(tree, binds, ['sh', '-c', script], logFile);
+    `${variables['CC']} -rdynamic -o /loader/load /packing/load-addon.c /loader/node.c && ` +
+    `${emulator} /loader/load /addon/${addon}`;
+  await runInRoot(tree, binds, ['sh', '-c', script], workplace.logFile);
 }
 
-/** @type {(cpu: string, workDirectory: string, logFile: string) => Promise<string>} */
-async function nodeFor(cpu, workDirectory, logFile) {
-  const name = `node-linux-${cpu}`;
-  const place = join(workDirectory, name);
-  mkdirSync(place);
-  // The processor is another than this one, which npm would refuse without the flag.
-  const flags = ['--force', '--no-save', '--no-audit', '--no-fund', '--prefix', place];
-  const what = `${name}@${process.versions.node}`;
-  await run('npm', ['install', ...flags, what], { cwd: place, logFile });
-  const node = join(place, 'node_modules', name, 'bin/node');
-  if (!existsSync(node)) throw new StepError(`${what} has no program`);
-  return node;
+/**
+ * A package with CRIU: its program tells its version, with the libraries beside it.
+ *
+ * @param {string} directory
+ * @param {string} tree the root in which it was built
+ * @param {{emulator?: string, version: string}} what
+ */
+export async function tryCriu(directory, tree, { emulator, version }) {
+  const command = [...(emulator === undefined ? [] : [emulator]), '/criu/sbin/criu', '--version'];
+  const told = await outputInRoot(tree, [{ from: directory, to: '/criu' }], command);
+  if (!told.startsWith(`Version: ${version}`)) {
+    throw new StepError(`the criu in ${directory} does not tell version ${version}: ${told}`);
+  }
+}
+
+/** @type {(tree: string, binds: readonly import('./in-root.mjs').Bind[], command: readonly string[]) => Promise<string>} */
+async function outputInRoot(tree, binds, command) {
+  const [file, ...args] = inRoot(tree, binds, command);
+  const { status, stdout, stderr } = await capture(file, args, { env: rootEnvironment });
+  return status === 0 ? stdout.trim() : stderr.trim() || stdout.trim();
 }
