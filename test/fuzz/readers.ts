@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { dockerAfterKill, dockerFacts } from '../../lib/container/engines/docker.js';
 import { podmanAfterKill, podmanFacts } from '../../lib/container/engines/podman.js';
 import { stateRoots } from '../../lib/container/engines/state-roots.js';
@@ -9,6 +10,7 @@ import { parseCrunState } from '../../lib/container/state/crun.js';
 import { parseRuncState } from '../../lib/container/state/runc.js';
 import { parseConfig } from '../../lib/criu/config-file.js';
 import { excerpt } from '../../lib/criu/log.js';
+import { LogParser, type LogRecord } from '../../lib/criu/log-records.js';
 import { encode } from '../../lib/images/codec/encode.js';
 import { decodeFile } from '../../lib/images/codec/file.js';
 import { decodePids } from '../../lib/images/pstree.js';
@@ -147,6 +149,26 @@ export const readers: readonly Reader[] = [
       expectThat(lines.length <= 20, 'no more lines than are kept are told');
       expectThat(!lines.some((line) => line.includes('\n')), 'a line is one line');
       expectThat((cause ?? '').length <= 10_000, 'a sentence has an end');
+    },
+  },
+  {
+    name: 'criu-log-records',
+    throws: [],
+    read(input) {
+      const text = input.toString();
+      const recordsOf = (...parts: readonly string[]): LogRecord[] => {
+        const parser = new LogParser();
+        return [...parts.flatMap((part) => parser.add(part)), ...parser.finish()];
+      };
+      const records = recordsOf(text);
+      for (const { timeMs = 0, pid = 0, level, source } of records) {
+        expectThat(timeMs >= 0 && timeMs < 1e14, 'a time is one');
+        expectThat(Number.isSafeInteger(pid) && pid >= 0, 'a pid is one');
+        expectThat((source === undefined) === (level === 'info'), 'errors have a place');
+      }
+      const half = Math.floor(text.length / 2);
+      const inParts = recordsOf(text.slice(0, half), text.slice(half));
+      expectThat(isDeepStrictEqual(inParts, records), 'it does not matter how a log is cut');
     },
   },
   {
