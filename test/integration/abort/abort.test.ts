@@ -269,6 +269,7 @@ describe('timeoutMs ends a checkpoint', () => {
           stateRoot,
           imagePath,
           leaveRunning: true,
+          tar: 'system',
           timeoutMs: patientMs(2_000),
         }),
       ).rejects.toMatchObject({ code: 'ERR_CRIU_TIMEOUT', stage: 'queryExtFiles' });

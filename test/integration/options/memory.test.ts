@@ -191,7 +191,7 @@ optionTest(
             trackMem: true,
           }),
       ],
-      ['preDump', () => preDump(pid, { criu, imagePath: first, preDumpMode: 'read' })],
+      ['a pre-dump', () => preDump(pid, { criu, imagePath: first, preDumpMode: 'read' })],
       [
         'parentPath',
         () => dump(pid, { criu, imagePath: second, leaveRunning: true, parentPath: '../first' }),
