@@ -7,6 +7,8 @@ const second = 1000;
 const coverage = process.env['LIBCRIU_COVERAGE'];
 /** What needs engines that this machine has not (scripts/engines.mjs). */
 const runsEngines = process.env['LIBCRIU_ENGINES_REPORT'] !== undefined;
+/** What takes minutes, for each release of Node.js and CRIU (scripts/support.mjs). */
+const runsSupport = process.env['LIBCRIU_SUPPORT_REPORT'] !== undefined;
 /** Whether processes tell at their exit what they have run. */
 const tellsAtExit = coverage !== undefined || process.env['LIBCRIU_GCOV'] !== undefined;
 
@@ -33,7 +35,11 @@ function project(
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
-      exclude: [...(runsEngines ? [] : ['test/vm/engines.test.ts']), ...excluded],
+      exclude: [
+        ...(runsEngines ? [] : ['test/vm/engines.test.ts']),
+        ...(runsSupport ? [] : ['test/vm/support*.test.ts']),
+        ...excluded,
+      ],
       pool: needsRoot ? namespacePool() : ('forks' as const),
       fileParallelism: parallel,
       // Vitest would leave one processor to itself: on two, the machines would be booted in turn.

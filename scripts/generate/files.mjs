@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../tools/paths.mjs';
+import { readRuns } from '../support/cells.mjs';
+import { insertSupport } from '../support/table.mjs';
 import { renderFields } from './fields.mjs';
 import { formatted } from './format.mjs';
 import { renderDefinitions } from './images.mjs';
@@ -53,4 +55,8 @@ export const generatedFiles = [
     /** @type {GeneratedFile['make']} */
     make: (_tables, current) => renderPage(path, current),
   })),
+  {
+    path: 'docs/install.md',
+    make: (_tables, current) => insertSupport(current, readRuns()),
+  },
 ];

@@ -4,11 +4,14 @@ import { dirname, join, resolve } from 'node:path';
 import { prefix, projectRoot } from '../../helpers/paths.js';
 import { run, runOk } from '../../helpers/system/exec.js';
 import { FileTree, requireCommand } from './file-tree.js';
-import type { Kernel, MachineParts } from './machine.js';
+import type { Kernel, MachineParts, MakeParts } from './machine.js';
 import { addCriu, addPackage, guestMain, inGuest } from './package.js';
 
+/** The program that the guest starts with. */
+export const init: string = resolve(projectRoot, 'test/vm/guest/init');
+
 /** Of the guest's own time: it switches itself off, should nobody be there any more. */
-const guestLimitS = 1800;
+export const guestLimitS = 1800;
 
 /** Whatever the tests, CRIU and the runtimes start. */
 const programs = [
@@ -40,11 +43,51 @@ const modules = [
   'xt_mark',
 ];
 
+/** What a bare machine has in the place of what all others have. */
+export interface BareSettings {
+  /** The directory of the suites that it runs. */
+  suites: string;
+  /** The Node.js that runs them. */
+  node: string;
+  /** Adds more to its files, and gives more of its environment. */
+  add?: (system: FileTree) => Promise<NodeJS.Dict<string>>;
+}
+
 /** A machine that has nothing but the tests, with a program of ours as its init. */
 export async function bareMachine(directory: string, kernel: Kernel): Promise<MachineParts> {
+  const parts = await makeBare(directory, kernel, { suites: 'bare', node: process.execPath });
+  const { parameters } = parts;
+  const coverage = process.env['LIBCRIU_COVERAGE'] !== undefined;
   return {
+    ...parts,
     name: 'guest',
-    initramfs: await buildInitramfs(directory, kernel),
+    parameters: coverage ? [...parameters, 'LIBCRIU_VM_COVERAGE=1'] : parameters,
+  };
+}
+
+/** The same with other files. */
+export function bareMachineWith(settings: BareSettings): MakeParts {
+  return (directory, kernel) => makeBare(directory, kernel, settings);
+}
+
+async function makeBare(
+  directory: string,
+  kernel: Kernel,
+  { suites, node, add = async () => ({}) }: BareSettings,
+): Promise<MachineParts> {
+  const staging = join(directory, 'initramfs');
+  const system = new FileTree(join(staging, 'system'));
+  await addBase(system, node, kernel);
+  const environment = {
+    LIBCRIU_VM_NODE: node,
+    LIBCRIU_VM_MAIN: guestMain,
+    LIBCRIU_VM_LIMIT_S: `${guestLimitS}`,
+    LIBCRIU_VM_SUITES: suites,
+    ...(existsSync(prefix) ? { LIBCRIU_PREFIX: inGuest(prefix) } : {}),
+    ...(await add(system)),
+  };
+  return {
+    initramfs: await pack(staging, join(directory, 'initramfs.cpio'), requireCommand('busybox')),
     args: [
       // A nanosecond for each instruction, and none for waiting: the guest's clock stands still while
       // others have our processors, so that no limit in there is over sooner on a busy machine.
@@ -53,36 +96,30 @@ export async function bareMachine(directory: string, kernel: Kernel): Promise<Ma
     parameters: [
       'quiet',
       // The kernel hands these to /init as its environment.
-      `LIBCRIU_VM_NODE=${process.execPath}`,
-      `LIBCRIU_VM_MAIN=${guestMain}`,
-      `LIBCRIU_VM_LIMIT_S=${guestLimitS}`,
-      ...(process.env['LIBCRIU_COVERAGE'] === undefined ? [] : ['LIBCRIU_VM_COVERAGE=1']),
-      ...(existsSync(prefix) ? [`LIBCRIU_PREFIX=${inGuest(prefix)}`] : []),
+      ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     ],
   };
 }
 
 /**
- * The file system that the guest starts with: this machine's programs with their libraries, the
- * package as it was built, and the compiled tests.
- *
- * @param directory - An empty one, for the archive and what it is made of.
- * @returns the archive's path
+ * What the guest has: this machine's programs with their libraries, the package as it was built, and the
+ * compiled tests.
  */
-async function buildInitramfs(directory: string, kernel: Kernel): Promise<string> {
-  const staging = join(directory, 'initramfs');
-  await mkdir(join(staging, 'bin'), { recursive: true });
-  const init = resolve(projectRoot, 'test/vm/guest/init');
-  await copyFile(init, join(staging, 'init'));
-  await symlink(requireCommand('busybox'), join(staging, 'bin/busybox'));
-  const system = new FileTree(join(staging, 'system'));
+async function addBase(system: FileTree, node: string, kernel: Kernel): Promise<void> {
   await system.add('/init', init);
   await system.add('/bin/busybox', requireCommand('busybox'));
+  await system.addBinary(node);
   await addPrograms(system);
   await addModules(system, kernel);
   await addPackage(system);
   await addCriu(system);
-  const archive = join(directory, 'initramfs.cpio');
+}
+
+/** Makes the file system that the guest starts with, of a directory with its files and a busybox. */
+export async function pack(staging: string, archive: string, busybox: string): Promise<string> {
+  await mkdir(join(staging, 'bin'), { recursive: true });
+  await copyFile(init, join(staging, 'init'));
+  await symlink(busybox, join(staging, 'bin/busybox'));
   // It is made of links to the real files; cpio takes what they lead to.
   await runOk('sh', ['-c', 'find -L . | busybox cpio -o -H newc -L -F "$0"', archive], {
     cwd: staging,
@@ -91,7 +128,6 @@ async function buildInitramfs(directory: string, kernel: Kernel): Promise<string
 }
 
 async function addPrograms(system: FileTree): Promise<void> {
-  await system.addBinary(process.execPath);
   for (const name of programs) {
     const file = requireCommand(name);
     await system.addBinary(file);
@@ -106,7 +142,10 @@ async function addPrograms(system: FileTree): Promise<void> {
   }
 }
 
-async function addModules(system: FileTree, { directory: kernel, version }: Kernel): Promise<void> {
+export async function addModules(
+  system: FileTree,
+  { directory: kernel, version }: Kernel,
+): Promise<void> {
   const directory = `/lib/modules/${version}`;
   const dependencies = readFileSync(join(kernel, directory, 'modules.dep'), 'utf8').split('\n');
   for (const name of modules) {

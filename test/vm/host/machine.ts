@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { findKernel } from '../../../tools/kernel.mjs';
+import { arm64KernelDirectory, findKernel } from '../../../tools/kernel.mjs';
 import { findCommand } from '../../../tools/process.mjs';
 import { runOk } from '../../helpers/system/exec.js';
 import type { TestReport } from '../protocol.js';
@@ -15,6 +15,46 @@ const coverage = process.env['LIBCRIU_COVERAGE'];
 
 /** The kernel that set-up has fetched. */
 export type Kernel = NonNullable<ReturnType<typeof findKernel>>;
+
+/** What is emulated. */
+export interface Hardware {
+  program: string;
+  /** Debian's package that has it. */
+  package: string;
+  args: readonly string[];
+  /** Its serial ports: the console's file, our standard output, and the coverage's file, as far as there are so many. */
+  ports: (directory: string) => readonly string[];
+  /** The console, as its kernel calls it. */
+  console: string;
+  findKernel(): Kernel | undefined;
+}
+
+/** A PC, as this machine is one. */
+export const x64: Hardware = {
+  program: 'qemu-system-x86_64',
+  package: 'qemu-system-x86',
+  args: ['-cpu', 'max'],
+  ports: (directory) => [
+    ...['-serial', `file:${join(directory, 'console')}`, '-serial', 'stdio'],
+    ...['-serial', `file:${join(directory, 'coverage')}`],
+  ],
+  console: 'ttyS0',
+  findKernel,
+};
+
+/** Another processor. It has one serial port, on which reports stand between messages. */
+export const arm64: Hardware = {
+  program: 'qemu-system-aarch64',
+  package: 'qemu-system-arm',
+  // The signatures of pointers that are not QEMU's own take most of the time.
+  args: ['-machine', 'virt', '-cpu', 'max,pauth-impdef=on'],
+  ports: (directory) => [
+    ...['-chardev', `stdio,id=port,signal=off,logfile=${join(directory, 'console')}`],
+    ...['-serial', 'chardev:port'],
+  ],
+  console: 'ttyAMA0',
+  findKernel: () => findKernel(arm64KernelDirectory),
+};
 
 /** What makes a machine what it is. */
 export interface MachineParts {
@@ -68,25 +108,25 @@ export class Machine {
    * Boots one. Whatever is missing on this machine is an error that names it: a suite that is left
    * out would pass on a machine where nothing works.
    */
-  static async boot(make: MakeParts): Promise<Machine> {
+  static async boot(make: MakeParts, hardware: Hardware = x64): Promise<Machine> {
     if (process.arch !== 'x64') {
-      throw new Error(`the virtual machine is an x64 one, and this Node is ${process.arch}`);
+      throw new Error(`the virtual machine is for an x64 one, and this Node is ${process.arch}`);
     }
-    const program = findCommand('qemu-system-x86_64');
+    const program = findCommand(hardware.program);
     if (program === undefined) {
-      throw new Error('there is no qemu-system-x86_64: run "npm run setup" as root');
+      throw new Error(`there is no ${hardware.program}: install ${hardware.package}`);
     }
-    const kernel = findKernel();
+    const kernel = hardware.findKernel();
     if (kernel === undefined) {
       throw new Error(
-        'there is no kernel of Debian\'s linux-image-cloud-amd64: run "npm run setup"',
+        `there is no kernel for ${hardware.program}: run "npm run setup" or "npm run test:support"`,
       );
     }
     const directory = await mkdtemp(join(tmpdir(), 'libcriu-vm-'));
     try {
       const parts = await make(directory, kernel);
       const parameters = [
-        'console=ttyS0',
+        `console=${hardware.console}`,
         'panic=-1',
         // There is nobody to be protected from.
         'mitigations=off',
@@ -94,10 +134,9 @@ export class Machine {
       ];
       const args = [
         // One processor: with two, emulated by two threads, both have been seen to hang in the kernel.
-        ['-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', '2048'],
+        ['-accel', 'tcg', ...hardware.args, '-smp', '1', '-m', '2048'],
         ['-nodefaults', '-display', 'none', '-no-reboot'],
-        ['-serial', `file:${join(directory, 'console')}`, '-serial', 'stdio'],
-        ['-serial', `file:${join(directory, 'coverage')}`],
+        hardware.ports(directory),
         ['-kernel', kernel.image, '-initrd', parts.initramfs, '-append', parameters.join(' ')],
         parts.args,
       ];

@@ -23,17 +23,21 @@ export function inGuest(path: string): string {
 
 /** Adds the package as it was built, and the compiled tests. */
 export async function addPackage(system: FileTree): Promise<void> {
+  await addScripts(system);
   const add = (path: string): Promise<void> => system.add(inGuest(path), path);
-  for (const name of ['package.json', 'dist', 'test/workloads', ...documentation]) {
-    await add(resolve(projectRoot, name));
-  }
+  for (const name of ['test/workloads', ...documentation]) await add(resolve(projectRoot, name));
   const built = resolve(projectRoot, 'build/Release');
   for (const name of ['criu_guard', 'criu_empty_tables.so', 'criu_tar_in_place.so', 'tar-first'])
     await add(join(built, name));
   const addon = join(built, 'criu_native.node');
   await system.addBinary(inGuest(addon), addon);
-  for (const path of runtimeModules()) await add(path);
   await add(await workloadBinary());
+}
+
+/** Adds what of it is the same for all processors. */
+export async function addScripts(system: FileTree): Promise<void> {
+  const paths = ['package.json', 'dist'].map((name) => resolve(projectRoot, name));
+  for (const path of [...paths, ...runtimeModules()]) await system.add(inGuest(path), path);
   const compiled = await compileGuest();
   for (const name of ['lib', 'tools', 'test/helpers', 'test/vm']) {
     await system.add(join(guestRoot, name), join(compiled, name));

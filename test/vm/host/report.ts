@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { reportRow } from '../../helpers/engines/report.js';
 import { loadSuites } from '../guest/suite.js';
-import { Machine, type MakeParts } from './machine.js';
+import { type Hardware, Machine, type MakeParts } from './machine.js';
 
 /**
  * Makes a test of each that a machine runs. It runs them all in one boot; here each of them waits for
  * what the guest says of it.
  *
  * @param suites - Which directory of `test/vm/guest` has them.
+ * @param settings - `tell` is told the name of each that passes; `hardware` is what is emulated.
  */
 export async function reportTests(
   suites: string,
   requireAll: () => void,
   make: MakeParts,
+  { tell = () => {}, hardware }: { tell?: (name: string) => void; hardware?: Hardware } = {},
 ): Promise<void> {
   let booting: Promise<Machine>;
   // Without a machine it is each test that fails, with the reason.
@@ -28,7 +30,7 @@ export async function reportTests(
   );
   const boot = async (): Promise<Machine> => {
     requireAll();
-    return Machine.boot(make);
+    return Machine.boot(make, hardware);
   };
   for (const { title, suite } of await loadSuites(suites)) {
     describe(title, () => {
@@ -36,6 +38,7 @@ export async function reportTests(
         test(name, async () => {
           const { rows = [] } = await (await booting).outcome(title, name);
           for (const row of rows) reportRow(row);
+          tell(name);
         });
       }
     });
