@@ -87,6 +87,23 @@ const loadWhereUsed = {
 };
 
 /**
+ * Writes other characters than those of ASCII as escapes, in strings, where alone they are. V8 then keeps a script
+ * in one byte for each, and Node.js reads it as it is.
+ *
+ * @type {import('rolldown').Plugin}
+ */
+const inAscii = {
+  name: 'in-ascii',
+  renderChunk(code) {
+    const escaped = code.replace(
+      /[^\0-\x7f]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+    return { code: escaped, map: null };
+  },
+};
+
+/**
  * Has modules that are loaded late read at once and not by and by, where they are files beside this one. A
  * worker thread that is terminated meanwhile would leave their descriptors open, because Node.js holds a file
  * that it reads for `import()` as an object. In somebody's bundle, which has no such files, `import()` stays.
@@ -141,6 +158,8 @@ async function bundleCommand(directory) {
     chunkFileNames: 'cli/[name]-[hash].cjs',
     codeSplitting: inGroups(commandLayers),
     dynamicImportInCjs: false,
+    // It is read at each start.
+    comments: { jsdoc: false, annotation: false, legal: true },
     banner: '(function (exports, require, __filename) {',
     footer: '})',
   });
@@ -169,7 +188,7 @@ export async function bundleModules(input, directory, settings = {}) {
     // Nothing is added to what an entry exports.
     preserveEntrySignatures: 'allow-extension',
     tsconfig: join(root, 'tsconfig.json'),
-    plugins: [keepNotices, ...(settings.format === 'cjs' ? [loadWhereUsed] : [])],
+    plugins: [keepNotices, ...(settings.format === 'cjs' ? [loadWhereUsed, inAscii] : [])],
     // What is in one file for the command is in two for the package.
     checks: { ineffectiveDynamicImport: false },
     external: (id) => !inlined.has(id) && names.some((name) => `${id}/`.startsWith(`${name}/`)),

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { apiWords, type Words } from '../base/sentence.js';
 import type { CheckpointResult } from '../container/checkpoint.js';
+import { defaultCriu } from '../criu/criu.js';
 import type { CheckpointOptions } from '../options/types.js';
 import { type Flag, parseFlags, quoted, UsageError } from './flags.js';
 import { flagEntries, flagTerm, renderHelp } from './help.js';
@@ -82,6 +83,8 @@ export interface Command {
   sections?: readonly FlagSection[];
   /** How it says a sentence of the API. */
   words?: Words;
+  /** Whether it makes one dump after another; other commands end with theirs. */
+  isRepeating?: boolean;
   /** Rejects with what is to be told. What it gives is the exit status, 0 if nothing. */
   run: (invocation: Invocation) => Promise<number | undefined> | Promise<void>;
 }
@@ -112,6 +115,7 @@ export async function invoke(
   const [argument = '', ...others] = rest;
   const invocation = { ...settings, values, argument, rest: others };
   const { outside } = settings;
+  if (command.isRepeating !== true) defaultCriu().expectLast();
   return (
     (await command.run({ ...invocation, tell: (told) => tell(told, values, outside.stdout) })) ?? 0
   );

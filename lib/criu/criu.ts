@@ -56,6 +56,7 @@ export class Criu {
   #readied: Promise<void> = Promise.resolve();
   readonly #workers: number;
   #standby: NativeStandby | undefined;
+  #isForLast = false;
   /** @internal */
   readonly queue: Queue;
 
@@ -123,6 +124,21 @@ export class Criu {
   get standby(): NativeStandby {
     this.#standby ??= nativeAddon().createStandby(this.#workers);
     return this.#standby;
+  }
+
+  /**
+   * Tells that the next operation is the last one: no worker is kept ready for another. The command ends
+   * with it.
+   *
+   * @internal
+   */
+  expectLast(): void {
+    this.#isForLast = true;
+  }
+
+  /** What an operation takes a worker of. @internal */
+  get workers(): Pick<NativeRequest, 'standby' | 'isLast'> {
+    return { standby: this.standby, ...(this.#isForLast ? { isLast: true } : {}) };
   }
 
   /**

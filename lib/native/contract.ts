@@ -81,6 +81,8 @@ export interface NativeRequest {
    * none is left.
    */
   standby?: NativeStandby;
+  /** No other request follows: `standby` is not refilled. */
+  isLast?: boolean;
 }
 
 /** A notification of CRIU. */

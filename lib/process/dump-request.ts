@@ -58,7 +58,7 @@ export async function nativeRequest(
     ...(postDumpFile === undefined ? {} : { postDumpFile }),
     // A log elsewhere may be that of other operations as well.
     ...(preDump || request.outerLog ? {} : { log: options.logFile }),
-    standby: criu.standby,
+    ...criu.workers,
     goesOn: !locksNetwork && goesOn(request),
     told: toldOf(options),
     // A pre-dump lets the tree run while it still writes pages, which our freeze would prevent.

@@ -197,7 +197,7 @@ async function nativeRequest(
       ...(work ? { work_dir_fd: work.fd } : {}),
     }),
     joinsSession: options.shellJob === true,
-    standby: criu.standby,
+    ...criu.workers,
   };
 }
 

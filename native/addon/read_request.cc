@@ -165,6 +165,7 @@ Request ReadRequest(const Napi::Object& object) {
     request.freezer = ReadFreezer(ReadValue<Napi::Object>(freezer, "freezer"));
   }
   request.skips_needless_lock = Read<bool>(object, "skipsNeedlessLock", false);
+  request.is_last = Read<bool>(object, "isLast", false);
   request.goes_on = Read<bool>(object, "goesOn", false);
   const auto standby = object.Get("standby");
   request.standby = standby.IsUndefined() ? Standby::Make(0) : ReadStandby(standby);

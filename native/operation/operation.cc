@@ -105,7 +105,7 @@ void Operation::RunThread(const Done& done) {
     Unwatch();
   }
   // Nobody waits for the next operation's worker.
-  if (cancel_.level() != CancelSwitch::Level::kAbandon) {
+  if (!request_.is_last && cancel_.level() != CancelSwitch::Level::kAbandon) {
     request_.standby->Refill(request_.worker, term_);
   }
 }

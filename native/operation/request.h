@@ -41,6 +41,7 @@ struct Request {
   std::string log;             // CRIU's log in its directory, of which the times are told
   std::optional<FreezerSettings> freezer;  // what is frozen before the request
   bool skips_needless_lock = false;        // of a network without a socket
+  bool is_last = false;                    // no worker is started for one that follows
   bool goes_on = false;                    // at each notification: nobody has a say in it
   std::shared_ptr<Standby> standby;        // has the worker, and is refilled when this is over
 

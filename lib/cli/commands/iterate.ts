@@ -47,6 +47,7 @@ export const iterateCommand: Command = {
   argument: { ...containerArgument, instead: [pidFlag, unitFlag] },
   flags: [pidFlag, unitFlag, ...rows.map((row) => flagOf(row, 'checkpoint', words))],
   output: outputFlags,
+  isRepeating: true,
   description: [
     'Saves the memory of the container <container-id>, or of a process, in pre-dumps',
     'while it runs, each with what has changed since the one before, and then the',
