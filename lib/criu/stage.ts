@@ -18,6 +18,8 @@ const nothing: Omit<NativeOutcome, 'stage'> = {
   success: false,
   isComplete: false,
   isInPlace: false,
+  imagesBytes: 0,
+  imagesFiles: 0,
   cancelled: false,
   killed: false,
   left: false,

@@ -129,6 +129,9 @@ export interface NativeOutcome {
   isComplete: boolean;
   /** The directory that was made for the images has still the path that it was to have. */
   isInPlace: boolean;
+  /** The files in the directory of a dump that has succeeded: their size, and how many there are. */
+  imagesBytes: number;
+  imagesFiles: number;
   cancelled: boolean;
   /** Descriptor of the directory that was to be made, for `closeDescriptor`; none when it could not be. */
   imagesFd?: number;

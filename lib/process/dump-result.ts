@@ -9,6 +9,13 @@ export interface DumpResult extends OperationResult {
   pid: number;
   /** CRIU's own figures; undefined where it writes none that are right (lazy pages). */
   stats: DumpStats | undefined;
+  /**
+   * The size of all files in the images directory, in bytes. What went to a page server is elsewhere, and
+   * holes in a file count as if they were there.
+   */
+  bytes: number;
+  /** How many files there are in the images directory. */
+  files: number;
   /** Where the time went. */
   timings: DumpTimings;
   /**

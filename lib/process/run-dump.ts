@@ -76,6 +76,8 @@ export async function runDump(asked: DumpRequest): Promise<DumpResult> {
       imagePath: outputs.images.path,
       logFile: logFileOf(request, outputs),
       stats,
+      bytes: outcome.imagesBytes,
+      files: outcome.imagesFiles,
       timings: timingsOf(outcome, { called, turn, end }, stats),
       warnings,
       durationMs: end - called,

@@ -114,6 +114,8 @@ Napi::Object WriteOutcome(Napi::Env env, const Outcome& outcome) {
   if (outcome.images) object["imagesFd"] = outcome.images->get();
   Tell(object, "isComplete", outcome.is_complete);
   Tell(object, "isInPlace", outcome.is_in_place);
+  Tell(object, "imagesBytes", static_cast<double>(outcome.size.bytes));
+  Tell(object, "imagesFiles", static_cast<double>(outcome.size.files));
   Tell(object, "cancelled", outcome.cancelled);
   Tell(object, "killed", outcome.killed);
   Tell(object, "left", outcome.left);

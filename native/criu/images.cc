@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
@@ -48,6 +50,22 @@ bool HasInventory(int images_directory) {
   struct stat info {};
   return fstatat(images_directory, kInventory, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
          S_ISREG(info.st_mode) && info.st_size > 0;
+}
+
+ImagesSize SizeOfImages(int images_directory) {
+  ImagesSize size;
+  std::error_code error;
+  const std::string path = "/proc/self/fd/" + std::to_string(images_directory);
+  std::filesystem::directory_iterator entries(path, error);
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    std::error_code gone;
+    if (entries->symlink_status(gone).type() != std::filesystem::file_type::regular) continue;
+    const auto bytes = entries->file_size(gone);
+    if (gone) continue;
+    size.bytes += static_cast<int64_t>(bytes);
+    ++size.files;
+  }
+  return size;
 }
 
 void ThawCgroupImage(int images_directory) {

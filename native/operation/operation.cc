@@ -292,6 +292,7 @@ void Operation::ReadResults() {
   outcome_.stats = ReadFileAt(work >= 0 ? work : images, stats);
   if (!request_.log.empty()) outcome_.log = ReadDumpLog(work >= 0 ? work : images, request_.log);
   if (outcome_.froze) ThawCgroupImage(images);
+  if (request_.IsDump()) outcome_.size = SizeOfImages(images);
   outcome_.is_in_place = request_.images && PathOf(images) == request_.images->path;
 }
 

@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "criu/channel.h"
 #include "criu/dump_log.h"
+#include "criu/images.h"
 #include "linux/child.h"
 
 namespace criu_node {
@@ -47,6 +48,7 @@ struct Outcome {
   Reply reply;
   ExitStatus exit;
   std::shared_ptr<UniqueFd> images;  // that was to be made; null when it could not be
+  ImagesSize size;                   // of the images that were written
   std::string stats;                 // the content of stats-dump or stats-restore
   std::optional<DumpLog> log;        // what CRIU's log tells of a dump that has succeeded
   std::string warning;               // what went wrong after CRIU had succeeded

@@ -20,6 +20,8 @@ const result: Omit<CheckpointResult, 'containerId' | 'imagePath'> = {
   pid: 7,
   logFile: '/images/dump.log',
   stats: undefined,
+  bytes: 0,
+  files: 0,
   timings: {
     queuedMs: 0,
     prepareMs: 0,
