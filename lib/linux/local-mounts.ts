@@ -14,7 +14,6 @@ const localTypes: ReadonlySet<string> = new Set([
   'ext3',
   'ext4',
   'f2fs',
-  'overlay',
   'proc',
   'ramfs',
   'rootfs',
@@ -64,6 +63,9 @@ export function localIn(mountinfo: string): IsLocal {
 function otherMount(line: string): string[] {
   const [before = '', after = ''] = line.split(' - ', 2);
   const [, , , , mountpoint] = before.split(' ', 5);
-  if (mountpoint === undefined || localTypes.has(after.slice(0, after.indexOf(' ')))) return [];
+  const type = after.slice(0, after.indexOf(' '));
+  // The layers of an overlay can be anywhere, but for that of a container's root this process waits anyway.
+  const isLocal = localTypes.has(type) || (type === 'overlay' && mountpoint === '/');
+  if (mountpoint === undefined || isLocal) return [];
   return [Buffer.from(unescapeOctal(mountpoint), 'utf8').toString('latin1')];
 }

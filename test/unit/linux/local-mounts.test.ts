@@ -10,6 +10,7 @@ const lines = [
   '29 25 0:42 / /home/a\\040b rw - fuse.sshfs host:/ rw,user_id=1000',
   '30 25 0:43 / /net rw - autofs auto.net rw',
   '31 25 0:44 / /café rw - virtiofs share rw',
+  '34 25 0:45 / /var/lib/box/merged rw - overlay overlay rw,lowerdir=/srv/image',
 ];
 const isLocal = localIn(lines.join('\n'));
 
@@ -18,6 +19,11 @@ describe('a path is local', () => {
     'where a disk or memory is: %s',
     (path) => expect(isLocal(path)).toBe(true),
   );
+
+  test('in a container, whose root has layers', () => {
+    const overlay = '25 1 0:46 / / rw - overlay overlay rw,lowerdir=/layers';
+    expect(localIn([overlay, ...lines.slice(1)].join('\n'))('/run/runc')).toBe(true);
+  });
 
   test('as this machine has it', () => {
     expect(localMounts()('/proc/self/status')).toBe(true);
@@ -40,6 +46,7 @@ describe('a path is not known to be local', () => {
     ['in memory below a server', '/srv/scratch/x'],
     ['of a user, with a blank', '/home/a b/c'],
     ['where something is yet to be mounted', '/net/host'],
+    ['in layers that may be on a server', '/var/lib/box/merged/etc'],
     ['with bytes that are no ASCII', '/caf\xc3\xa9/x'],
   ])('%s', (_where, path) => expect(isLocal(path)).toBe(false));
 
