@@ -25,9 +25,8 @@ export class Snapshots {
     return join(this.#directory, new Date().toISOString().replaceAll(':', '-'));
   }
 
-  /** @returns {Promise<string | undefined>} */
-  async newest() {
-    return (await this.#all()).at(-1);
+  async newestFirst() {
+    return (await this.#all()).reverse();
   }
 
   /** @returns {Promise<string[]>} those that were removed */

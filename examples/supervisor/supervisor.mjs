@@ -31,15 +31,26 @@ for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => stop.abort(
 /** @param {string} text */
 const say = (text) => console.log(text);
 
-/** Starts the container, from its newest snapshot if there is one. */
+/**
+ * Starts the container, from its newest snapshot if there is one, or from the one before where that cannot be
+ * restored: CRIU refuses one in which a file was open that has grown since.
+ */
 async function start() {
-  const newest = await snapshots.newest();
-  if (newest === undefined) {
+  const all = await snapshots.newestFirst();
+  if (all.length === 0) {
     await container.start();
     say(`${id} is started`);
-  } else {
-    await container.restore(newest);
-    say(`${id} is restored from ${newest}`);
+    return;
+  }
+  for (const [index, snapshot] of all.entries()) {
+    try {
+      await container.restore(snapshot);
+      say(`${id} is restored from ${snapshot}`);
+      return;
+    } catch (error) {
+      if (index === all.length - 1) throw error;
+      console.error(`supervisor: ${/** @type {Error} */ (error).message}`);
+    }
   }
 }
 

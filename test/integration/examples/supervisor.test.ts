@@ -54,7 +54,7 @@ test('examples/supervisor saves a container, keeps the last snapshots, and reviv
   await said(/is removed/);
   expect(output.startsWith(`${id} is started\n`)).toBe(true);
   await runOk('runc', ['kill', id, 'KILL']);
-  await said(/has ended\n.* is restored from /);
+  await said(/has ended\n(.*\n)*.* is restored from /);
   await endOf(first);
   expect(readdirSync(snapshots).length).toBe(2);
   expect(readdirSync(stateRoot)).toEqual([]);
