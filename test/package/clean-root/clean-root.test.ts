@@ -62,6 +62,7 @@ const commands = (packages: readonly string[]): readonly string[] => [
   inJavascript("import { version } from 'libcriu'; console.log(await version())"),
   `cd project && node -e "require('libcriu').version().then(({ major }) => console.log(major))"`,
   'cd project && npx libcriu --version',
+  'cd project && npx libcriu doctor',
   'cp -r /bundle web && cd web && runc spec && ' +
     `node -e "
       const { readFileSync, writeFileSync } = require('node:fs');
@@ -135,6 +136,9 @@ test('an empty project is installed, and restores a container, where there is no
   ).toEqual([]);
   expect(steps).toHaveLength(commands(names).length);
   console.log(text);
+
+  const doctor = steps.find(({ command }) => command.endsWith('libcriu doctor'));
+  expect(doctor?.stdout).toMatch(/^ok +criu 4\.\d.* can be used$/m);
 
   const [before = 0, saved = 0, after = 0] = countsIn(steps);
   expect(before).toBeGreaterThan(0);
