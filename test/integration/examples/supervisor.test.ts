@@ -20,7 +20,8 @@ test('examples/supervisor saves a container, keeps the last snapshots, and reviv
   mkdirSync(stateRoot, { recursive: true });
   await mountTmpfs(scope, 'mode=700', stateRoot);
   const container = await startContainer(scope, { start: 'create' });
-  await container.runcOk('delete', '--force', container.id);
+  // Its processes are gone then: runc starts nothing in a cgroup that still has one.
+  await container.remove();
   const { bundle, id } = container;
   const snapshots = container.path('snapshots');
   const args = ['--bundle', bundle, '--snapshots', snapshots, '--every', '0.3', '--keep', '2', id];
@@ -39,8 +40,11 @@ test('examples/supervisor saves a container, keeps the last snapshots, and reviv
     }
     return child;
   };
-  const said = (what: RegExp): Promise<unknown> =>
-    until(`the supervisor says ${what}: ${output}`, () => what.test(output), 30_000);
+  const said = async (what: RegExp): Promise<void> => {
+    await until(`the supervisor says ${what}`, () => what.test(output), 30_000).catch((cause) => {
+      throw new Error(`${(cause as Error).message}. It has said:\n${output}`);
+    });
+  };
   const endOf = async (child: ReturnType<typeof supervise>): Promise<void> => {
     const ended = once(child, 'close');
     child.kill('SIGTERM');
