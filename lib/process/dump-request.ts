@@ -29,9 +29,11 @@ export async function nativeRequest(
 ): Promise<NativeRequest> {
   const { criu, pid, preDump, options, fields, postDumpFile } = request;
   const outputs = target instanceof Outputs ? target : undefined;
-  const locksNetwork = options.tcpEstablished === true || networkOf(pid) !== networkOf('self');
+  const isNetworkTheirs = networkOf(pid) !== networkOf('self');
+  const locksNetwork = options.tcpEstablished === true || isNetworkTheirs;
   const hasNftables = locksNetwork && (await criu.hasNftables(installation));
-  const skipsNeedlessLock = locksNetwork && cgroup !== undefined && mayLockNothing(request);
+  // In a network namespace that it shares with the tasks CRIU locks nothing but connections anyway.
+  const skipsNeedlessLock = isNetworkTheirs && cgroup !== undefined && mayLockNothing(request);
   const all = toldFields(request, {
     pid,
     ...(outputs ? { images_dir_fd: outputs.images.fd } : {}),
@@ -67,15 +69,11 @@ export async function nativeRequest(
   };
 }
 
-/**
- * Whether CRIU need not lock a network without sockets. In a network namespace that it shares with the
- * tasks it locks nothing but connections anyway, and a configuration file may tell it something else.
- */
+/** Whether CRIU need not lock a network without sockets. A configuration file may tell it something else. */
 function mayLockNothing(request: DumpRequest): boolean {
-  const { pid, preDump, options, canSkipLock, configLocksNetwork } = request;
+  const { preDump, options, canSkipLock, configLocksNetwork } = request;
   const { networkLock = 'needed' } = options;
-  if (preDump || networkLock !== 'needed' || !canSkipLock || configLocksNetwork) return false;
-  return networkOf(pid) !== networkOf('self');
+  return !preDump && networkLock === 'needed' && canSkipLock === true && !configLocksNetwork;
 }
 
 /** Of what we hear, without CRIU waiting for us. */
