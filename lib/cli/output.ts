@@ -1,3 +1,4 @@
+import { printable } from '../base/printable.js';
 import type { Flag } from './flags.js';
 import type { Sink } from './messages.js';
 
@@ -49,10 +50,4 @@ export function inJson(value: unknown): string {
 /** Whether nobody is to see how far it is. */
 export function isSilent(values: Values): boolean {
   return [jsonFlag, quietFlag].some(({ name }) => values.get(name) === true);
-}
-
-/** A terminal must not be told what to do by the name of a file. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: These are what is looked for.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }

@@ -4,7 +4,7 @@ import type { DumpProgress } from '../options/dump-progress.js';
 import type { DumpResult } from '../process/dump-result.js';
 import type { Invocation } from './command.js';
 import { UsageError } from './flags.js';
-import { isSilent, jsonFlag, type Told } from './output.js';
+import { isSilent, jsonFlag } from './output.js';
 import { ProgressBar } from './progress-bar.js';
 
 /** The option that hears of the progress of a dump; none where nobody looks at it. */
@@ -44,18 +44,30 @@ export function refuseBesideJson({ values }: Pick<Invocation, 'values'>, flag: s
 }
 
 /**
- * What is told of a dump.
+ * Tells of a dump that has succeeded.
  *
  * @param what - What is saved: `web`.
+ * @param doing - The dump, in the log: `dump of process 7`.
  */
-export function saved(what: string, result: DumpResult): Told {
-  const { imagePath, stats, timings, durationMs } = result;
+export async function tellSaved(
+  { tell, log }: Pick<Invocation, 'tell' | 'log'>,
+  what: string,
+  doing: string,
+  result: DumpResult,
+): Promise<void> {
+  const { imagePath, logFile, stats, timings, durationMs, warnings } = result;
   const place = imagePath === '' ? 'a stream' : imagePath;
-  const { pauseMs } = timings;
   const size = stats && `${inBytes(stats.pagesWritten * pageSize())} of memory`;
-  const pause = pauseMs === undefined ? undefined : `stood still for ${pauseMs.toFixed(1)} ms`;
-  const line = `${what} is saved in ${place} ${inBrackets(size, inMs(durationMs), pause)}`;
-  return { result, line };
+  const figures = inBrackets(size, inMs(durationMs), inPause(timings.pauseMs));
+  await tell({ result, line: `${what} is saved in ${place} ${figures}` });
+  for (const warning of warnings) log.warning(warning);
+  const toldLog = logFile === '' ? '' : `, CRIU's log is ${logFile}`;
+  log.debug(`${doing} in ${place} after ${durationMs.toFixed(1)} ms${toldLog}`);
+}
+
+/** `stood still for 2.3 ms`; undefined where that is not known. */
+export function inPause(ms: number | undefined): string | undefined {
+  return ms === undefined || Number.isNaN(ms) ? undefined : `stood still for ${ms.toFixed(1)} ms`;
 }
 
 /** `34 ms`. */

@@ -1,5 +1,6 @@
+import { printable } from '../base/printable.js';
 import type { CheckpointReport } from './report.js';
-import { commandOf, holdersOf, largestOf, memoryOfProcess, printable, routeOf } from './words.js';
+import { commandOf, holdersOf, largestOf, memoryOfProcess, routeOf } from './words.js';
 
 /** Rows of cells. */
 interface Table {

@@ -1,4 +1,5 @@
 import { inBytes } from '../base/in-bytes.js';
+import { printable } from '../base/printable.js';
 import type { CheckpointReport, ProcessReport } from './report.js';
 import { branchesOf } from './tree.js';
 import {
@@ -8,7 +9,6 @@ import {
   inMs,
   memoryInWords,
   memoryOfProcess,
-  printable,
   routeOf,
   summaryOf,
   timesOf,

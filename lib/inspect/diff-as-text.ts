@@ -1,6 +1,7 @@
 import { inBytes } from '../base/in-bytes.js';
+import { printable } from '../base/printable.js';
 import type { CheckpointDiff, KindDiff, PageDiff, ProcessDiff } from './diff-report.js';
-import { commandOf, counted, printable, routeOf } from './words.js';
+import { commandOf, counted, routeOf } from './words.js';
 
 /** A diff as lines for a terminal: `+` came, `-` went, `~` has changed. */
 export function diffAsText(diff: CheckpointDiff): string {

@@ -8,7 +8,7 @@ import { type Flag, UsageError } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { outputFlags } from '../output.js';
-import { refuseBesideJson, saved, withBar } from '../saving.js';
+import { refuseBesideJson, tellSaved, withBar } from '../saving.js';
 import { flagWords } from '../words.js';
 
 const rows = rowsOf('checkpoint');
@@ -50,7 +50,7 @@ export const checkpointCommand: Command = {
   words,
 
   async run(invocation) {
-    const { outside, log, root, values, argument: id } = invocation;
+    const { outside, root, values, argument: id } = invocation;
     const options: CheckpointOptions = { ...ownDefaults, ...checkpointOptions(values) };
     if (root !== undefined) options.stateRoot = root;
     if (options.export === '-') {
@@ -65,14 +65,8 @@ export const checkpointCommand: Command = {
         outside.checkpoint(id, { ...options, ...hearing, signal }),
       ),
     );
-    await invocation.tell(saved(id, result));
-    const { containerId, pid, imagePath, logFile, durationMs, warnings } = result;
-    for (const warning of warnings) log.warning(warning);
-    const place = imagePath === '' ? 'a stream' : imagePath;
-    const toldLog = logFile === '' ? '' : `, CRIU's log is ${logFile}`;
-    log.debug(
-      `checkpoint of ${containerId} (pid ${pid}) in ${place} after ${durationMs.toFixed(1)} ms${toldLog}`,
-    );
+    const { containerId, pid } = result;
+    await tellSaved(invocation, id, `checkpoint of ${containerId} (pid ${pid})`, result);
   },
 };
 

@@ -1,8 +1,9 @@
+import { printable } from '../../base/printable.js';
 import { diagnose } from '../../diagnose.js';
 import type { Check, Diagnosis } from '../../doctor/check.js';
 import { type Command, lastOf } from '../command.js';
 import type { Flag } from '../flags.js';
-import { jsonFlag, printable } from '../output.js';
+import { jsonFlag } from '../output.js';
 
 const ownFlags: readonly Flag[] = [
   {

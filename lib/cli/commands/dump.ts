@@ -6,7 +6,7 @@ import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { outputFlags } from '../output.js';
 import { processArgument, processNames, targetOf, unitFlag } from '../process-target.js';
-import { saved, withBar } from '../saving.js';
+import { tellSaved, withBar } from '../saving.js';
 import { flagWords } from '../words.js';
 import { refuseDescriptorOfNode } from './checkpoint.js';
 
@@ -28,7 +28,7 @@ export const dumpCommand: Command = {
   words,
 
   async run(invocation) {
-    const { values, argument, outside, log } = invocation;
+    const { values, argument, outside } = invocation;
     const options: DumpOptions = toOptions(rows, values);
     refuseDescriptorOfNode(options.statusFd);
     const { target, what } = targetOf(values, argument);
@@ -37,11 +37,6 @@ export const dumpCommand: Command = {
     const result = await withBar(invocation, (hearing) =>
       interruptible(outside, givenUp, (signal) => dump(target, { ...options, ...hearing, signal })),
     );
-    await invocation.tell(saved(what, result));
-    const { pid, imagePath, logFile, durationMs, warnings } = result;
-    for (const warning of warnings) log.warning(warning);
-    log.debug(
-      `dump of process ${pid} in ${imagePath} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`,
-    );
+    await tellSaved(invocation, what, `dump of process ${result.pid}`, result);
   },
 };

@@ -1,4 +1,5 @@
 import { late } from '../../base/late.js';
+import { printable } from '../../base/printable.js';
 import type { IterateContainerOptions, IterateOptions } from '../../iterate.js';
 import { optionsNotOfIterations } from '../../iteration/decided.js';
 import type { Iteration, IterationRound } from '../../iteration/result.js';
@@ -9,9 +10,9 @@ import { type Command, type Invocation, lastOf } from '../command.js';
 import { type Flag, UsageError } from '../flags.js';
 import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
-import { isSilent, outputFlags, printable } from '../output.js';
+import { isSilent, outputFlags } from '../output.js';
 import { pidOf, unitFlag } from '../process-target.js';
-import { barFor, inBrackets, inMs } from '../saving.js';
+import { barFor, inBrackets, inMs, inPause } from '../saving.js';
 import { flagWords } from '../words.js';
 import { containerArgument, containerNames, refuseDescriptorOfNode } from './checkpoint.js';
 
@@ -74,8 +75,7 @@ export const iterateCommand: Command = {
       return await rounds.follow(iterate(argument, ofRoot(invocation, options)));
     });
     const { imagePath, rounds, final, stop, warnings, durationMs } = result;
-    const pauseMs = final?.timings.pauseMs;
-    const pause = pauseMs === undefined ? undefined : `stood still for ${pauseMs.toFixed(1)} ms`;
+    const pause = inPause(final?.timings.pauseMs);
     const count = rounds.length === 1 ? '1 pre-dump' : `${rounds.length} pre-dumps`;
     const place = final?.imagePath ?? imagePath;
     await invocation.tell({
@@ -135,9 +135,8 @@ function line({ iteration, pagesWritten, growth, frozenMs, durationMs }: Iterati
   // Without CRIU's figures nothing is known of the pages.
   const pages = Number.isNaN(pagesWritten) ? undefined : `${pagesWritten} pages`;
   const change = growth === undefined || Number.isNaN(growth) ? '' : `, ${inPercent(growth)}`;
-  const pause = Number.isNaN(frozenMs) ? undefined : `stood still for ${frozenMs.toFixed(1)} ms`;
   const size = pages && `${pages}${change}`;
-  return `pre-dump ${iteration} is made ${inBrackets(size, inMs(durationMs), pause)}`;
+  return `pre-dump ${iteration} is made ${inBrackets(size, inMs(durationMs), inPause(frozenMs))}`;
 }
 
 /** `-90 %`, `+3 %`. */

@@ -1,6 +1,6 @@
 import { inBytes } from '../../base/in-bytes.js';
+import { printable } from '../../base/printable.js';
 import type { MemoryMatch } from '../../inspect/read-memory.js';
-import { printable } from '../../inspect/words.js';
 import { type Command, lastOf } from '../command.js';
 import { type Flag, quoted, UsageError } from '../flags.js';
 import { outputFlags } from '../output.js';

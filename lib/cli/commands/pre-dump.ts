@@ -6,7 +6,7 @@ import { interruptible } from '../interrupt.js';
 import { flagOf, rowsOf, toOptions } from '../option-flags.js';
 import { outputFlags } from '../output.js';
 import { processArgument, processNames, targetOf, unitFlag } from '../process-target.js';
-import { saved, withBar } from '../saving.js';
+import { tellSaved, withBar } from '../saving.js';
 import { flagWords } from '../words.js';
 
 const call: Call = 'preDump';
@@ -31,7 +31,7 @@ export const preDumpCommand: Command = {
   words,
 
   async run(invocation) {
-    const { values, argument, outside, log } = invocation;
+    const { values, argument, outside } = invocation;
     const options: PreDumpOptions = toOptions(rows, values);
     const advice = 'for a container, write checkpoint --pre-dump';
     const { target, what } = targetOf(values, argument, advice);
@@ -42,11 +42,11 @@ export const preDumpCommand: Command = {
         preDump(target, { ...options, ...hearing, signal }),
       ),
     );
-    await invocation.tell(saved(`The memory of ${what}`, result));
-    const { pid, imagePath, logFile, durationMs, warnings } = result;
-    for (const warning of warnings) log.warning(warning);
-    log.debug(
-      `pre-dump of process ${pid} in ${imagePath} after ${durationMs.toFixed(1)} ms, CRIU's log is ${logFile}`,
+    await tellSaved(
+      invocation,
+      `The memory of ${what}`,
+      `pre-dump of process ${result.pid}`,
+      result,
     );
   },
 };

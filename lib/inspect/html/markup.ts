@@ -1,4 +1,4 @@
-import { printable } from '../words.js';
+import { printable } from '../../base/printable.js';
 
 /** Text that is HTML, made by {@link html}. */
 export class Markup {
