@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/directory_entries.h"
 #include "base/failure.h"
 #include "base/unique_fd.h"
 
@@ -54,17 +55,15 @@ bool HasInventory(int images_directory) {
 
 ImagesSize SizeOfImages(int images_directory) {
   ImagesSize size;
-  std::error_code error;
-  const std::string path = "/proc/self/fd/" + std::to_string(images_directory);
-  std::filesystem::directory_iterator entries(path, error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+  ForEachEntry("/proc/self/fd/" + std::to_string(images_directory), [&size](const auto& entry) {
     std::error_code gone;
-    if (entries->symlink_status(gone).type() != std::filesystem::file_type::regular) continue;
-    const auto bytes = entries->file_size(gone);
-    if (gone) continue;
+    if (entry.symlink_status(gone).type() != std::filesystem::file_type::regular) return true;
+    const auto bytes = entry.file_size(gone);
+    if (gone) return true;
     size.bytes += static_cast<int64_t>(bytes);
     ++size.files;
-  }
+    return true;
+  });
   return size;
 }
 

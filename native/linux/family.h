@@ -2,13 +2,11 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
-#include <system_error>
 #include <vector>
 
+#include "base/directory_entries.h"
+#include "linux/proc_file.h"
 #include "linux/proc_text.h"
 
 namespace criu_node {
@@ -16,13 +14,13 @@ namespace criu_node {
 // What all threads of a process have started; empty of a process that is gone.
 inline std::vector<pid_t> ChildrenOf(pid_t pid) {
   std::vector<pid_t> children;
-  std::error_code error;
-  std::filesystem::directory_iterator threads("/proc/" + std::to_string(pid) + "/task", error);
-  for (; !error && threads != std::filesystem::directory_iterator(); threads.increment(error)) {
-    std::ifstream file(threads->path() / "children");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    for (const pid_t child : proc_text::Children(text)) children.push_back(child);
-  }
+  ForEachEntry(ProcPath(pid, "task"), [&](const auto& thread) {
+    const std::string name = thread.path().filename();
+    for (const pid_t child : proc_text::Children(ReadProcFile(pid, "task/" + name + "/children"))) {
+      children.push_back(child);
+    }
+    return true;
+  });
   return children;
 }
 

@@ -5,12 +5,11 @@
 
 #include <cerrno>
 #include <csignal>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "base/failure.h"
 #include "base/unique_fd.h"
+#include "linux/proc_file.h"
 #include "linux/proc_text.h"
 
 namespace criu_node {
@@ -18,10 +17,7 @@ namespace criu_node {
 namespace {
 
 // 0 for a process that is gone.
-uint64_t StartTime(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  return proc_text::StartTime(std::string(std::istreambuf_iterator<char>(file), {}));
-}
+uint64_t StartTime(pid_t pid) { return proc_text::StartTime(ReadProcFile(pid, "stat")); }
 
 }  // namespace
 

@@ -1,13 +1,12 @@
 #include "linux/network_use.h"
 
-#include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
-#include <system_error>
+#include <string_view>
 
+#include "base/directory_entries.h"
+#include "base/words.h"
 #include "linux/family.h"
+#include "linux/proc_file.h"
 #include "linux/process_facts.h"
 #include "linux/protocols.h"
 
@@ -16,23 +15,20 @@ namespace criu_node {
 namespace {
 
 bool HoldsOne(pid_t pid) {
-  std::error_code error;
-  std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid) + "/fd", error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename();
-    int fd = -1;
-    std::from_chars(name.data(), name.data() + name.size(), fd);
-    const auto protocol = SocketProtocol(pid, fd);
-    if (protocol && !protocols::IsBesideIp(*protocol)) return true;
-  }
-  return false;
+  bool holds = false;
+  ForEachEntry(ProcPath(pid, "fd"), [&](const auto& entry) {
+    const auto fd = words::Number<int>(entry.path().filename().native());
+    const auto protocol = SocketProtocol(pid, fd.value_or(-1));
+    holds = protocol && !protocols::IsBesideIp(*protocol);
+    return !holds;
+  });
+  return holds;
 }
 
 }  // namespace
 
 bool HasNetworkSockets(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/net/protocols");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string text = ReadProcFile(pid, "net/protocols");
   return protocols::CountSockets(
              text, [](std::string_view name) { return !protocols::IsBesideIp(name); }) != 0;
 }

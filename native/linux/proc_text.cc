@@ -4,44 +4,25 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
-#include <system_error>
+
+#include "base/words.h"
 
 namespace criu_node::proc_text {
 
 namespace {
 
-constexpr std::string_view kSpaces = " \t\n";
 // Among the fields of /proc/PID/stat that follow the name, from 0.
 constexpr int kStateField = 0;
 constexpr int kStartTimeField = 19;
-
-// Takes the next word off a text; empty at its end.
-std::string_view TakeWord(std::string_view* text) {
-  text->remove_prefix(std::min(text->find_first_not_of(kSpaces), text->size()));
-  const std::string_view word = text->substr(0, text->find_first_of(kSpaces));
-  text->remove_prefix(word.size());
-  return word;
-}
-
-// A word that is a number as a whole.
-template <typename T>
-std::optional<T> Number(std::string_view word, int base = 10) {
-  T value{};
-  const char* const end = word.data() + word.size();
-  const auto [last, error] = std::from_chars(word.data(), end, value, base);
-  if (word.empty() || error != std::errc() || last != end) return std::nullopt;
-  return value;
-}
 
 // A field of /proc/PID/stat behind the name, in which there may be spaces and parentheses.
 std::string_view FieldAfterName(std::string_view stat, int number) {
   const size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return {};
   stat.remove_prefix(name_end + 1);
-  for (int i = 0; i < number; ++i) TakeWord(&stat);
-  return TakeWord(&stat);
+  for (int i = 0; i < number; ++i) words::Take(&stat);
+  return words::Take(&stat);
 }
 
 // The position of the descriptor among a system call's arguments.
@@ -70,7 +51,7 @@ bool HasSignal(std::string_view status, std::string_view set, int signal_number)
     status.remove_prefix(std::min(line.size() + 1, status.size()));
     if (!line.starts_with(set) || !line.substr(set.size()).starts_with(':')) continue;
     line.remove_prefix(set.size() + 1);
-    const uint64_t mask = Number<uint64_t>(TakeWord(&line), 16).value_or(0);
+    const uint64_t mask = words::Number<uint64_t>(words::Take(&line), 16).value_or(0);
     return (mask >> static_cast<unsigned>(signal_number - 1) & 1U) != 0;
   }
   return false;
@@ -78,7 +59,7 @@ bool HasSignal(std::string_view status, std::string_view set, int signal_number)
 
 std::vector<pid_t> Children(std::string_view children) {
   std::vector<pid_t> pids;
-  while (const auto pid = Number<pid_t>(TakeWord(&children))) {
+  while (const auto pid = words::Number<pid_t>(words::Take(&children))) {
     // What is not above 0 is no process to a system call, but many of them.
     if (*pid > 0) pids.push_back(*pid);
   }
@@ -91,21 +72,21 @@ char State(std::string_view stat) {
 }
 
 uint64_t StartTime(std::string_view stat) {
-  return Number<uint64_t>(FieldAfterName(stat, kStartTimeField)).value_or(0);
+  return words::Number<uint64_t>(FieldAfterName(stat, kStartTimeField)).value_or(0);
 }
 
 int AwaitedDescriptor(std::string_view syscall) {
   // It says "running" of a process that waits for nothing.
-  const auto number = Number<int64_t>(TakeWord(&syscall));
+  const auto number = words::Number<int64_t>(words::Take(&syscall));
   const auto position = number ? DescriptorArgument(*number) : std::nullopt;
   if (!position) return -1;
   std::array<std::string_view, 3> arguments;
-  for (auto& argument : arguments) argument = TakeWord(&syscall);
+  for (auto& argument : arguments) argument = words::Take(&syscall);
   std::string_view text = arguments.at(*position);
   if (!text.starts_with("0x")) return -1;
   text.remove_prefix(2);
   // A register has 64 bits, of which a descriptor is the lower half.
-  const auto value = Number<uint64_t>(text, 16);
+  const auto value = words::Number<uint64_t>(text, 16);
   return value ? static_cast<int>(static_cast<uint32_t>(*value)) : -1;
 }
 

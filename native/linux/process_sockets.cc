@@ -7,14 +7,16 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <system_error>
 
+#include "base/directory_entries.h"
 #include "base/system_calls.h"
+#include "base/words.h"
+#include "linux/proc_file.h"
 
 namespace criu_node {
 
@@ -82,18 +84,15 @@ std::vector<UniqueFd> SocketsOf(pid_t pid, const std::function<bool(int socket)>
   std::vector<UniqueFd> found;
   const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!process.valid()) return found;
-  std::error_code error;
-  std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid) + "/fd", error);
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+  ForEachEntry(ProcPath(pid, "fd"), [&](const auto& entry) {
     std::error_code gone;
-    if (!read_symlink(entries->path(), gone).native().starts_with("socket:")) continue;
-    const std::string name = entries->path().filename();
-    int number = -1;
-    std::from_chars(name.data(), name.data() + name.size(), number);
+    if (!read_symlink(entry.path(), gone).native().starts_with("socket:")) return true;
+    const auto number = words::Number<int>(entry.path().filename().native()).value_or(-1);
     UniqueFd copy(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), number, 0)));
-    if (!copy.valid() || Option(copy.get(), SO_PROTOCOL) != IPPROTO_TCP) continue;
-    if (wanted(copy.get())) found.push_back(std::move(copy));
-  }
+    const bool is_tcp = copy.valid() && Option(copy.get(), SO_PROTOCOL) == IPPROTO_TCP;
+    if (is_tcp && wanted(copy.get())) found.push_back(std::move(copy));
+    return true;
+  });
   return found;
 }
 

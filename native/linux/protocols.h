@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
-#include <system_error>
+
+#include "base/words.h"
 
 // What /proc/PID/net/protocols tells: how many sockets of each protocol there are in the network
 // namespace of a process. The kernel keeps these counts, while a list of the sockets takes a walk
@@ -13,22 +13,12 @@
 // There is nothing here that needs the C++ library when it runs: criu gets it preloaded.
 namespace criu_node::protocols {
 
-// Takes the next word off a line; empty at its end.
-constexpr std::string_view TakeWord(std::string_view* line) {
-  line->remove_prefix(std::min(line->find_first_not_of(' '), line->size()));
-  const std::string_view word = line->substr(0, line->find_first_of(' '));
-  line->remove_prefix(word.size());
-  return word;
-}
-
 // The number of sockets in one line; -1 where it is not understood. Gives the protocol's name, too.
 inline int SocketsIn(std::string_view line, std::string_view* name) {
-  *name = TakeWord(&line);
-  TakeWord(&line);  // the size of one
-  const std::string_view count = TakeWord(&line);
-  int value = -1;
-  const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), value);
-  return error == std::errc() && end == count.data() + count.size() ? value : -1;
+  constexpr std::string_view kSpace = " ";
+  *name = words::Take(&line, kSpace);
+  words::Take(&line, kSpace);  // the size of one
+  return words::Number<int>(words::Take(&line, kSpace)).value_or(-1);
 }
 
 // The sockets of those protocols whose name is `wanted`; -1 where the text does not tell.

@@ -4,8 +4,10 @@
 
 #include <exception>
 #include <filesystem>
-#include <string>
 #include <system_error>
+
+#include "base/directory_entries.h"
+#include "linux/proc_file.h"
 
 namespace criu_node {
 
@@ -13,13 +15,13 @@ namespace criu_node {
 // find zeros in the place of what is missing when it closes. Without the memory to look, it may.
 inline bool ServesFaults(pid_t pid) noexcept {
   try {
-    std::error_code error;
-    std::filesystem::directory_iterator entries("/proc/" + std::to_string(pid) + "/fd", error);
-    for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    bool serves = false;
+    ForEachEntry(ProcPath(pid, "fd"), [&serves](const auto& entry) {
       std::error_code gone;
-      if (read_symlink(entries->path(), gone) == "anon_inode:[userfaultfd]") return true;
-    }
-    return false;
+      serves = read_symlink(entry.path(), gone) == "anon_inode:[userfaultfd]";
+      return !serves;
+    });
+    return serves;
   } catch (const std::exception&) {
     return true;
   }

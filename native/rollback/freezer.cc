@@ -6,12 +6,11 @@
 
 #include <array>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "base/failure.h"
+#include "linux/proc_file.h"
 #include "linux/proc_text.h"
 
 namespace criu_node {
@@ -35,11 +34,6 @@ UniqueFd Open(const FreezerSettings& settings, const char* name, int flags) {
   return fd;
 }
 
-std::string ReadCgroups(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/cgroup");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 }  // namespace
 
 // The caller has the lock of the cgroup: without it another operation, of whichever process, would
@@ -57,7 +51,7 @@ Freezer::Freezer(const FreezerSettings& settings, pid_t criu)
 
 // Whether a process is in the cgroup or below it.
 bool Freezer::Holds(pid_t pid) const {
-  return pid > 0 && proc_text::IsInCgroup(ReadCgroups(pid), place_);
+  return pid > 0 && proc_text::IsInCgroup(ReadProcFile(pid, "cgroup"), place_);
 }
 
 Freezer::State Freezer::Read() const {

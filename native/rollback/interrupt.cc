@@ -6,33 +6,23 @@
 #include <array>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "base/failure.h"
 #include "linux/family.h"
+#include "linux/proc_file.h"
 #include "linux/proc_text.h"
 
 namespace criu_node {
 
 namespace {
 
-std::string ProcPath(pid_t pid, std::string_view file) {
-  return "/proc/" + std::to_string(pid) + '/' + std::string(file);
-}
-
-// Empty of a process that is gone.
-std::string Read(pid_t pid, std::string_view name) {
-  std::ifstream file(ProcPath(pid, name));
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 bool HasSignal(pid_t pid, std::string_view set, int signal_number) {
-  return proc_text::HasSignal(Read(pid, "status"), set, signal_number);
+  return proc_text::HasSignal(ReadProcFile(pid, "status"), set, signal_number);
 }
 
-char StateOf(pid_t pid) { return proc_text::State(Read(pid, "stat")); }
+char StateOf(pid_t pid) { return proc_text::State(ReadProcFile(pid, "stat")); }
 
 // Whether a descriptor is a TCP socket. criu talks over sockets with the tasks, too, but those are
 // unix ones.
@@ -107,7 +97,7 @@ void EndFreezing(pid_t criu) noexcept {
 
 bool EndPageServerWait(pid_t criu, bool may_connect) noexcept {
   return TryTo([criu, may_connect] {
-    const int descriptor = proc_text::AwaitedDescriptor(Read(criu, "syscall"));
+    const int descriptor = proc_text::AwaitedDescriptor(ReadProcFile(criu, "syscall"));
     // A socket that connects is in no table yet under its inode.
     const bool connects = may_connect && descriptor >= 0 && !HasSignal(criu, "SigCgt", SIGALRM);
     if (!connects && (descriptor < 0 || !IsTcp(criu, descriptor))) return false;
