@@ -5,24 +5,14 @@
 
 #include "fuzz.h"
 #include "programs/tar/invocation.h"
+#include "tmpfs_dump.h"
 
 namespace {
 
 using criu_node::fuzz::Bytes;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
-
-const std::vector<std::string> kDump = {"tar",
-                                        "--create",
-                                        "--gzip",
-                                        "--no-unquote",
-                                        "--no-wildcards",
-                                        "--one-file-system",
-                                        "--check-links",
-                                        "--preserve-permissions",
-                                        "--sparse",
-                                        "--numeric-owner",
-                                        "--directory"};
+using criu_node::fuzz::kTmpfsDump;
 
 }  // namespace
 
@@ -39,8 +29,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (std::string& word : words) arguments.push_back(word.data());
   const char* const directory = criu_node::tar::DirectoryOfTmpfsDump(arguments);
   if (directory == nullptr) return 0;
-  Expect(words.size() == kDump.size() + 2, "there is no other argument");
-  Expect(std::equal(kDump.begin() + 1, kDump.end(), words.begin() + 1), "it is what CRIU asks for");
-  Expect(words[kDump.size()] == directory && words.back() == ".", "it is the directory's place");
+  Expect(words.size() == kTmpfsDump.size() + 2, "there is no other argument");
+  Expect(std::equal(kTmpfsDump.begin() + 1, kTmpfsDump.end(), words.begin() + 1),
+         "it is what CRIU asks for");
+  Expect(words[kTmpfsDump.size()] == directory && words.back() == ".",
+         "it is the directory's place");
   return 0;
 }

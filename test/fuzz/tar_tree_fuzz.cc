@@ -25,6 +25,7 @@
 #include "programs/tar/archiver.h"
 #include "programs/tar/gzip_writer.h"
 #include "programs/tar/report.h"
+#include "tmpfs_dump.h"
 
 namespace {
 
@@ -33,6 +34,7 @@ using criu_node::fuzz::ContentOf;
 using criu_node::fuzz::EntriesIn;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
+using criu_node::fuzz::kTmpfsDump;
 using criu_node::fuzz::NameFrom;
 using criu_node::fuzz::NoDescriptorIsLeft;
 using criu_node::fuzz::Scratch;
@@ -171,27 +173,20 @@ std::string Unpacked(std::string_view file) {
 // The archive that GNU tar makes, without compression.
 std::string ArchiveOfGnuTar(const std::string& top) {
   const UniqueFd output(memfd_create("archive", MFD_CLOEXEC));
-  std::array<const char*, 13> arguments = {"tar",
-                                           "--create",
-                                           "--no-unquote",
-                                           "--no-wildcards",
-                                           "--one-file-system",
-                                           "--check-links",
-                                           "--preserve-permissions",
-                                           "--sparse",
-                                           "--numeric-owner",
-                                           "--directory",
-                                           top.c_str(),
-                                           ".",
-                                           nullptr};
+  std::vector<std::string> words = kTmpfsDump;
+  std::erase(words, "--gzip");
+  words.insert(words.end(), {top, "."});
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   std::array<char*, 1> environment = {nullptr};
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, "/bin/tar", &actions, nullptr,
-                                const_cast<char* const*>(arguments.data()), environment.data());
+  const int error =
+      posix_spawn(&pid, "/bin/tar", &actions, nullptr, arguments.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   Expect(error == 0, "there is a GNU tar");
   int status = -1;
