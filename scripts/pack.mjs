@@ -1,13 +1,12 @@
 // @ts-check
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { buildAddon, buildTypescript } from '../tools/build.mjs';
 import { withLock } from '../tools/lock.mjs';
 import { makeableHere, makePackages } from '../tools/packing/packages.mjs';
 import { root } from '../tools/paths.mjs';
-import { StepError, seconds, tail } from '../tools/process.mjs';
+import { StepError, seconds } from '../tools/process.mjs';
+import { inWorkDirectory } from '../tools/work-directory.mjs';
 
 const usage = `Usage: npm run pack -- [options]
 
@@ -37,12 +36,10 @@ async function main() {
     throw new StepError('What was built here is for this system alone: --here goes with no other');
   }
   const { systems, names } = values.all ? allSystems() : { systems: values.for, names: undefined };
-  const directory = mkdtempSync(join(tmpdir(), 'libcriu-pack-'));
-  const logFile = join(directory, 'log');
-  try {
-    await withLock(async () => {
+  await inWorkDirectory('pack', (workDirectory, logFile) =>
+    withLock(async () => {
       await buildTypescript({ logFile });
-      const workplace = { workDirectory: directory, logFile, step };
+      const workplace = { workDirectory, logFile, step };
       if (values.here) await step('build the addon', () => buildAddon({ logFile }));
       const origin = values.here ? 'here' : 'debian';
       const wanted = systems.length > 0 ? systems : undefined;
@@ -50,13 +47,8 @@ async function main() {
       for (const file of files) {
         process.stdout.write(`${file.slice(root.length + 1)} ${statSync(file).size}\n`);
       }
-    });
-  } catch (error) {
-    for (const line of tail(logFile, 30)) process.stderr.write(`  | ${line}\n`);
-    throw error;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+    }),
+  );
 }
 
 /** Tells which are left out. */

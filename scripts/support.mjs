@@ -24,8 +24,9 @@ import { install } from '../tools/packages.mjs';
 import { packagesDirectory } from '../tools/packing/manifests.mjs';
 import { loadPackage, makeableHere } from '../tools/packing/packages.mjs';
 import { root } from '../tools/paths.mjs';
-import { findCommand, StepError, seconds, tail } from '../tools/process.mjs';
+import { findCommand, StepError, seconds } from '../tools/process.mjs';
 import { setUp } from '../tools/set-up.mjs';
+import { inWorkDirectory } from '../tools/work-directory.mjs';
 import { criuReleases, releaseOf, runsFile, writeRuns } from './support/cells.mjs';
 import { insertSupport } from './support/table.mjs';
 
@@ -193,22 +194,12 @@ async function tryArm64() {
  * @returns {Promise<T>}
  */
 async function step(title, work) {
-  const directory = mkdtempSync(join(tmpdir(), 'libcriu-support-'));
-  const logFile = join(directory, 'log');
   process.stdout.write(`support: ${title} ...`);
   const startedAt = performance.now();
   try {
-    return await work(directory, logFile);
-  } catch (error) {
-    process.stderr.write(
-      tail(logFile, 30)
-        .map((line) => `  | ${line}\n`)
-        .join(''),
-    );
-    throw error;
+    return await inWorkDirectory('support', work);
   } finally {
     process.stdout.write(` ${seconds(startedAt)}\n`);
-    rmSync(directory, { recursive: true, force: true });
   }
 }
 

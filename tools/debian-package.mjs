@@ -17,12 +17,23 @@ export async function unpackPackage(name, workDirectory, logFile) {
   // An archive keeps no packages that old lists name.
   await updateLists(logFile);
   const directory = join(workDirectory, name);
-  mkdirSync(directory);
-  await run('apt-get', ['-o', 'Acquire::Retries=3', 'download', name], { cwd: directory, logFile });
-  const [file = name] = readdirSync(directory);
   const tree = join(directory, 'tree');
-  await run('dpkg-deb', ['--extract', join(directory, file), tree], { logFile });
+  await downloadTo(tree, name, { directory, options: ['-o', 'Acquire::Retries=3'], logFile });
   return tree;
+}
+
+/**
+ * Downloads a package into a directory that it makes, and unpacks it.
+ *
+ * @param {string} tree where it is unpacked to
+ * @param {string} name
+ * @param {{directory: string, options: readonly string[], logFile: string}} settings `options` are those of apt
+ */
+export async function downloadTo(tree, name, { directory, options, logFile }) {
+  mkdirSync(directory);
+  await run('apt-get', [...options, 'download', name], { cwd: directory, logFile });
+  const [file = name] = readdirSync(directory);
+  await run('dpkg-deb', ['--extract', join(directory, file), tree], { logFile });
 }
 
 /**

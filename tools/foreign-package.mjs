@@ -1,7 +1,8 @@
 // @ts-check
 // Packages of Debian for another processor. This machine's apt does not know of them.
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { downloadTo } from './debian-package.mjs';
 import { debianArchive } from './debian-root.mjs';
 import { capture, run, StepError } from './process.mjs';
 
@@ -52,10 +53,7 @@ export class ForeignPackages {
 
   /** Unpacks a package into a directory. Nothing is installed. @type {(name: string, tree: string, logFile: string) => Promise<void>} */
   async unpack(name, tree, logFile) {
-    const place = join(this.#directory, name);
-    mkdirSync(place);
-    await run('apt-get', [...this.#options, 'download', name], { cwd: place, logFile });
-    const [file = name] = readdirSync(place);
-    await run('dpkg-deb', ['--extract', join(place, file), tree], { logFile });
+    const directory = join(this.#directory, name);
+    await downloadTo(tree, name, { directory, options: this.#options, logFile });
   }
 }

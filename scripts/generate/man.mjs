@@ -1,10 +1,7 @@
 // @ts-check
 // Renders man/, of the tables of commands and options (lib/cli/man.ts).
-import { mkdtempSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { bundleModules } from '../../tools/bundle.mjs';
-import { root } from '../../tools/paths.mjs';
+import { basename } from 'node:path';
+import { importSources } from './import-sources.mjs';
 
 /** @typedef {import('../../lib/cli/man.js').ManPage} ManPage */
 
@@ -17,23 +14,10 @@ export function manPages() {
   return pages;
 }
 
-/** Node.js 20 does not run TypeScript. */
 async function compile() {
-  // What is imported from here finds the dependencies.
-  const directory = mkdtempSync(join(root, 'node_modules/.libcriu-man-'));
-  try {
-    const names = ['man', 'commands', 'global-flags'];
-    await bundleModules(
-      Object.fromEntries(names.map((name) => [name, `lib/cli/${name}.ts`])),
-      directory,
-    );
-    const [man, { commands }, { globalFlags }] = await Promise.all(
-      names.map((name) => import(pathToFileURL(join(directory, `${name}.js`)).href)),
-    );
-    return man.manPages(commands, globalFlags);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const files = ['cli/man', 'cli/commands', 'cli/global-flags'];
+  const [man, { commands }, { globalFlags }] = await importSources(files);
+  return man.manPages(commands, globalFlags);
 }
 
 /**
