@@ -2,6 +2,7 @@ import type { OperationResult } from '../criu/result.js';
 import type { Outcome } from '../criu/run.js';
 import { type DumpStages, dumpStages } from '../criu/stages.js';
 import type { DumpStats } from '../images/stats.js';
+import { type Steps, stepTimes } from './steps.js';
 
 /** What a dump has to tell. */
 export interface DumpResult extends OperationResult {
@@ -52,36 +53,18 @@ export interface DumpTimings {
   pauseMs: number | undefined;
 }
 
-/** When a dump came to its steps: `performance.now()`. */
-interface DumpSteps {
-  /** It was called for. */
-  called: number;
-  /** It was its turn. */
-  turn: number;
-  /** It is over. */
-  end: number;
-}
-
-/** The times of the steps, and those that the native side has taken. */
+/** The times of a dump, with what CRIU tells of its own. */
 export function timingsOf(
   outcome: Outcome,
-  { called, turn, end }: DumpSteps,
+  steps: Steps,
   stats: DumpStats | undefined,
 ): DumpTimings {
-  const { workerReady = 0, freezing, frozen, sent = 0, replied = 0, thawed } = outcome.timeline;
+  const { freezing, replied = 0, thawed = replied } = outcome.timeline;
   const byCriu = stats && (stats.freezingTimeUs + stats.frozenTimeUs) / 1000;
-  const freezeMs = freezing === undefined ? 0 : (frozen ?? freezing) - freezing;
-  const over = thawed ?? replied;
   return {
-    queuedMs: turn - called,
-    prepareMs: outcome.startedAt - turn + sent - workerReady - freezeMs,
-    workerReadyMs: workerReady,
-    freezeMs,
-    criuMs: replied - sent,
-    thawMs: over - replied,
-    finishMs: end - outcome.startedAt - over,
+    ...stepTimes(outcome, steps),
     destroyMs: 0,
     stages: dumpStages(outcome, stats),
-    pauseMs: freezing === undefined ? byCriu : over - freezing,
+    pauseMs: freezing === undefined ? byCriu : thawed - freezing,
   };
 }

@@ -2,6 +2,7 @@ import type { OperationResult } from '../criu/result.js';
 import type { Outcome } from '../criu/run.js';
 import { type RestoreStages, restoreStages } from '../criu/stages.js';
 import type { RestoreStats } from '../images/stats.js';
+import { type Steps, stepTimes } from './steps.js';
 
 /** What a restore has to tell. */
 export interface RestoreResult extends OperationResult {
@@ -44,25 +45,8 @@ export interface RestoreTimings {
   stages: RestoreStages;
 }
 
-/** When a restore came to its steps: `performance.now()`. */
-interface RestoreSteps {
-  /** It was called for. */
-  called: number;
-  /** It was its turn. */
-  turn: number;
-  /** It is over. */
-  end: number;
-}
-
-/** The times of the steps, and those that the native side has taken. */
-export function timingsOf(outcome: Outcome, { called, turn, end }: RestoreSteps): RestoreTimings {
-  const { workerReady = 0, sent = 0, replied = 0 } = outcome.timeline;
-  return {
-    queuedMs: turn - called,
-    prepareMs: outcome.startedAt - turn + sent - workerReady,
-    workerReadyMs: workerReady,
-    criuMs: replied - sent,
-    finishMs: end - outcome.startedAt - replied,
-    stages: restoreStages(outcome),
-  };
+/** The times of a restore, for which nothing is frozen. */
+export function timingsOf(outcome: Outcome, steps: Steps): RestoreTimings {
+  const { freezeMs: _freeze, thawMs: _thaw, ...times } = stepTimes(outcome, steps);
+  return { ...times, stages: restoreStages(outcome) };
 }
