@@ -95,7 +95,7 @@ function finish(status, report, isEnough, countsFile) {
       file.assertionResults.every(({ status: s }) => s !== 'failed')
     ) {
       failed += 1;
-      notPassed.push(`failed: ${file.name.slice(root.length + 1)} (${firstLine(file.message)})`);
+      notPassed.push(`failed: ${file.name.slice(root.length + 1)} (${messageOf(file.message)})`);
     }
   }
   const skipped = named(report, ({ status: s }) => s !== 'passed' && s !== 'failed', 'skipped');
@@ -129,15 +129,23 @@ function finish(status, report, isEnough, countsFile) {
 function named(report, isOne, word) {
   return (report?.testResults ?? []).flatMap((file) =>
     file.assertionResults.filter(isOne).map(({ fullName, failureMessages: [message] = [] }) => {
-      const why = message === undefined ? '' : ` (${firstLine(message)})`;
+      const why = message === undefined ? '' : ` (${messageOf(message)})`;
       return `${word}: ${file.name.slice(root.length + 1)}: ${fullName}${why}`;
     }),
   );
 }
 
-/** @param {string} text */
-function firstLine(text) {
-  return text.split('\n', 1)[0] ?? '';
+/**
+ * The message without the stack, in one line: what it quotes is often what tells the cause.
+ *
+ * @param {string} text
+ */
+function messageOf(text) {
+  const [message = ''] = text.split(/\n +at /, 1);
+  return message
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' | ')
+    .slice(0, 2000);
 }
 
 main().catch((error) => {

@@ -40,13 +40,16 @@ export class Container {
   }
 
   /**
+   * @param {number} milliseconds
    * @param {AbortSignal} signal
-   * @returns {Promise<boolean>} false if the signal came first
+   * @returns {Promise<boolean>} false if the time or the signal came first
    */
-  async waitForEnd(signal) {
-    while (!signal.aborted) {
+  async waitForEnd(milliseconds, signal) {
+    // A timeout within AbortSignal.any() would not do: Node.js 20 can collect it before it fires.
+    const end = performance.now() + milliseconds;
+    for (let left = milliseconds; left > 0 && !signal.aborted; left = end - performance.now()) {
       if ((await this.#state()) !== 'running') return true;
-      await sleep(200, undefined, { signal }).catch(() => {});
+      await sleep(Math.min(200, left), undefined, { signal }).catch(() => {});
     }
     return false;
   }

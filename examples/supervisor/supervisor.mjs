@@ -64,9 +64,7 @@ async function save() {
 
 await start();
 while (!stop.signal.aborted) {
-  const ended = await container.waitForEnd(
-    AbortSignal.any([stop.signal, AbortSignal.timeout(everyMs)]),
-  );
+  const ended = await container.waitForEnd(everyMs, stop.signal);
   if (stop.signal.aborted) break;
   try {
     if (ended) {
