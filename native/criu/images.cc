@@ -4,9 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 
 #include "base/directory_entries.h"
 #include "base/failure.h"
@@ -55,12 +53,13 @@ bool HasInventory(int images_directory) {
 
 ImagesSize SizeOfImages(int images_directory) {
   ImagesSize size;
-  ForEachEntry("/proc/self/fd/" + std::to_string(images_directory), [&size](const auto& entry) {
-    std::error_code gone;
-    if (entry.symlink_status(gone).type() != std::filesystem::file_type::regular) return true;
-    const auto bytes = entry.file_size(gone);
-    if (gone) return true;
-    size.bytes += static_cast<int64_t>(bytes);
+  ForEachEntry("/proc/self/fd/" + std::to_string(images_directory), [&](const auto& entry) {
+    // By its path below /proc each file would take twice as long.
+    const std::string name = entry.path().filename();
+    struct stat info {};
+    if (fstatat(images_directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return true;
+    if (!S_ISREG(info.st_mode)) return true;
+    size.bytes += info.st_size;
     ++size.files;
     return true;
   });

@@ -7,6 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "base/system_calls.h"
 #include "base/unique_fd.h"
@@ -23,32 +26,76 @@ UniqueFd OpenInRoot(const UniqueFd& root, const std::string& path, uint64_t flag
       static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof(how))));
 }
 
-// Where one path leads. Parts of it that do not exist are kept aside until one is found that does.
-std::optional<std::string> Resolve(const UniqueFd& root, const std::string& root_path,
-                                   std::string path) {
-  // To the kernel a path ends there.
-  if (path.find('\0') != std::string::npos) return std::nullopt;
-  std::string missing;
-  for (;;) {
-    const UniqueFd found = OpenInRoot(root, path.empty() ? "/" : path, 0);
+// Looks for paths below one root, many of which share the directories above them.
+class Resolver {
+ public:
+  explicit Resolver(UniqueFd root) : root_(std::move(root)), root_path_(PathOf(root_.get())) {}
+
+  // Where one path leads. Parts of it that do not exist are kept aside until one is found that
+  // does.
+  std::optional<std::string> Resolve(std::string path) {
+    // To the kernel a path ends there.
+    if (!root_.valid() || path.find('\0') != std::string::npos) return std::nullopt;
+    std::string missing;
+    for (;;) {
+      const Place& place = Look(path);
+      if (place.kind == Kind::kNowhere) return std::nullopt;
+      if (place.kind == Kind::kThere) {
+        const std::string inside = place.inside + missing;
+        return inside.empty() ? "/" : inside;
+      }
+      const std::string_view itself = WithoutSlashes(path);
+      missing.insert(0, '/' + LastPart(itself));
+      const size_t slash = itself.rfind('/');
+      path.resize(slash == std::string::npos ? 0 : slash);
+    }
+  }
+
+ private:
+  enum class Kind {
+    kThere,    // it exists below the root
+    kMissing,  // only what is above it can exist
+    kNowhere,  // it leads out of the root, or to what does not exist
+  };
+
+  struct Place {
+    Kind kind = Kind::kNowhere;
+    std::string inside;
+  };
+
+  static std::string_view WithoutSlashes(std::string_view path) {
+    while (path.ends_with('/')) path.remove_suffix(1);
+    return path;
+  }
+
+  static std::string LastPart(std::string_view path) {
+    return std::string(path.substr(path.rfind('/') + 1));
+  }
+
+  const Place& Look(const std::string& path) {
+    const auto known = places_.find(path);
+    return known != places_.end() ? known->second : places_.emplace(path, Find(path)).first->second;
+  }
+
+  [[nodiscard]] Place Find(const std::string& path) const {
+    const UniqueFd found = OpenInRoot(root_, path.empty() ? "/" : path, 0);
     if (found.valid()) {
       const std::string there = PathOf(found.get());
-      if (there != root_path && !there.starts_with(root_path + '/')) return std::nullopt;
-      const std::string inside = there.substr(root_path.size()) + missing;
-      return inside.empty() ? "/" : inside;
+      if (there != root_path_ && !there.starts_with(root_path_ + '/')) return {};
+      return {.kind = Kind::kThere, .inside = there.substr(root_path_.size())};
     }
-    if (errno != ENOENT || path.empty()) return std::nullopt;
-    while (path.ends_with('/')) path.pop_back();
-    const size_t slash = path.rfind('/');
-    const std::string part = slash == std::string::npos ? path : path.substr(slash + 1);
+    if (errno != ENOENT || path.empty()) return {};
+    const std::string itself(WithoutSlashes(path));
+    const std::string part = LastPart(itself);
     // A link to what does not exist still leads there.
-    if (part == ".." || part == "." || OpenInRoot(root, path, O_NOFOLLOW).valid()) {
-      return std::nullopt;
-    }
-    missing.insert(0, '/' + part);
-    path.resize(slash == std::string::npos ? 0 : slash);
+    if (part == ".." || part == "." || OpenInRoot(root_, itself, O_NOFOLLOW).valid()) return {};
+    return {.kind = Kind::kMissing, .inside = {}};
   }
-}
+
+  UniqueFd root_;
+  std::string root_path_;
+  std::map<std::string, Place> places_;
+};
 
 }  // namespace
 
@@ -62,13 +109,10 @@ std::string PathOf(int fd) {
 std::vector<std::optional<std::string>> ResolveInRoot(const std::string& root,
                                                       const std::vector<std::string>& paths) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open() is what there is
-  const UniqueFd directory(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const std::string root_path = PathOf(directory.get());
+  Resolver resolver(UniqueFd(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)));
   std::vector<std::optional<std::string>> resolved;
   resolved.reserve(paths.size());
-  for (const auto& path : paths) {
-    resolved.push_back(directory.valid() ? Resolve(directory, root_path, path) : std::nullopt);
-  }
+  for (const auto& path : paths) resolved.push_back(resolver.Resolve(path));
   return resolved;
 }
 
