@@ -3,19 +3,26 @@
  *
  * usage: harness CRIU LIBCRIU
  *
- * Reads one command a line, its words separated by tabs, and answers "ok NANOSECONDS" or "error TEXT", so that neither its own
- * start nor Node.js is in what it measures:
+ * Reads one command a line, its words separated by tabs, and answers "ok NANOSECONDS" or "error TEXT",
+ * so that neither its own start nor Node.js is in what it measures:
  *   run COMMAND... [&& COMMAND...]
  *                       runs programs, given by absolute paths, one after the other
- *   spare               starts the `criu swrk` that the next `dump spare` takes
- *   dump KIND PID DIR   dumps PID, which runs on, into DIR, which must not exist; KIND is
+ *   spare [NAME=VALUE...]
+ *                       starts the `criu swrk` that the next `dump spare` or `restore` takes, with
+ *                       this environment or ours
+ *   dump KIND PID DIR [freezer CGROUP] [SETTING...]
+ *                       dumps PID into DIR, which must not exist, with CGROUP frozen by us meanwhile;
+ *                       SETTINGs are those of libcriu.h; KIND is
  *                         spare  libcriu, by the worker that was started ahead
  *                         fork   libcriu, which forks and executes criu itself
+ *   restore DIR [SETTING...]
+ *                       restores what is in DIR by the worker that was started ahead
+ *   freeze CGROUP       and waits until it is
+ *   thaw CGROUP
  *   hold MIB            has this much memory, all of it touched
  *   write FILE          writes what it holds to FILE, which must not exist, in writes of 1 MiB
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -33,29 +40,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LEVEL 4
-#define LOG_FILE  "dump.log"
+#include "freezer.h"
+#include "libcriu.h"
+
 #define MIB	  ((size_t)1 << 20)
 #define WORKER_FD 3
-#define MAX_WORDS 256
+#define MAX_WORDS 512
 
 extern char **environ;
-
-struct criu_opts;
-
-/* The same functions as the addon uses, found in the same way. */
-static struct {
-	int (*init_opts)(struct criu_opts **opts);
-	void (*free_opts)(struct criu_opts *opts);
-	void (*set_service_fd)(struct criu_opts *opts, int fd);
-	int (*set_service_binary)(struct criu_opts *opts, const char *path);
-	void (*set_pid)(struct criu_opts *opts, int pid);
-	void (*set_images_dir_fd)(struct criu_opts *opts, int fd);
-	void (*set_leave_running)(struct criu_opts *opts, bool leave_running);
-	void (*set_log_level)(struct criu_opts *opts, int level);
-	int (*set_log_file)(struct criu_opts *opts, const char *name);
-	int (*dump)(struct criu_opts *opts);
-} criu;
 
 static const char *program;
 static pid_t spare_pid = -1;
@@ -81,38 +73,8 @@ static void refuse(const char *what)
 	printf("error %s: %s\n", what, strerror(errno));
 }
 
-static void load(const char *path)
-{
-	const struct {
-		const char *name;
-		void *function;
-	} symbols[] = {
-		{ "criu_local_init_opts", &criu.init_opts },
-		{ "criu_local_free_opts", &criu.free_opts },
-		{ "criu_local_set_service_fd", &criu.set_service_fd },
-		{ "criu_local_set_service_binary", &criu.set_service_binary },
-		{ "criu_local_set_pid", &criu.set_pid },
-		{ "criu_local_set_images_dir_fd", &criu.set_images_dir_fd },
-		{ "criu_local_set_leave_running", &criu.set_leave_running },
-		{ "criu_local_set_log_level", &criu.set_log_level },
-		{ "criu_local_set_log_file", &criu.set_log_file },
-		{ "criu_local_dump", &criu.dump },
-	};
-	void *library = dlopen(path, RTLD_NOW);
-
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
-		void *found = library ? dlsym(library, symbols[i].name) : NULL;
-
-		if (!found) {
-			fprintf(stderr, "harness: %s\n", dlerror());
-			exit(1);
-		}
-		memcpy(symbols[i].function, &found, sizeof(found));
-	}
-}
-
 /* stdin, stdout and stderr of the child are /dev/null; `worker`, if there is one, its WORKER_FD. */
-static pid_t start(char *const argv[], int worker)
+static pid_t start(char *const argv[], char *const environment[], int worker)
 {
 	posix_spawn_file_actions_t actions;
 	pid_t pid = -1;
@@ -122,7 +84,7 @@ static pid_t start(char *const argv[], int worker)
 		posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
 	if (worker >= 0)
 		posix_spawn_file_actions_adddup2(&actions, worker, WORKER_FD);
-	errno = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+	errno = posix_spawn(&pid, argv[0], &actions, NULL, argv, environment);
 	posix_spawn_file_actions_destroy(&actions);
 	return errno ? -1 : pid;
 }
@@ -149,7 +111,7 @@ static void run(char **argv)
 			end++;
 		last = !*end;
 		*end = NULL;
-		child = start(argv, -1);
+		child = start(argv, environ, -1);
 		if (child < 0)
 			return refuse(argv[0]);
 		if (wait_for(child)) {
@@ -161,7 +123,7 @@ static void run(char **argv)
 	answer(now() - begin);
 }
 
-static void start_spare(void)
+static void start_spare(char **environment)
 {
 	char *argv[] = { (char *)program, "swrk", "3", NULL };
 	int64_t begin = now();
@@ -169,7 +131,7 @@ static void start_spare(void)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return refuse("socketpair");
-	spare_pid = start(argv, pair[1]);
+	spare_pid = start(argv, *environment ? environment : environ, pair[1]);
 	close(pair[1]);
 	if (spare_pid < 0)
 		return refuse(program);
@@ -177,49 +139,75 @@ static void start_spare(void)
 	answer(now() - begin);
 }
 
-static int dump_by_libcriu(const char *kind, int pid, int images)
+/* Asks the spare, or has libcriu start a criu. */
+static int ask(bool of_spare, pid_t pid, int images, char **settings, const char **refused)
 {
-	struct criu_opts *opts = NULL; /* what it points to is freed first */
-	int result;
+	const struct criu_transport transport = { of_spare ? spare_fd : -1, program };
 
-	if (criu.init_opts(&opts))
-		return -ENOMEM;
-	if (!strcmp(kind, "spare")) {
-		criu.set_service_fd(opts, spare_fd);
-		spare_fd = -1; /* libcriu closes it */
-	} else {
-		criu.set_service_binary(opts, program);
-	}
-	criu.set_pid(opts, pid);
-	criu.set_images_dir_fd(opts, images);
-	criu.set_leave_running(opts, true);
-	criu.set_log_level(opts, LOG_LEVEL);
-	criu.set_log_file(opts, LOG_FILE);
-	result = criu.dump(opts);
-	criu.free_opts(opts);
-	return result;
+	spare_fd = -1;
+	return call_libcriu(&transport, pid, images, settings, refused);
 }
 
-static void dump(const char *kind, int pid, const char *directory)
+/* Does it, and answers how long it has taken since `begin`. */
+static void call(bool of_spare, pid_t pid, int images, const char *freezer, char **settings,
+		 int64_t begin)
 {
-	int64_t begin = now(), end;
-	int images, result;
+	const char *refused = NULL;
+	int64_t end;
+	int result;
 
+	if (freezer && freeze_cgroup(freezer))
+		return refuse(freezer);
+	result = ask(of_spare, pid, images, settings, &refused);
+	if (freezer)
+		thaw_cgroup(freezer);
+	end = now();
+	if (of_spare)
+		wait_for(spare_pid);
+	if (result < 0) {
+		errno = -result;
+		return refuse(refused ? refused : "criu");
+	}
+	answer(end - begin);
+}
+
+static void dump(const char *kind, pid_t pid, const char *directory, char **settings)
+{
+	const char *freezer = NULL;
+	int64_t begin = now();
+	int images;
+
+	if (settings[0] && settings[1] && !strcmp(settings[0], "freezer")) {
+		freezer = settings[1];
+		settings += 2;
+	}
 	if (mkdir(directory, 0700))
 		return refuse(directory);
 	images = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (images < 0)
 		return refuse(directory);
-	result = dump_by_libcriu(kind, pid, images);
-	end = now();
+	call(!strcmp(kind, "spare"), pid, images, freezer, settings, begin);
 	close(images);
-	if (!strcmp(kind, "spare"))
-		wait_for(spare_pid);
-	if (result < 0) {
-		errno = -result;
-		return refuse("dump");
-	}
-	answer(end - begin);
+}
+
+static void restore(const char *directory, char **settings)
+{
+	int64_t begin = now();
+	int images = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (images < 0)
+		return refuse(directory);
+	call(true, 0, images, NULL, settings, begin);
+	close(images);
+}
+
+static void set_frozen(const char *cgroup, bool frozen)
+{
+	int64_t begin = now();
+
+	if (frozen ? freeze_cgroup(cgroup) : thaw_cgroup(cgroup))
+		return refuse(cgroup);
+	answer(now() - begin);
 }
 
 static void hold(size_t mib)
@@ -266,19 +254,26 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	program = argv[1];
-	load(argv[2]);
+	load_libcriu(argv[2]);
 	while (fgets(line, sizeof(line), stdin)) {
 		int count = 0;
 
-		for (char *word = strtok(line, "\t\n"); word && count < MAX_WORDS - 1; word = strtok(NULL, "\t\n"))
+		for (char *word = strtok(line, "\t\n"); word && count < MAX_WORDS - 1;
+		     word = strtok(NULL, "\t\n"))
 			words[count++] = word;
 		words[count] = NULL;
 		if (count > 1 && !strcmp(words[0], "run"))
 			run(words + 1);
-		else if (count == 1 && !strcmp(words[0], "spare"))
-			start_spare();
-		else if (count == 4 && !strcmp(words[0], "dump"))
-			dump(words[1], atoi(words[2]), words[3]);
+		else if (count > 0 && !strcmp(words[0], "spare"))
+			start_spare(words + 1);
+		else if (count > 3 && !strcmp(words[0], "dump"))
+			dump(words[1], atoi(words[2]), words[3], words + 4);
+		else if (count > 1 && !strcmp(words[0], "restore"))
+			restore(words[1], words + 2);
+		else if (count == 2 && !strcmp(words[0], "freeze"))
+			set_frozen(words[1], true);
+		else if (count == 2 && !strcmp(words[0], "thaw"))
+			set_frozen(words[1], false);
 		else if (count == 2 && !strcmp(words[0], "hold"))
 			hold(strtoul(words[1], NULL, 10));
 		else if (count == 2 && !strcmp(words[0], "write"))

@@ -1,17 +1,9 @@
 // @ts-check
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  readSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { capture, run, StepError } from '../../tools/process.mjs';
-import { until } from './workload.mjs';
+import { TickingContainer } from './ticking.mjs';
 
 /** @typedef {import('./context.mjs').Context} Context */
 /** @typedef {import('./scope.mjs').Scope} Scope */
@@ -25,20 +17,14 @@ import { until } from './workload.mjs';
 const script = (/** @type {string} */ before) =>
   `${before} /ticker /ticks & while :; do (echo > /dev/shm/tick); done`;
 
-/** Wake-ups of the ticker, each 300 us, until a container counts as having settled. */
-const settledTicks = 150;
-
 let number = 0;
 
 /** A container in a bundle of its own: `runc spec`'s default configuration and a busybox. */
-export class Container {
+export class Container extends TickingContainer {
   #context;
   #program;
   #directory;
-  #ticks;
-  id;
-  /** What runc and we get as root. */
-  stateRoot;
+  #id;
 
   /**
    * @param {Context} context
@@ -46,12 +32,21 @@ export class Container {
    * @param {string} directory
    */
   constructor(context, program, directory) {
+    super(context, join(directory, 'state'));
     this.#context = context;
     this.#program = program;
     this.#directory = directory;
-    this.#ticks = join(directory, 'bundle/rootfs/ticks');
-    this.id = `libcriu-bench-${process.pid}-${number++}`;
-    this.stateRoot = join(directory, 'state');
+    this.#id = `libcriu-bench-${process.pid}-${number++}`;
+  }
+
+  /** @override */
+  get id() {
+    return this.#id;
+  }
+
+  /** @override */
+  get ticks() {
+    return join(this.#directory, 'bundle/rootfs/ticks');
   }
 
   /**
@@ -125,10 +120,10 @@ export class Container {
 
   /** Starts it and lets it settle. */
   async start() {
-    await rm(this.#ticks, { force: true });
+    await rm(this.ticks, { force: true });
     const bundle = join(this.#directory, 'bundle');
     await this.runtime(...this.line('run', '--detach', '--bundle', bundle, this.id));
-    await until(`${this.id} ticks`, () => this.#read(0) > settledTicks);
+    await this.settle();
   }
 
   /**
@@ -142,51 +137,8 @@ export class Container {
     const ms = await this.runtime(
       ...this.line('restore', '--detach', ...images, '--bundle', bundle, this.id),
     );
-    const before = this.#read(0);
-    await until(`${this.id} ticks again`, () => this.#read(0) > before + settledTicks);
+    await this.settle(this.count());
     return ms;
-  }
-
-  /** Lets others have the processor until {@link wake}. */
-  async rest() {
-    await this.runtime(...this.line('pause', this.id));
-  }
-
-  async wake() {
-    await this.runtime(...this.line('resume', this.id));
-    const before = this.#read(0);
-    await until(`${this.id} ticks again`, () => this.#read(0) > before + settledTicks);
-  }
-
-  /** Forgets the longest time without a tick. */
-  resetPause() {
-    const file = openSync(this.#ticks, 'r+');
-    writeSync(file, Buffer.alloc(8), 0, 8, 8);
-    closeSync(file);
-  }
-
-  /**
-   * The longest time without a tick since {@link resetPause}.
-   *
-   * @returns {Promise<number>} milliseconds
-   */
-  async pause() {
-    // The tick that ends the pause may still be to come.
-    const before = this.#read(0);
-    await until(`${this.id} ticks`, () => this.#read(0) > before + 2);
-    return this.#read(8) / 1e6;
-  }
-
-  /** @param {number} offset */
-  #read(offset) {
-    if (!existsSync(this.#ticks)) {
-      return 0;
-    }
-    const file = openSync(this.#ticks, 'r');
-    const buffer = Buffer.alloc(8);
-    const length = readSync(file, buffer, 0, 8, offset);
-    closeSync(file);
-    return length === 8 ? Number(buffer.readBigInt64LE()) : 0;
   }
 
   /** Ends it, whatever it does; there may be none. */

@@ -16,6 +16,8 @@ import { compileWorkload } from './workload.mjs';
  * @typedef {object} Context
  * @property {typeof import('../../lib/index.js')} libcriu the package under test
  * @property {(file: Uint8Array) => import('../../lib/index.js').DumpStats | undefined} decodeStats
+ * @property {(id: string, stateRoot: string) => Promise<ContainerFacts>} factsOf
+ * @property {() => Promise<readonly string[]>} criuEnvironment what the package gives to criu, `NAME=value` each
  * @property {{binary: string, library: string}} installation
  * @property {NodeJS.ProcessEnv} environment in which runc finds the same criu
  * @property {string} directory for everything, on a disk as a rule
@@ -30,6 +32,14 @@ import { compileWorkload } from './workload.mjs';
  */
 
 /**
+ * A container as a request of CRIU has it.
+ *
+ * @typedef {object} ContainerFacts
+ * @property {number} pid of its init
+ * @property {import('../../lib/native/contract.js').CriuFields} fields that follow from its runtime's state
+ */
+
+/**
  * What we measure with, which the package does not export. From build/bench/ the modules find the package as
  * they do from dist/.
  */
@@ -37,6 +47,9 @@ const internals = {
   stats: 'lib/images/stats.ts',
   locate: 'lib/criu/locate.ts',
   addon: 'lib/native/addon.ts',
+  find: 'lib/container/find.ts',
+  fields: 'lib/container/fields.ts',
+  environment: 'lib/criu/environment.ts',
 };
 
 /** @param {string} file from the root of the package */
@@ -51,6 +64,19 @@ function needed(name) {
   return command;
 }
 
+/** Where the programs are that the bench compiles. */
+const programs = join(root, 'build/bench/programs');
+
+/** Makes all that {@link openContext} takes for granted. */
+export async function prepare() {
+  await bundleModules(internals, join(root, 'build/bench'));
+  await mkdir(programs, { recursive: true });
+  await compileHarness(programs);
+  await compileWorkload(programs);
+  await compileForContainers('ticker', programs);
+  await compileForContainers('connections', programs);
+}
+
 /**
  * @param {import('./scope.mjs').Scope} scope which removes all of it
  * @returns {Promise<Context>}
@@ -59,10 +85,21 @@ export async function makeContext(scope) {
   if (process.geteuid?.() !== 0) {
     throw new StepError('only root can checkpoint: run it as root');
   }
+  await prepare();
+  return openContext(scope);
+}
+
+/**
+ * The same where {@link prepare} has been called, perhaps by another process.
+ *
+ * @param {import('./scope.mjs').Scope} scope which removes all of it
+ * @returns {Promise<Context>}
+ */
+export async function openContext(scope) {
   /** @type {Context['libcriu']} */
   const libcriu = await imported('dist/index.js');
-  await bundleModules(internals, join(root, 'build/bench'));
   const { decodeDumpStats: decodeStats } = await imported('build/bench/stats.js');
+  const { criuEnvironment } = await imported('build/bench/environment.js');
   const installation = await (await imported('build/bench/locate.js')).locate({});
   const { nativeAddon } = await imported('build/bench/addon.js');
   scope.defer(() => nativeAddon().closeAll());
@@ -73,28 +110,38 @@ export async function makeContext(scope) {
     ...process.env,
     PATH: [dirname(installation.binary), process.env['PATH']].filter(Boolean).join(delimiter),
   };
-  const harnessProgram = await compileHarness(directory);
   /** @type {Context['startHarness']} */
   const startHarness = (owner) => {
-    const harness = new Harness(harnessProgram, installation, environment);
+    const harness = new Harness(join(programs, 'harness'), installation, environment);
     owner.defer(() => harness.close());
     return harness;
   };
   return {
     libcriu,
     decodeStats,
+    factsOf,
+    criuEnvironment,
     installation,
     environment,
     directory,
     memoryDirectory: await mountTmpfs(scope, join(directory, 'tmpfs')),
     harness: startHarness(scope),
     startHarness,
-    workload: await compileWorkload(directory),
-    ticker: await compileForContainers('ticker', directory),
-    connections: await compileForContainers('connections', directory),
+    workload: join(programs, 'workload'),
+    ticker: join(programs, 'ticker'),
+    connections: join(programs, 'connections'),
     runc: needed('runc'),
     busybox: needed('busybox'),
   };
+}
+
+/** @type {Context['factsOf']} */
+async function factsOf(id, stateRoot) {
+  const { findContainer } = await imported('build/bench/find.js');
+  const { containerFields } = await imported('build/bench/fields.js');
+  const container = await findContainer(id, { root: stateRoot });
+  const { fields } = await containerFields(container, { preDump: false });
+  return { pid: container.initPid, fields };
 }
 
 /**

@@ -11,6 +11,17 @@ import { timed, withImages } from './context.mjs';
 const workerStartMs = 50;
 
 /**
+ * Starts the worker of the harness's next call.
+ *
+ * @param {import('./harness.mjs').Harness} harness
+ * @param {readonly string[]} [environment] all that it gets, `NAME=value` each
+ */
+export async function startSpare(harness, environment = []) {
+  await harness.command('spare', ...environment);
+  await delay(workerStartMs);
+}
+
+/**
  * Ways to dump one process that runs on, with the same options: log level 4, a fresh directory,
  * which is made inside of what is measured except for the program, which does not make it. It is on
  * a tmpfs: a disk would be busy with the images of the rounds before, which takes longer than a dump.
@@ -20,6 +31,7 @@ const workerStartMs = 50;
  */
 export function dumpsOf({ libcriu, harness, installation, memoryDirectory: directory }, pid) {
   const { binary } = installation;
+  const running = ['leave_running', 1];
   /** @param {string} imagePath */
   const command = (imagePath) => {
     mkdirSync(imagePath);
@@ -32,12 +44,13 @@ export function dumpsOf({ libcriu, harness, installation, memoryDirectory: direc
         timed(() => libcriu.dump(pid, { imagePath, leaveRunning: true })),
       ),
     libcriuWithSpare: async (by = harness) => {
-      await by.command('spare');
-      await delay(workerStartMs);
-      return withImages(directory, (imagePath) => by.command('dump', 'spare', pid, imagePath));
+      await startSpare(by);
+      return withImages(directory, (imagePath) =>
+        by.command('dump', 'spare', pid, imagePath, ...running),
+      );
     },
     libcriuForking: (by = harness) =>
-      withImages(directory, (imagePath) => by.command('dump', 'fork', pid, imagePath)),
+      withImages(directory, (imagePath) => by.command('dump', 'fork', pid, imagePath, ...running)),
     programFromC: (by = harness) =>
       withImages(directory, (imagePath) => by.command('run', ...command(imagePath))),
     programFromNode: () =>

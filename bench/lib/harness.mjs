@@ -1,6 +1,5 @@
 // @ts-check
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { run } from '../../tools/process.mjs';
@@ -10,19 +9,19 @@ const sources = join(import.meta.dirname, '../harness');
 /**
  * Compiles a program of the bench.
  *
- * @param {string} source absolute path
  * @param {string} output absolute path
+ * @param {readonly string[]} files absolute paths
  * @param {readonly string[]} [flags]
  */
-export async function compile(source, output, flags = []) {
-  await run('gcc', ['-O2', '-Wall', ...flags, '-o', output, source]);
+export async function compile(output, files, flags = []) {
+  await run('gcc', ['-O2', '-Wall', ...flags, '-o', output, ...files, '-ldl']);
   return output;
 }
 
 /** @param {string} directory */
 export async function compileHarness(directory) {
-  mkdirSync(directory, { recursive: true });
-  return compile(join(sources, 'harness.c'), join(directory, 'harness'), ['-ldl']);
+  const files = ['harness.c', 'libcriu.c', 'freezer.c'].map((name) => join(sources, name));
+  return compile(join(directory, 'harness'), files);
 }
 
 /**
@@ -32,7 +31,7 @@ export async function compileHarness(directory) {
  * @param {string} directory
  */
 export async function compileForContainers(name, directory) {
-  return compile(join(sources, `${name}.c`), join(directory, name), ['-static']);
+  return compile(join(directory, name), [join(sources, `${name}.c`)], ['-static']);
 }
 
 /**

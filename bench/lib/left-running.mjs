@@ -3,21 +3,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Container } from './container.mjs';
+import { dumpContainer, requestWords } from './container-limit.mjs';
 import { timed, withImages } from './context.mjs';
+import { startSpare } from './dumps.mjs';
 
 /** @typedef {import('./context.mjs').Context} Context */
+/** @typedef {import('./ticking.mjs').TickingContainer} TickingContainer */
+/** @typedef {import('./container-limit.mjs').Settings} Settings */
 
 /**
  * A container that is left running: how long the checkpoint takes, how long it stands still by
  * what is reported, and by its own ticker.
  *
  * @param {Context} context
- * @param {Container} container
- * @param {(imagePath: string) => Promise<{wall: number, reported: number}>} checkpoint
+ * @param {TickingContainer} container
+ * @param {(imagePath: string) => Promise<Record<string, number>>} checkpoint
+ * @param {() => Promise<unknown>} [prepare] what is done before the container runs
  */
-function leftRunning(context, container, checkpoint) {
+export function leftRunning(context, container, checkpoint, prepare) {
   return () =>
     withImages(context.memoryDirectory, async (imagePath) => {
+      await prepare?.();
       await container.wake();
       try {
         container.resetPause();
@@ -60,7 +66,7 @@ export function byRuntime(context, container, { around = false, flags = [] } = {
 
 /**
  * @param {Context} context
- * @param {Container} container
+ * @param {TickingContainer} container
  * @param {import('../../lib/index.js').CheckpointOptions} [options]
  */
 export function byUs(context, container, options = {}) {
@@ -77,6 +83,27 @@ export function byUs(context, container, options = {}) {
     });
     return { wall, reported };
   });
+}
+
+/**
+ * The limit of {@link byUs}.
+ *
+ * @param {Context} context
+ * @param {TickingContainer} container
+ * @param {Settings} settings
+ */
+export function byLibcriu(context, container, settings) {
+  /** @type {readonly (string | number)[]} */
+  let words;
+  return leftRunning(
+    context,
+    container,
+    async (imagePath) => ({ wall: await dumpContainer(context, imagePath, words) }),
+    async () => {
+      words = await requestWords(container, { ...settings, leave_running: 1 });
+      await startSpare(context.harness, await context.criuEnvironment());
+    },
+  );
 }
 
 /**

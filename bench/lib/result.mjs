@@ -8,6 +8,7 @@ import { median } from './statistics.mjs';
  * @property {string} name
  * @property {readonly number[]} samples
  * @property {boolean} [ours]
+ * @property {boolean} [limit] what ours could come to at best
  */
 
 /**
@@ -20,7 +21,16 @@ import { median } from './statistics.mjs';
  */
 
 /**
- * What is promised, and what was found.
+ * What a row could come to at best, which the same run has measured: most often what CRIU alone takes,
+ * asked in C with the best settings that do the same.
+ *
+ * @typedef {object} Limit
+ * @property {number} value in the unit of the row
+ * @property {string} by what was measured for it
+ */
+
+/**
+ * What is promised, what was found, and what could be.
  *
  * @typedef {object} Target
  * @property {string} what
@@ -28,6 +38,7 @@ import { median } from './statistics.mjs';
  * @property {'x' | 'ms' | ''} unit
  * @property {number} [atMost]
  * @property {number} [atLeast]
+ * @property {Limit} [limit]
  */
 
 /**
@@ -57,16 +68,24 @@ import { median } from './statistics.mjs';
 /** @typedef {{atMost: number} | {atLeast: number}} Bound */
 
 /**
+ * What is compared with the others in place of ours.
+ *
+ * @typedef {{samples: readonly number[], by: string}} LimitSamples
+ */
+
+/**
  * A target for how many times the one is of the other, median to median.
  *
  * @param {string} what
  * @param {readonly number[]} samples
  * @param {readonly number[]} others
  * @param {Bound} bound
+ * @param {LimitSamples} [limit]
  * @returns {Target}
  */
-export function ratio(what, samples, others, bound) {
-  return { what, value: median(samples) / median(others), unit: 'x', ...bound };
+export function ratio(what, samples, others, bound, limit) {
+  const value = median(samples) / median(others);
+  return { what, value, unit: 'x', ...bound, ...limitTo(others, limit) };
 }
 
 /**
@@ -77,11 +96,24 @@ export function ratio(what, samples, others, bound) {
  * @param {readonly number[]} samples
  * @param {readonly number[]} others of the same rounds
  * @param {Bound} bound
+ * @param {LimitSamples} [limit]
  * @returns {Target}
  */
-export function roundsRatio(what, samples, others, bound) {
+export function roundsRatio(what, samples, others, bound, limit) {
   const ratios = samples.map((sample, round) => sample / (others[round] ?? Number.NaN));
-  return { what, value: median(ratios), unit: 'x', ...bound };
+  return { what, value: median(ratios), unit: 'x', ...bound, ...limitTo(others, limit) };
+}
+
+/**
+ * @param {readonly number[]} others
+ * @param {LimitSamples | undefined} limit
+ * @returns {{limit?: Limit}}
+ */
+function limitTo(others, limit) {
+  if (limit === undefined) {
+    return {};
+  }
+  return { limit: { value: median(limit.samples) / median(others), by: limit.by } };
 }
 
 /** @param {Target} target */
@@ -91,4 +123,19 @@ export function holds({
   atLeast = Number.NEGATIVE_INFINITY,
 }) {
   return value <= atMost && value >= atLeast;
+}
+
+/** Whether the limit alone does not meet the target. @param {Target} target */
+export function limitMisses({ limit, ...target }) {
+  return limit !== undefined && !holds({ ...target, value: limit.value });
+}
+
+/**
+ * How many times a row is of its limit.
+ *
+ * @param {Target} target
+ * @returns {number | undefined} undefined where there is none, or none that anything is a multiple of
+ */
+export function timesLimit({ value, limit }) {
+  return limit === undefined || limit.value === 0 ? undefined : value / limit.value;
 }

@@ -9,6 +9,7 @@ import { shuffled } from './statistics.mjs';
  * @typedef {object} Variant
  * @property {string} name
  * @property {() => Promise<Record<string, number>>} measure
+ * @property {number} [every] only one round of so many, for what takes long and is in no target
  */
 
 /** Until spare processes are started and ended ones are gone. */
@@ -57,8 +58,11 @@ export class Samples {
 export async function runRounds(variants, rounds, { warmUp = 2 } = {}) {
   const samples = new Samples();
   for (let round = -warmUp; round < rounds; round++) {
-    for (const { name, measure } of shuffled(variants)) {
+    for (const { name, measure, every = 1 } of shuffled(variants)) {
       checkInterrupt();
+      if (round % every !== 0) {
+        continue;
+      }
       await delay(restMs);
       const figures = await measure();
       if (round >= 0) {

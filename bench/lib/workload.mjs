@@ -12,7 +12,7 @@ import { compile } from './harness.mjs';
 /** The static program that the tests use as well. @param {string} directory */
 export async function compileWorkload(directory) {
   const source = join(root, 'test/workloads/workload.c');
-  return compile(source, join(directory, 'workload'), ['-static']);
+  return compile(join(directory, 'workload'), [source], ['-static']);
 }
 
 /**

@@ -15,7 +15,21 @@ const nameWidth = 310;
 const barHeight = 34;
 const capHeight = 5;
 // Readable on white and on black: the README is shown on both.
-const colors = { ours: '#3b82c4', others: '#9aa3ad', text: '#7a828b', spread: '#59626b' };
+const colors = {
+  ours: '#3b82c4',
+  others: '#9aa3ad',
+  limit: '#c9a24b',
+  text: '#7a828b',
+  spread: '#59626b',
+};
+
+/** @param {import('../lib/result.mjs').Bar} bar */
+function colorOf({ ours, limit }) {
+  if (limit) {
+    return colors.limit;
+  }
+  return ours ? colors.ours : colors.others;
+}
 
 /**
  * A whisker from p10 to p90.
@@ -85,9 +99,9 @@ export function chartSvg({ title, unit, bars }) {
         {
           type: 'bar',
           barWidth: '55%',
-          data: bars.map(({ ours }, at) => ({
+          data: bars.map((bar, at) => ({
             value: summaries[at]?.median ?? 0,
-            itemStyle: { color: ours ? colors.ours : colors.others },
+            itemStyle: { color: colorOf(bar) },
           })),
         },
         {

@@ -1,6 +1,6 @@
 // @ts-check
 import { chartSvg } from './chart.mjs';
-import { tableOf, targetTable } from './text.mjs';
+import { limitNotes, tableOf, targetTable } from './text.mjs';
 
 /** @param {string} text */
 const escaped = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
@@ -13,7 +13,7 @@ function table(rows, hasHead) {
   const lines = rows.map((row, at) => {
     const cell = hasHead && at === 0 ? 'th' : 'td';
     const cells = row.map((text) => {
-      const mark = text === 'misses' ? ' class="misses"' : '';
+      const mark = text.startsWith('misses') ? ' class="misses"' : '';
       return `<${cell}${mark}>${escaped(text)}</${cell}>`;
     });
     return `<tr>${cells.join('')}</tr>`;
@@ -42,7 +42,8 @@ export function htmlReport({ machine, command, date, groups }) {
     const charts = result.charts.map(
       (chart) => `${chartSvg(chart)}\n${table(tableOf(chart), true)}`,
     );
-    const notes = (result.notes ?? []).map((note) => `<p>${escaped(note)}</p>`);
+    const told = [...limitNotes(result.targets), ...(result.notes ?? [])];
+    const notes = told.map((note) => `<p>${escaped(note)}</p>`);
     return [`<h2>${escaped(title)}</h2>`, ...charts, ...notes].join('\n');
   });
   return `<!doctype html>
@@ -54,7 +55,7 @@ export function htmlReport({ machine, command, date, groups }) {
 <h1>libcriu: benchmark</h1>
 ${table(facts, false)}
 <h2>Targets</h2>
-${table([['What', 'Measured', 'Target', ''], ...targetTable(targets)], true)}
+${table(targetTable(targets), true)}
 ${sections.join('\n')}
 </html>
 `;

@@ -1,5 +1,5 @@
 // @ts-check
-import { holds } from '../lib/result.mjs';
+import { holds, timesLimit } from '../lib/result.mjs';
 import { summarize } from '../lib/statistics.mjs';
 
 /**
@@ -15,9 +15,18 @@ export function jsonReport({ groups, ...facts }) {
       title,
       charts: charts.map(({ bars, ...chart }) => ({
         ...chart,
-        bars: bars.map(({ ours = false, ...bar }) => ({ ...bar, ours, ...summarize(bar.samples) })),
+        bars: bars.map(({ ours = false, limit = false, ...bar }) => ({
+          ...bar,
+          ours,
+          limit,
+          ...summarize(bar.samples),
+        })),
       })),
-      targets: targets.map((target) => ({ ...target, holds: holds(target) })),
+      targets: targets.map((target) => ({
+        ...target,
+        holds: holds(target),
+        timesLimit: timesLimit(target),
+      })),
       notes,
     })),
   };

@@ -1,5 +1,5 @@
 // @ts-check
-import { holds } from '../lib/result.mjs';
+import { holds, limitMisses, timesLimit } from '../lib/result.mjs';
 import { summarize } from '../lib/statistics.mjs';
 
 /** @typedef {import('../lib/result.mjs').Chart} Chart */
@@ -22,13 +22,18 @@ export function bound({ atMost, atLeast, unit }) {
   return atMost === undefined ? `at least ${atLeast}${suffix}` : `at most ${atMost}${suffix}`;
 }
 
-/** @param {Target} target */
+/** @param {{value: number, unit: Target['unit']}} row */
 export function value({ value: found, unit }) {
   return unit === '' ? String(found) : `${unit === 'x' ? found.toFixed(3) : digits(found)} ${unit}`;
 }
 
 /** @param {Target} target */
-export const verdict = (target) => (holds(target) ? 'holds' : 'misses');
+export function verdict(target) {
+  if (holds(target)) {
+    return 'holds';
+  }
+  return limitMisses(target) ? 'misses, as the limit does' : 'misses';
+}
 
 /**
  * Columns of the width that their longest cell has; all but the first are flush right.
@@ -66,9 +71,42 @@ export function tableOf({ title, unit, bars }) {
   ];
 }
 
-/** @param {readonly Target[]} targets */
+/**
+ * The cells of the targets' table, its head first.
+ *
+ * @param {readonly Target[]} targets
+ */
 export function targetTable(targets) {
-  return targets.map((target) => [target.what, value(target), bound(target), verdict(target)]);
+  return [
+    ['', 'measured', 'target', '', 'limit', 'of the limit'],
+    ...targets.map((target) => {
+      const times = timesLimit(target);
+      return [
+        target.what,
+        value(target),
+        bound(target),
+        verdict(target),
+        target.limit === undefined ? '' : value({ ...target, value: target.limit.value }),
+        times === undefined ? '' : `${times.toFixed(2)} x`,
+      ];
+    }),
+  ];
+}
+
+/**
+ * What the limits are.
+ *
+ * @param {readonly Target[]} targets
+ */
+export function limitNotes(targets) {
+  /** @type {Map<string, string[]>} */
+  const rowsOf = new Map();
+  for (const { what, limit } of targets) {
+    if (limit !== undefined) {
+      rowsOf.set(limit.by, [...(rowsOf.get(limit.by) ?? []), what]);
+    }
+  }
+  return [...rowsOf].map(([by, rows]) => `The limit of ${rows.join('; ')} is ${by}.`);
 }
 
 /**
@@ -89,7 +127,7 @@ export function groupText(title, { table, charts, targets, notes = [] }) {
   if (targets.length > 0) {
     lines.push('', ...columns(targetTable(targets)));
   }
-  lines.push('', ...notes.map((note) => `Note: ${note}`), '');
+  lines.push('', ...[...limitNotes(targets), ...notes].map((note) => `Note: ${note}`), '');
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,8 +1,10 @@
 // @ts-check
 import { capture, findCommand } from '../../tools/process.mjs';
 import { Container } from '../lib/container.mjs';
+import { containerSettings, dumpContainer, inC, requestWords } from '../lib/container-limit.mjs';
 import { timed, withImages } from '../lib/context.mjs';
-import { byRuntime, byUs, startResting } from '../lib/left-running.mjs';
+import { startSpare } from '../lib/dumps.mjs';
+import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
 
@@ -17,6 +19,9 @@ const names = {
   fast: "libcriu, profile: 'fast'",
   runcKill: 'runc checkpoint (kill)',
   oursKill: 'libcriu (kill)',
+  inC,
+  fastInC: `${inC}, with the settings of 'fast'`,
+  killInC: `${inC} (kill)`,
 };
 
 /**
@@ -28,6 +33,25 @@ function killed(context, container, checkpoint) {
   return async () => {
     await container.start();
     const wall = await withImages(context.memoryDirectory, checkpoint);
+    return { wall };
+  };
+}
+
+/**
+ * The limit of {@link killed}. The runtime removes what is left.
+ *
+ * @param {Context} context
+ * @param {Container} container
+ */
+function killedByLibcriu(context, container) {
+  return async () => {
+    await startSpare(context.harness, await context.criuEnvironment());
+    await container.start();
+    const words = await requestWords(container, containerSettings.nothing);
+    const wall = await withImages(context.memoryDirectory, (imagePath) =>
+      dumpContainer(context, imagePath, words),
+    );
+    await container.end();
     return { wall };
   };
 }
@@ -86,6 +110,9 @@ export const containers = {
           timed(() => libcriu.checkpoint(mortal.id, { stateRoot: mortal.stateRoot, imagePath })),
         ),
       },
+      { name: names.inC, measure: byLibcriu(context, plain, containerSettings.nothing) },
+      { name: names.fastInC, measure: byLibcriu(context, plain, containerSettings.fast) },
+      { name: names.killInC, measure: killedByLibcriu(context, mortal) },
     ];
     if (typeof crun !== 'string') {
       variants.push({ name: names.crun, measure: byRuntime(context, crun) });
@@ -101,7 +128,20 @@ export const containers = {
       { name: names.tuned, samples: samples.of(names.tuned, figure) },
       { name: names.ours, samples: samples.of(names.ours, figure), ours: true },
       { name: names.fast, samples: samples.of(names.fast, figure), ours: true },
+      ...(figure === 'reported'
+        ? []
+        : [names.inC, names.fastInC].map((name) => ({
+            name,
+            samples: samples.of(name, figure),
+            limit: true,
+          }))),
     ];
+    /** @type {Readonly<Record<string, string>>} */
+    const limits = {
+      [names.ours]: names.inC,
+      [names.fast]: names.fastInC,
+      [names.oursKill]: names.killInC,
+    };
     /**
      * @param {string} what
      * @param {string} figure
@@ -109,8 +149,11 @@ export const containers = {
      * @param {string} other
      * @param {number} atMost
      */
-    const target = (what, figure, name, other, atMost) =>
-      ratio(what, samples.of(name, figure), samples.of(other, figure), { atMost });
+    const target = (what, figure, name, other, atMost) => {
+      const by = limits[name] ?? '';
+      const limit = { samples: samples.of(by, figure), by };
+      return ratio(what, samples.of(name, figure), samples.of(other, figure), { atMost }, limit);
+    };
     return {
       charts: [
         { title: 'Container left running: time of the checkpoint', unit: 'ms', bars: bars('wall') },
@@ -131,6 +174,7 @@ export const containers = {
           bars: [
             { name: names.runcKill, samples: samples.of(names.runcKill, 'wall') },
             { name: names.oursKill, samples: samples.of(names.oursKill, 'wall'), ours: true },
+            { name: names.killInC, samples: samples.of(names.killInC, 'wall'), limit: true },
           ],
         },
       ],

@@ -51,7 +51,7 @@ export const eventloop = {
     const foreignDump = (harness, index) => {
       const imagePath = freshPath(context.memoryDirectory);
       directories.push(imagePath);
-      return harness.command('dump', 'fork', pids[index] ?? 0, imagePath);
+      return harness.command('dump', 'fork', pids[index] ?? 0, imagePath, 'leave_running', 1);
     };
 
     /**

@@ -1,64 +1,90 @@
 // @ts-check
-import { byRuntime, byUs, startResting } from '../lib/left-running.mjs';
+import { containerSettings, inC } from '../lib/container-limit.mjs';
+import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
 
-const connections = 100;
 const flags = ['--tcp-established'];
 const options = { tcpEstablished: true };
+const criuConfig = 'network-lock nftables\n';
+
 const names = {
   runc: 'runc checkpoint',
   tuned: 'runc pause, checkpoint with nftables, resume',
   ours: 'libcriu, defaults',
+  inC: `${inC}, nftables`,
 };
+
+/** What the containers are called, by how many connections they have. */
+const containers = new Map([
+  [0, 'container with a listener'],
+  [100, 'container with 100 connections'],
+]);
+
+/**
+ * The ways to checkpoint one that has so many connections.
+ *
+ * @param {import('../lib/context.mjs').Context} context
+ * @param {import('../lib/scope.mjs').Scope} scope
+ * @param {number} connections
+ * @returns {Promise<import('../lib/rounds.mjs').Variant[]>} named after the container as well
+ */
+async function variantsOf(context, scope, connections) {
+  const plain = await startResting(context, scope, { connections });
+  const tuned = await startResting(context, scope, { connections, criuConfig });
+  const variants = [
+    { name: names.runc, measure: byRuntime(context, plain, { flags }) },
+    { name: names.tuned, measure: byRuntime(context, tuned, { flags, around: true }) },
+    { name: names.ours, measure: byUs(context, plain, options) },
+    { name: names.inC, measure: byLibcriu(context, plain, containerSettings.connections) },
+  ];
+  return variants.map((variant) => ({ ...variant, name: `${connections} ${variant.name}` }));
+}
 
 /** @type {import('../lib/result.mjs').Group} */
 export const sockets = {
   name: 'sockets',
-  title: `A container with a listener and ${connections} established connections to itself`,
+  title: 'Containers with a listener, and with 100 established connections to it',
   rounds: 20,
   async run(context, rounds, scope) {
-    const plain = await startResting(context, scope, { connections });
-    const criuConfig = 'network-lock nftables\n';
-    const tuned = await startResting(context, scope, { connections, criuConfig });
-    const samples = await runRounds(
-      [
-        { name: names.runc, measure: byRuntime(context, plain, { flags }) },
-        { name: names.tuned, measure: byRuntime(context, tuned, { flags, around: true }) },
-        { name: names.ours, measure: byUs(context, plain, options) },
-      ],
-      rounds,
-    );
-    /** @param {string} figure */
-    const bars = (figure) =>
-      Object.values(names).map((name) => ({
-        name,
-        samples: samples.of(name, figure),
-        ours: name === names.ours,
-      }));
+    const variants = [];
+    for (const connections of containers.keys()) {
+      variants.push(...(await variantsOf(context, scope, connections)));
+    }
+    const samples = await runRounds(variants, rounds);
     /**
-     * @param {string} what
+     * @param {number} connections
      * @param {string} figure
      */
-    const target = (what, figure) =>
-      ratio(what, samples.of(names.ours, figure), samples.of(names.runc, figure), { atMost: 0.2 });
+    const bars = (connections, figure) =>
+      Object.values(names).map((name) => ({
+        name,
+        samples: samples.of(`${connections} ${name}`, figure),
+        ours: name === names.ours,
+        limit: name === names.inC,
+      }));
+    const figures = { wall: 'time', pause: 'pause' };
+    const compared = [...containers].flatMap(([connections, container]) =>
+      Object.entries(figures).map(([figure, title]) => ({ connections, container, figure, title })),
+    );
     return {
-      charts: [
-        {
-          title: 'Container with connections: time of the checkpoint',
-          unit: 'ms',
-          bars: bars('wall'),
-        },
-        {
-          title: 'Container with connections: pause that it sees',
-          unit: 'ms',
-          bars: bars('pause'),
-        },
-      ],
-      targets: [
-        target(`container with ${connections} connections: time / runc`, 'wall'),
-        target(`container with ${connections} connections: pause / runc`, 'pause'),
-      ],
+      charts: compared.map(({ connections, container, figure, title }) => ({
+        title: `${container}: ${title}`,
+        unit: 'ms',
+        bars: bars(connections, figure),
+      })),
+      targets: compared.map(({ connections, container, figure, title }) => {
+        /** @param {string} name */
+        const of = (name) => samples.of(`${connections} ${name}`, figure);
+        const limit = { samples: of(names.inC), by: names.inC };
+        return ratio(
+          `${container}: ${title} / runc`,
+          of(names.ours),
+          of(names.runc),
+          { atMost: 0.2 },
+          limit,
+        );
+      }),
     };
   },
 };
