@@ -10,11 +10,13 @@ import { restore } from './rows/restore.mjs';
 import { scale } from './rows/scale.mjs';
 import { sockets } from './rows/sockets.mjs';
 import { start } from './rows/start.mjs';
+import { tmpfs } from './rows/tmpfs.mjs';
 
 /** @type {readonly import('./lib/result.mjs').Group[]} in the order in which they run */
 export const groups = [
   containers,
   sockets,
+  tmpfs,
   processes,
   node,
   concurrency,

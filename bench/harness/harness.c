@@ -17,6 +17,7 @@
  *                         fork   libcriu, which forks and executes criu itself
  *   restore DIR [SETTING...]
  *                       restores what is in DIR by the worker that was started ahead
+ *   end PID             ends what was restored
  *   freeze CGROUP       and waits until it is
  *   thaw CGROUP
  *   hold MIB            has this much memory, all of it touched
@@ -162,13 +163,14 @@ static void call(bool of_spare, pid_t pid, int images, const char *freezer, char
 	if (freezer)
 		thaw_cgroup(freezer);
 	end = now();
+	errno = -result;
+	if (result < 0)
+		refuse(refused ? refused : "criu");
+	else
+		answer(end - begin);
+	/* Nobody has to wait for its end but the next command. */
 	if (of_spare)
 		wait_for(spare_pid);
-	if (result < 0) {
-		errno = -result;
-		return refuse(refused ? refused : "criu");
-	}
-	answer(end - begin);
 }
 
 static void dump(const char *kind, pid_t pid, const char *directory, char **settings)
@@ -197,8 +199,20 @@ static void restore(const char *directory, char **settings)
 
 	if (images < 0)
 		return refuse(directory);
+	/* What is restored becomes our child at the worker's end. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	call(true, 0, images, NULL, settings, begin);
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	close(images);
+}
+
+static void end(pid_t child)
+{
+	int64_t begin = now();
+
+	if (kill(child, SIGKILL) || wait_for(child) < 0)
+		return refuse("end");
+	answer(now() - begin);
 }
 
 static void set_frozen(const char *cgroup, bool frozen)
@@ -270,6 +284,8 @@ int main(int argc, char **argv)
 			dump(words[1], atoi(words[2]), words[3], words + 4);
 		else if (count > 1 && !strcmp(words[0], "restore"))
 			restore(words[1], words + 2);
+		else if (count == 2 && !strcmp(words[0], "end"))
+			end(atoi(words[1]));
 		else if (count == 2 && !strcmp(words[0], "freeze"))
 			set_frozen(words[1], true);
 		else if (count == 2 && !strcmp(words[0], "thaw"))

@@ -57,9 +57,11 @@ export class Container extends TickingContainer {
    * @param {object} [settings]
    * @param {string} [settings.program] runc, or one that has the same command line
    * @param {string} [settings.criuConfig] text of a CRIU configuration that runc uses for it
-   * @param {number} [settings.connections] it has a server with that many connections to itself
+   * @param {string} [settings.before] a command of its shell before it is at work
+   * @param {(config: any) => void} [settings.configure] changes what `spec` has written
    */
-  static async make(context, scope, { program = context.runc, criuConfig, connections } = {}) {
+  static async make(context, scope, settings = {}) {
+    const { program = context.runc, criuConfig, before = '', configure } = settings;
     const directory = join(context.directory, `container-${number}`);
     const bundle = join(directory, 'bundle');
     const rootfs = join(bundle, 'rootfs');
@@ -78,14 +80,14 @@ export class Container extends TickingContainer {
     const configFile = join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(configFile, 'utf8'));
     config.process.terminal = false;
-    const server = connections === undefined ? '' : `/connections ${connections} &`;
-    config.process.args = ['/bin/sh', '-c', script(server)];
+    config.process.args = ['/bin/sh', '-c', script(before)];
     config.root.readonly = false;
     if (criuConfig !== undefined) {
       const file = join(directory, 'criu.conf');
       await writeFile(file, criuConfig);
       config.annotations = { 'org.criu.config': file };
     }
+    configure?.(config);
     writeFileSync(configFile, JSON.stringify(config));
     const container = new Container(context, program, directory);
     scope.defer(() => container.remove());

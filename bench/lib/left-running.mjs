@@ -15,9 +15,10 @@ import { startSpare } from './dumps.mjs';
  * A container that is left running: how long the checkpoint takes, how long it stands still by
  * what is reported, and by its own ticker.
  *
+ * @template {Record<string, number>} Figures
  * @param {Context} context
  * @param {TickingContainer} container
- * @param {(imagePath: string) => Promise<Record<string, number>>} checkpoint
+ * @param {(imagePath: string) => Promise<Figures>} checkpoint
  * @param {() => Promise<unknown>} [prepare] what is done before the container runs
  */
 export function leftRunning(context, container, checkpoint, prepare) {

@@ -108,12 +108,19 @@ export const concurrency = {
         },
       ],
       targets: [
-        { what: `${count} concurrent dumps: failures`, value: failures, unit: '', atMost: 0 },
+        {
+          what: `${count} concurrent dumps: failures`,
+          value: failures,
+          unit: '',
+          atMost: 0,
+          limit: { value: 0, by: 'that none fails' },
+        },
         {
           what: `${count} concurrent dumps: throughput / what the cores have room for`,
           value: median(throughput(names.burst)) / median(throughput(names.single)) / most,
           unit: 'x',
           atLeast: 0.9,
+          limit: { value: 1, by: `${cores} cores that are busy all the time` },
         },
       ],
       notes: [

@@ -30,8 +30,9 @@ const containers = new Map([
  * @returns {Promise<import('../lib/rounds.mjs').Variant[]>} named after the container as well
  */
 async function variantsOf(context, scope, connections) {
-  const plain = await startResting(context, scope, { connections });
-  const tuned = await startResting(context, scope, { connections, criuConfig });
+  const before = `/connections ${connections} &`;
+  const plain = await startResting(context, scope, { before });
+  const tuned = await startResting(context, scope, { before, criuConfig });
   const variants = [
     { name: names.runc, measure: byRuntime(context, plain, { flags }) },
     { name: names.tuned, measure: byRuntime(context, tuned, { flags, around: true }) },

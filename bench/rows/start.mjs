@@ -2,8 +2,9 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../../tools/paths.mjs';
-import { Container } from '../lib/container.mjs';
+import { containerSettings, inC } from '../lib/container-limit.mjs';
 import { withImages } from '../lib/context.mjs';
+import { byLibcriu, startResting } from '../lib/left-running.mjs';
 import { roundsRatio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
 
@@ -12,7 +13,9 @@ const names = {
   importing: "node with import 'libcriu'",
   runc: 'runc checkpoint',
   ours: 'libcriu checkpoint',
+  inC,
 };
+const limitName = `node with an empty module, and ${inC}`;
 const command = join(root, 'dist/cli/main.js');
 
 /**
@@ -41,9 +44,8 @@ export const start = {
     const node = (module) => async () => ({
       ms: await context.harness.command('run', process.execPath, module),
     });
-    const container = await Container.make(context, scope);
-    await container.start();
-    await container.rest();
+    const container = await startResting(context, scope);
+    const dumpInC = byLibcriu(context, container, containerSettings.nothing);
     /** @param {readonly string[]} program what runs a subcommand */
     const checkpoint = (program) => async () => {
       await container.wake();
@@ -69,11 +71,16 @@ export const start = {
           name: names.ours,
           measure: checkpoint([process.execPath, command, ...container.line().slice(1)]),
         },
+        { name: names.inC, measure: async () => ({ ms: (await dumpInC()).wall }) },
       ],
       rounds,
     );
     /** @param {string} name */
     const ms = (name) => samples.of(name, 'ms');
+    const limit = {
+      by: limitName,
+      samples: ms(names.inC).map((inC, round) => inC + (ms(names.empty)[round] ?? Number.NaN)),
+    };
     return {
       charts: [
         {
@@ -90,16 +97,25 @@ export const start = {
           bars: [
             { name: names.runc, samples: ms(names.runc) },
             { name: names.ours, samples: ms(names.ours), ours: true },
+            { name: limitName, samples: limit.samples, limit: true },
           ],
         },
       ],
       targets: [
-        roundsRatio("node with import 'libcriu' / without", ms(names.importing), ms(names.empty), {
-          atMost: 1.25,
-        }),
-        roundsRatio('libcriu checkpoint / runc checkpoint', ms(names.ours), ms(names.runc), {
-          atMost: 0.6,
-        }),
+        roundsRatio(
+          "node with import 'libcriu' / without",
+          ms(names.importing),
+          ms(names.empty),
+          { atMost: 1.25 },
+          { samples: ms(names.empty), by: names.empty },
+        ),
+        roundsRatio(
+          'libcriu checkpoint / runc checkpoint',
+          ms(names.ours),
+          ms(names.runc),
+          { atMost: 0.6 },
+          limit,
+        ),
       ],
     };
   },
