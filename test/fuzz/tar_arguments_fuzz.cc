@@ -13,6 +13,7 @@ using criu_node::fuzz::Bytes;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
 using criu_node::fuzz::kTmpfsDump;
+using criu_node::fuzz::kTmpfsRestore;
 
 }  // namespace
 
@@ -27,6 +28,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<char*> arguments;
   arguments.reserve(words.size());
   for (std::string& word : words) arguments.push_back(word.data());
+  if (const char* to = criu_node::tar::DirectoryOfTmpfsRestore(arguments); to != nullptr) {
+    Expect(words.size() == kTmpfsRestore.size() + 1, "there is no other argument");
+    Expect(std::equal(kTmpfsRestore.begin() + 1, kTmpfsRestore.end(), words.begin() + 1),
+           "it is what CRIU asks for");
+    Expect(words.back() == to, "it is the directory's place");
+  }
   const char* const directory = criu_node::tar::DirectoryOfTmpfsDump(arguments);
   if (directory == nullptr) return 0;
   Expect(words.size() == kTmpfsDump.size() + 2, "there is no other argument");

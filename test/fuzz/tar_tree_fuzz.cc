@@ -2,27 +2,27 @@
 // that says what it is, the number of the directory it lies in, and its name; then what belongs to
 // its kind. The archive has to be that of GNU tar, byte by byte.
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "archive.h"
 #include "base/failure.h"
+#include "extraction.h"
 #include "fuzz.h"
 #include "programs/tar/archiver.h"
+#include "programs/tar/gzip_reader.h"
 #include "programs/tar/gzip_writer.h"
 #include "programs/tar/report.h"
 #include "tmpfs_dump.h"
@@ -34,9 +34,11 @@ using criu_node::fuzz::ContentOf;
 using criu_node::fuzz::EntriesIn;
 using criu_node::fuzz::Expect;
 using criu_node::fuzz::Input;
+using criu_node::fuzz::IsExtractedAsByGnuTar;
 using criu_node::fuzz::kTmpfsDump;
 using criu_node::fuzz::NameFrom;
 using criu_node::fuzz::NoDescriptorIsLeft;
+using criu_node::fuzz::RunGnuTar;
 using criu_node::fuzz::Scratch;
 namespace tar = criu_node::tar;
 
@@ -176,24 +178,7 @@ std::string ArchiveOfGnuTar(const std::string& top) {
   std::vector<std::string> words = kTmpfsDump;
   std::erase(words, "--gzip");
   words.insert(words.end(), {top, "."});
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  std::array<char*, 1> environment = {nullptr};
-  pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, "/bin/tar", &actions, nullptr, arguments.data(), environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  Expect(error == 0, "there is a GNU tar");
-  int status = -1;
-  // libFuzzer has a clock that interrupts.
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  Expect(status == 0, "GNU tar does not fail");
+  Expect(RunGnuTar(std::move(words), -1, output.get()) == 0, "GNU tar does not fail");
   return ContentOf(output);
 }
 
@@ -219,6 +204,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string archive = Unpacked(ContentOf(output));
     EntriesIn(archive);
     Expect(archive == ArchiveOfGnuTar(top), "it is that of GNU tar");
+    const auto file = ContentOf(output);
+    Expect(tar::Unpacked(file, archive.size()) == archive, "it is unpacked");
+    Expect(!tar::Unpacked(file, archive.size() - 1).has_value(), "it is not above the limit");
+    const bool is_sparse = std::ranges::any_of(
+        EntriesIn(archive), [](const auto& entry) { return entry.type == tar::kSparse; });
+    Expect(IsExtractedAsByGnuTar(archive, scratch.path()) == (!is_sparse && geteuid() == 0),
+           "all but a sparse file is extracted");
   }
   std::filesystem::remove_all(top);
   return 0;

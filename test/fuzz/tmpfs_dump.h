@@ -18,4 +18,8 @@ inline const std::vector<std::string> kTmpfsDump = {"tar",
                                                     "--numeric-owner",
                                                     "--directory"};
 
+// The same for the archive of one, up to the directory.
+inline const std::vector<std::string> kTmpfsRestore = {
+    "tar", "--extract", "--gzip", "--no-unquote", "--no-wildcards", "--directory"};
+
 }  // namespace criu_node::fuzz

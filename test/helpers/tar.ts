@@ -39,7 +39,13 @@ export const dumpArguments = [
 ];
 
 /** What CRIU starts in its tmpfs_restore(). */
-const restoreArguments = ['--extract', '--gzip', '--no-unquote', '--no-wildcards', '--directory'];
+export const restoreArguments = [
+  '--extract',
+  '--gzip',
+  '--no-unquote',
+  '--no-wildcards',
+  '--directory',
+];
 
 /** Mount options of a tmpfs that has room for every tree of the tests. */
 export const treeSize = 'size=512m';

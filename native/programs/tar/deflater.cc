@@ -9,17 +9,9 @@ namespace criu_node::tar {
 namespace {
 
 // These constants are from zlib.h.
-constexpr int kOk = 0;
-constexpr int kStreamEnd = 1;
-constexpr int kBufferError = -5;  // nothing to do
-constexpr int kNoFlush = 0;
-constexpr int kFinish = 4;
 constexpr int kDeflated = 8;
 constexpr int kDefaultStrategy = 0;
 constexpr int kDefaultMemoryLevel = 8;
-constexpr int kGzipWindowBits = 15 + 16;
-// zlib compares only the first digit.
-constexpr const char* kVersion = "1";
 
 // The application is stopped while we compress, and higher levels take several times as long.
 constexpr int kLevel = 1;
@@ -28,7 +20,7 @@ constexpr int kLevel = 1;
 
 std::unique_ptr<Deflater> Deflater::Load() {
   // Never unloaded: this process ends with its one archive.
-  void* handle = dlopen("libz.so.1", RTLD_NOW);
+  void* handle = dlopen(kZlib, RTLD_NOW);
   if (handle == nullptr) return nullptr;
   const Library library = {
       .init = reinterpret_cast<decltype(Library::init)>(dlsym(handle, "deflateInit2_")),
@@ -45,8 +37,8 @@ std::unique_ptr<Deflater> Deflater::Load() {
 Deflater::Deflater(const Library& library) : library_(library) {}
 
 bool Deflater::Start() {
-  return library_.init(&stream_, kLevel, kDeflated, kGzipWindowBits, kDefaultMemoryLevel,
-                       kDefaultStrategy, kVersion, sizeof(stream_)) == kOk;
+  return library_.init(&stream_, kLevel, kDeflated, kZlibGzipWindowBits, kDefaultMemoryLevel,
+                       kDefaultStrategy, kZlibVersion, sizeof(stream_)) == kZlibOk;
 }
 
 Deflater::~Deflater() { library_.end(&stream_); }
@@ -57,12 +49,12 @@ void Deflater::Compress(std::span<const char> data, bool last, const Sink& sink)
   for (;;) {
     stream_.next_out = output_.data();
     stream_.avail_out = output_.size();
-    const int result = library_.deflate(&stream_, last ? kFinish : kNoFlush);
-    if (result < 0 && result != kBufferError) {
+    const int result = library_.deflate(&stream_, last ? kZlibFinish : kZlibNoFlush);
+    if (result < 0 && result != kZlibBufferError) {
       throw Failure("compress", 0, "Cannot compress");
     }
     sink(std::span(output_).first(output_.size() - stream_.avail_out));
-    if (last ? result == kStreamEnd : stream_.avail_out > 0) return;
+    if (last ? result == kZlibStreamEnd : stream_.avail_out > 0) return;
   }
 }
 

@@ -5,39 +5,22 @@
 #include <memory>
 #include <span>
 
+#include "programs/tar/zlib_stream.h"
+
 namespace criu_node::tar {
 
-// The host's zlib, loaded when there is enough to compress to be worth it. No zlib header is
-// needed to build.
+// The host's zlib, loaded when there is enough to compress to be worth it.
 //
 // Owner: a GzipWriter. Thread: the program's only one.
 class Deflater {
  public:
   using Sink = std::function<void(std::span<const char>)>;
 
-  // zlib's z_stream. Its layout is part of the interface of libz.so.1, and deflateInit2_ refuses
-  // a caller whose size of it differs.
-  struct Stream {
-    const char* next_in;
-    unsigned int avail_in;
-    unsigned long total_in;
-    char* next_out;
-    unsigned int avail_out;
-    unsigned long total_out;
-    const char* message;
-    void* state;
-    void* (*allocate)(void*, unsigned int, unsigned int);
-    void (*release)(void*, void*);
-    void* opaque;
-    int data_type;
-    unsigned long adler;
-    unsigned long reserved;
-  };
   struct Library {
-    int (*init)(Stream*, int level, int method, int window_bits, int memory_level, int strategy,
+    int (*init)(ZlibStream*, int level, int method, int window_bits, int memory_level, int strategy,
                 const char* version, int stream_size);
-    int (*deflate)(Stream*, int flush);
-    int (*end)(Stream*);
+    int (*deflate)(ZlibStream*, int flush);
+    int (*end)(ZlibStream*);
   };
 
   // Null where there is no zlib.
@@ -56,7 +39,7 @@ class Deflater {
   bool Start();
 
   Library library_;
-  Stream stream_{};
+  ZlibStream stream_{};
   std::array<char, 64UL * 1024> output_;
 };
 
