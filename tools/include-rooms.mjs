@@ -19,6 +19,7 @@ export const includeRooms = {
   operation: ['base', 'linux', 'criu', 'rollback', 'workers', 'serve'],
   addon: ['base', 'linux', 'criu', 'rollback', 'workers', 'serve', 'operation'],
   'programs/detach': [],
+  'programs/front': [],
   'programs/guard': ['base', 'linux', 'rollback'],
   'programs/tar': ['base'],
   'programs/preload': ['linux', 'programs/tar'],

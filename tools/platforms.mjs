@@ -58,6 +58,7 @@ export const addonFiles = [
   'criu_tar_in_place.so',
   'criu_no_io_uring.so',
   'tar-first/tar',
+  'criu-first/criu',
 ];
 
 /**

@@ -2,18 +2,19 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Deadline } from '../base/deadline.js';
 import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import { type Scope, startScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
-import { requireTrustedConfig, runtimeEnvironment } from '../criu/environment.js';
+import { requireTrustedConfig } from '../criu/environment.js';
 import { excerpt, readExcerpt } from '../criu/log.js';
 import type { LogFollower } from '../criu/log-follower.js';
 import { versionText } from '../criu/program.js';
 import { requireRoot } from '../criu/require-root.js';
 import type { OperationResult } from '../criu/result.js';
+import { type RuntimeCriu, runtimeEnvironment } from '../criu/runtime-environment.js';
 import { checkSources } from '../images/outputs.js';
 import { noteOnVersions } from '../images/version.js';
 import { realHost } from '../linux/host.js';
@@ -111,15 +112,14 @@ async function restoreFrom(
   if (checked.pidFile !== undefined) {
     await deadline.bound('directory', checkPidFile(checked.pidFile));
   }
-  const { installation } = await deadline.bound('criu', criu.ready());
+  const { installation, version } = await deadline.bound('criu', criu.ready());
   await deadline.bound('criu', requireTrustedConfig());
   const usesSystemd = await namesSystemdCgroup(config);
   const logFile = join(workPath, logName);
   if (follower.isWanted) await deadline.bound('directory', follower.attach(logFile));
   const settings = { ...checked, workPath, usesSystemd };
-  await runRuntime(id, criu, settings, dirname(installation.binary)).finally(() =>
-    follower.detach(),
-  );
+  const runtimeCriu = { binary: installation.binary, version, tar: checked.tar };
+  await runRuntime(id, settings, runtimeCriu).finally(() => follower.detach());
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
     await callRuntime(checked, ['delete', '--force', id]);
@@ -169,19 +169,14 @@ async function namesSystemdCgroup(config: string): Promise<boolean> {
   return typeof path === 'string' && /^[^:/]*:[^:/]*:[^:/]+$/.test(path);
 }
 
-async function runRuntime(
-  id: string,
-  criu: Criu,
-  options: RuntimeSettings,
-  criuDirectory: string,
-): Promise<void> {
+async function runRuntime(id: string, options: RuntimeSettings, criu: RuntimeCriu): Promise<void> {
   const start = Date.now();
   const missing = await missingStates(id, options);
   const scratch = await mkdtemp(join(tmpdir(), 'libcriu-'));
   try {
     const log = join(scratch, 'log');
     const outcome = await callRuntime(options, ['restore', '--detach', ...flagsOf(options), id], {
-      env: await runtimeEnvironment(criuDirectory),
+      env: await runtimeEnvironment(criu),
       log,
     });
     if (outcome.code === 0) return;
@@ -189,8 +184,8 @@ async function runRuntime(
     // One that exists by now is another's.
     if (!/exist/.test(said ?? '')) await removeStates(id, options, missing);
     const error = await failure(options, outcome, said, start);
-    const version = versionText(await criu.version());
-    throw withNote(error, (await noteOnVersions(options.imagePath, version)) ?? '');
+    const note = await noteOnVersions(options.imagePath, versionText(criu.version));
+    throw withNote(error, note ?? '');
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

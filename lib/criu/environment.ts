@@ -108,12 +108,6 @@ function pathDirectories(): string[] {
   return PATH.split(delimiter).filter(isAbsolute);
 }
 
-/** Our environment for a container runtime, which finds criu in this directory first. */
-export async function runtimeEnvironment(criuDirectory: string): Promise<NodeJS.ProcessEnv> {
-  const PATH = [criuDirectory, await trustedPath()].join(delimiter);
-  return { ...process.env, PATH, HOME: await trustedHome() };
-}
-
 /** CRIU's own configuration files, in the order in which it reads them. */
 export function ownConfigFiles(): readonly string[] {
   const { HOME, CRIU_CONFIG_FILE } = process.env;
@@ -193,7 +187,8 @@ export async function requireTrustedConfig(): Promise<void> {
   }
 }
 
-async function trustedHome(): Promise<string | undefined> {
+/** The home directory, unless others can write in it. */
+export async function trustedHome(): Promise<string | undefined> {
   const { HOME = '' } = process.env;
   return isAbsolute(HOME) && (await isTrusted(HOME)) ? HOME : undefined;
 }
@@ -216,13 +211,13 @@ async function isTrusted(directory: string): Promise<boolean> {
 }
 
 /** A `PATH` in which our tar comes before the system's, unless its directory cannot stand in one. */
-function behindNativeTar(path: string): string {
+export function behindNativeTar(path: string): string {
   const directory = nativeTarDirectory();
   return directory.includes(delimiter) ? path : directory + delimiter + path;
 }
 
 /** What is preloaded into criu. */
-function preloads({ tar, conntrack }: EnvironmentSettings): string {
+export function preloads({ tar, conntrack }: EnvironmentSettings): string {
   const libraries = [
     conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
     tar === 'system' ? undefined : preloadable('criu_tar_in_place.so'),

@@ -48,6 +48,16 @@ export function nativeTarDirectory(): string {
   return dirname(nativeFile('tar-first/tar'));
 }
 
+/**
+ * The directory whose `criu` stands before the one that we use, to come first in the `PATH` of a
+ * container runtime.
+ *
+ * @throws CriuError `ERR_CRIU_ADDON_NOT_FOUND`
+ */
+export function nativeFrontDirectory(): string {
+  return dirname(nativeFile('criu-first/criu'));
+}
+
 /** The same addon, whose errors are those of the API. */
 function withCodes<Addon extends object>(addon: Addon): Addon {
   const members = Object.getOwnPropertyNames(addon).map((name) => {

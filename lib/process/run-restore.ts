@@ -188,7 +188,7 @@ async function nativeRequest(
   return {
     verb: 'restore',
     ...installation,
-    environment: await criu.environment(),
+    environment: await criu.environment({ tar: options.tar }),
     fields: toldFields(request, {
       images_dir_fd: images.fd,
       ...(yard === undefined ? {} : { cgroup_yard: yard }),

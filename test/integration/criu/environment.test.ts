@@ -6,8 +6,8 @@ import {
   keepOwnConfig,
   readOwnConfig,
   requireTrustedConfig,
-  runtimeEnvironment,
 } from '../../../lib/criu/environment.js';
+import { runtimeEnvironment } from '../../../lib/criu/runtime-environment.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { failureOf } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
@@ -15,6 +15,7 @@ import { sleep } from '../../helpers/system/exec.js';
 
 const scope = useScope();
 const alice = 1000;
+const criu = { binary: '/opt/criu/criu', version: { major: 4, minor: 2, sublevel: 1 } };
 let root = '';
 beforeAll(() => requireNeeds('root', 'build'));
 beforeEach(async () => {
@@ -45,8 +46,10 @@ describe('the environment of criu', () => {
     const bad = [link, join(root, 'of-alice'), directory('shared', 0, 0o777), join(root, 'none')];
     vi.stubEnv('PATH', [...bad, '.', '', 'bin', good, '/usr/bin'].join(':'));
     expect(await variable('PATH')).toBe(`${good}:/usr/bin`);
-    expect(await runtimeEnvironment('/opt/criu')).toMatchObject({
-      PATH: `/opt/criu:${good}:/usr/bin`,
+    const { PATH } = await runtimeEnvironment(criu);
+    expect(PATH).toMatch(new RegExp(`/criu-first:/opt/criu:.*/tar-first:${good}:/usr/bin$`));
+    expect(await runtimeEnvironment({ ...criu, binary: '' })).toMatchObject({
+      PATH: `${good}:/usr/bin`,
     });
   });
 
@@ -66,7 +69,7 @@ describe('the environment of criu', () => {
     const home = directory('alice', alice, 0o700);
     vi.stubEnv('HOME', home);
     expect(await variable('HOME')).toBeUndefined();
-    expect(await runtimeEnvironment('/opt/criu')).toMatchObject({ HOME: undefined });
+    expect(await runtimeEnvironment(criu)).toMatchObject({ HOME: undefined });
     await readOwnConfig();
     await requireTrustedConfig();
     mkdirSync(join(home, '.criu'));

@@ -29,7 +29,10 @@ test('a package has all that is built', () => {
     JSON.parse(readFileSync(join(projectRoot, 'native/sources.json'), 'utf8')) as object,
   );
   const names = addonFiles.map((file) =>
-    file.replace(/\.(?:node|so)$/, '').replace('tar-first/', 'criu_'),
+    file
+      .replace(/\.(?:node|so)$/, '')
+      .replace('tar-first/', 'criu_')
+      .replace('criu-first/criu', 'criu_front'),
   );
   expect(names.sort()).toEqual(built.sort());
 });
