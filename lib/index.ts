@@ -96,7 +96,12 @@ export { dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
 export type { DumpResult, DumpTimings } from './process/dump-result.js';
 export { restore } from './process/restore.js';
-export type { ChildExit, RestoreResult, RestoreTimings } from './process/restore-result.js';
+export type {
+  ChildExit,
+  CloneResult,
+  RestoreResult,
+  RestoreTimings,
+} from './process/restore-result.js';
 export { type CriuChoice, check, close, features, version } from './queries.js';
 export { checkpointSelf } from './self/checkpoint-self.js';
 export {

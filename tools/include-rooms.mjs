@@ -20,6 +20,7 @@ export const includeRooms = {
   addon: ['base', 'linux', 'criu', 'rollback', 'workers', 'serve', 'operation'],
   'programs/detach': [],
   'programs/front': [],
+  'programs/init': ['base', 'linux'],
   'programs/guard': ['base', 'linux', 'rollback'],
   'programs/tar': ['base'],
   'programs/preload': ['linux', 'programs/tar'],

@@ -54,6 +54,7 @@ export const addonFiles = [
   'criu_guard',
   'criu_detach',
   'criu_layer',
+  'criu_init',
   'criu_empty_tables.so',
   'criu_tar_in_place.so',
   'criu_no_io_uring.so',

@@ -1,6 +1,6 @@
 import type { Deadline } from '../base/deadline.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeOperation, NativeRequest } from '../native/contract.js';
+import type { NativeExit, NativeOperation, NativeRequest } from '../native/contract.js';
 import type { HookRunner } from './hooks.js';
 import { type StagedOutcome, toOutcome } from './stage.js';
 
@@ -9,6 +9,8 @@ export interface Outcome extends StagedOutcome {
   veto: HookRunner['veto'];
   /** When the timeline begins: `performance.now()`. */
   startedAt: number;
+  /** See {@link NativeOperation}. */
+  ended: Promise<NativeExit | undefined> | undefined;
 }
 
 /** Runs the request until CRIU answers; the deadline has CRIU roll back. */
@@ -33,7 +35,7 @@ export async function runNative(
   try {
     const outcome = toOutcome(await running.done);
     if (outcome.success) deadline.commit();
-    return Object.assign(outcome, { veto: hooks.veto, startedAt });
+    return Object.assign(outcome, { veto: hooks.veto, startedAt, ended: running.ended });
   } finally {
     callOff();
   }

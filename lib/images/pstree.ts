@@ -3,7 +3,20 @@ import { readFile } from '../base/files.js';
 
 const commonMagic = 0x54564319;
 const pstreeMagic = 0x50273030;
+/** The fields of a task that are pids: its own, its process group, its session, and its threads. */
 const pidField = 1;
+const groupField = 3;
+const sessionField = 4;
+const threadsField = 5;
+const pidFields = [pidField, groupField, sessionField, threadsField];
+
+/** The pids that a `pstree.img` needs. */
+export interface NeededPids {
+  /** The root's; undefined for a file without tasks. */
+  root: number | undefined;
+  /** All ids of tasks, threads, process groups and sessions. */
+  all: ReadonlySet<number>;
+}
 
 /**
  * Decodes the content of a `pstree.img` file: the pids of the tasks as the tasks see them, the root's
@@ -12,20 +25,36 @@ const pidField = 1;
  * @throws Error when it is not one, or is cut short.
  */
 export function decodePids(file: Uint8Array): number[] {
+  return tasksIn(file).map(pidOf);
+}
+
+/**
+ * Decodes all ids that the processes of a `pstree.img` file have to have.
+ *
+ * @throws Error when it is not one, or is cut short.
+ */
+export function decodeNeededPids(file: Uint8Array): NeededPids {
+  const tasks = tasksIn(file);
+  const [root] = tasks.map(pidOf);
+  return { root, all: new Set(tasks.flatMap((task) => numbersIn(task, pidFields))) };
+}
+
+/** The message of each task, the root's first. */
+function tasksIn(file: Uint8Array): Uint8Array[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (file.byteLength < 8) throw new Error('pstree.img is cut short');
   if (view.getUint32(0, true) !== commonMagic || view.getUint32(4, true) !== pstreeMagic) {
     throw new Error('not a pstree image');
   }
-  const pids: number[] = [];
+  const tasks: Uint8Array[] = [];
   for (let at = 8; at < file.byteLength; ) {
     const start = at + 4;
     const end = start <= file.byteLength ? start + view.getUint32(at, true) : Infinity;
     if (end > file.byteLength) throw new Error('pstree.img is cut short');
-    pids.push(pidOf(file.subarray(start, end)));
+    tasks.push(file.subarray(start, end));
     at = end;
   }
-  return pids;
+  return tasks;
 }
 
 /**
@@ -42,12 +71,31 @@ export async function pidsAmongOurs(path: string): Promise<number[]> {
   return pids[0] === 1 ? [] : pids;
 }
 
-function pidOf(message: Uint8Array): number {
+/** Reads what {@link decodeNeededPids} decodes; none of a file that cannot be read. */
+export async function neededPids(path: string): Promise<NeededPids> {
+  return await readFile(path)
+    .then(decodeNeededPids)
+    .catch(() => ({ root: undefined, all: new Set<number>() }));
+}
+
+function pidOf(task: Uint8Array): number {
+  const [pid] = numbersIn(task, [pidField]);
+  if (pid === undefined) throw new Error('pstree.img has a task without a pid');
+  return pid;
+}
+
+/** The numbers in some fields of a message; a list of them may be packed. */
+function numbersIn(message: Uint8Array, fields: readonly number[]): number[] {
   const reader = new BinaryReader(message);
+  const numbers: number[] = [];
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
-    if (field === pidField && type === WireType.Varint) return reader.uint32();
-    reader.skip(type, field);
+    if (!fields.includes(field)) reader.skip(type, field);
+    else if (type === WireType.Varint) numbers.push(reader.uint32());
+    else if (type === WireType.LengthDelimited) {
+      const packed = new BinaryReader(reader.bytes());
+      while (packed.pos < packed.len) numbers.push(packed.uint32());
+    } else reader.skip(type, field);
   }
-  throw new Error('pstree.img has a task without a pid');
+  return numbers;
 }

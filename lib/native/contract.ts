@@ -67,6 +67,8 @@ export interface NativeRequest {
    * dump fails where a task has one nevertheless when CRIU has stopped them all.
    */
   skipsNeedlessLock?: boolean;
+  /** Only for `restore`: the tasks get a pid namespace of their own. */
+  clone?: NativeClone;
   /** A criu in our session, with our standard input if that is a terminal: for a shell's job. */
   joinsSession?: boolean;
   /**
@@ -83,6 +85,14 @@ export interface NativeRequest {
   standby?: NativeStandby;
   /** No other request follows: `standby` is not refilled. */
   isLast?: boolean;
+}
+
+/** A pid namespace that is made for a restore. Its first process is a program of ours. */
+export interface NativeClone {
+  /** The pid that the root task has in there. */
+  root: number;
+  /** The pid before those that criu and what it starts get in there. */
+  pidBefore: number;
 }
 
 /** A notification of CRIU. */
@@ -188,6 +198,17 @@ export interface NativeOperation {
    * 0 or empty is left out.
    */
   done: Promise<Partial<NativeOutcome>>;
+  /**
+   * How the root task of a clone ends, once its whole pid namespace has ended; undefined where the
+   * restore has failed. It keeps the event loop going.
+   */
+  ended?: Promise<NativeExit | undefined>;
+}
+
+/** How a process has ended; a signal of 0 is none. */
+export interface NativeExit {
+  code: number;
+  signal: number;
 }
 
 /** Answers a question; `external` is more of what is outside, for `query-ext-files`. */
@@ -302,7 +323,7 @@ export interface NativeAddon {
    * Waits for a child of this process to end, and reaps it. Until then the event loop goes on, if it
    * is to be kept alive.
    */
-  waitForChild(pid: number, keepsAlive: boolean): Promise<{ code: number; signal: number }>;
+  waitForChild(pid: number, keepsAlive: boolean): Promise<NativeExit>;
   /**
    * Throws when it cannot listen. `ready` is called with the IP address of who has connected, or
    * without one when criu is ready.

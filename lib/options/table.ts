@@ -633,6 +633,17 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU --restore-sibling',
   },
   {
+    name: 'pidNamespace',
+    type: 'enum',
+    calls: ['restore'],
+    values: ['new'],
+    otherwise: 'that of this process, where the pids have to be free',
+    help: 'new for a clone: the processes get a pid namespace of their own, whatever pids are in use',
+    details:
+      'Their mounts and their /proc are their own as well, and all of them end with the first one. See docs/restore.md.',
+    source: 'libcriu',
+  },
+  {
     name: 'inheritFd',
     type: 'inheritedFd[]',
     calls: ['restore'],

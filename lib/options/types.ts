@@ -678,6 +678,15 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   restoreSibling?: boolean | undefined;
   /**
+   * New for a clone: the processes get a pid namespace of their own, whatever pids are in use.
+   * Their mounts and their /proc are their own as well, and all of them end with the first one. See
+   * docs/restore.md.
+   *
+   * @defaultValue that of this process, where the pids have to be free
+   * @remarks libcriu
+   */
+  pidNamespace?: 'new' | undefined;
+  /**
    * Descriptors of this process that the tasks get in place of what the images name. As in `{ fd:
    * 5, resource: 'pipe:[4711]' }`; a file's resource is its path without the leading `/`. They stay
    * open here.

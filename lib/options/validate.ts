@@ -14,6 +14,8 @@ import { isWrittenName } from '../images/names.js';
 import { checkAddress, type PageServer, parsePageServer } from './address.js';
 import { defaultsOf, optionOf, optionsOf } from './calls.js';
 import { checkCgroupRoot } from './cgroup-root.js';
+import { refuseForClone } from './clone.js';
+import { exclusive, incomplete } from './contradiction.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { isIP } from './ip.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
@@ -60,6 +62,7 @@ export function validateOptions<C extends Call>(
   if (given['inEngine'] !== undefined) refuseBesidePlace(given);
   if (call === 'restoreContainer') refuseBesideFrom(given);
   if (given['unit'] !== undefined) refuseBesideUnit(rows, given);
+  if (call === 'restore') refuseForClone(given);
   if (typeof valid['statusFd'] === 'number') checkStatusFd(valid['statusFd']);
   return valid as unknown as ValidatedOptions[C];
 }
@@ -316,30 +319,6 @@ function refuseTlsForNothing(options: Readonly<Record<string, unknown>>): void {
       throw incomplete(name, 'tls', 'nothing is encrypted without');
     }
   }
-}
-
-/** Two options of which only one can be given. */
-function exclusive(first: string, second: string, why?: string): ContradictionError {
-  const reason = why === undefined ? '' : `: ${why}`;
-  return new ContradictionError(
-    [first, second],
-    sentence`${option(first)} and ${option(second)} exclude each other${reason}`,
-  );
-}
-
-/** An option that means nothing without another one. */
-function incomplete(
-  name: string,
-  needed: string,
-  why?: string,
-  value?: string,
-): ContradictionError {
-  const given = value === undefined ? option(name) : sentence`${option(name)} ${value}`;
-  const reason = why === undefined ? '' : `: ${why}`;
-  return new ContradictionError(
-    [name, needed],
-    sentence`${given} needs ${option(needed)}${reason}`,
-  );
 }
 
 /** Words as in "'soft', 'full' or 'strict'". */

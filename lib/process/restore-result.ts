@@ -13,10 +13,16 @@ export interface RestoreResult extends OperationResult {
   /** Where the time went. */
   timings: RestoreTimings;
   /**
-   * With `restoreSibling`: how the root task ends. It is reaped, and keeps this process alive, as a
-   * child of `node:child_process` does.
+   * With `restoreSibling` or `pidNamespace`: how the root task ends. It is reaped, and keeps this
+   * process alive, as a child of `node:child_process` does.
    */
   exited: Promise<ChildExit> | undefined;
+}
+
+/** What a restore with `pidNamespace: 'new'` has to tell. */
+export interface CloneResult extends RestoreResult {
+  /** How the root task ends, once all others of its pid namespace have ended as well. */
+  exited: Promise<ChildExit>;
 }
 
 /** How a child ended, as `node:child_process` tells it. */

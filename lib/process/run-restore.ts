@@ -21,11 +21,13 @@ import { cgroupYard } from '../linux/cgroup-yard.js';
 import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
 import { nativeAddon } from '../native/addon.js';
-import type { NativeRequest } from '../native/contract.js';
+import type { NativeExit, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { ValidatedOptions } from '../options/validated.js';
+import { nativeClone } from './clone.js';
+import { cloneOutputs } from './clone-outputs.js';
 import { followLog, logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
 import { reopenJournal } from './journal.js';
@@ -108,7 +110,8 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     const streams = await streamsOf(options, outputs, installation, scope);
     const native = await nativeRequest(withInherited(request, streams), installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
-    const outcome = await restoreOnceFree(request, native, hooks, outputs);
+    const run = native.clone === undefined ? restoreOnceFree : restoreClone;
+    const outcome = await run(request, native, hooks, outputs);
     const { pid } = outcome;
     const end = performance.now();
     return {
@@ -118,7 +121,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       stats: readableStats(decodeRestoreStats, outcome.stats),
       timings: timingsOf(outcome, { called: deadline.startedAt, turn, end }),
       warnings: warningsOf(outcome),
-      exited: exitOf(pid, options),
+      exited: exitOf(outcome, options),
       durationMs: end - deadline.startedAt,
     };
   });
@@ -147,7 +150,7 @@ function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): 
 /** The process of a `criu service` neither has our descriptors nor is a child of ours. */
 function refuseWithService({ service }: Installation, options: RestoreOptions): void {
   if (service === undefined) return;
-  for (const name of ['inheritFd', 'restoreSibling', 'journal'] as const) {
+  for (const name of ['inheritFd', 'restoreSibling', 'journal', 'pidNamespace'] as const) {
     if (options[name]) {
       throw invalidArgValue(name, 'none with a criu service', options[name]);
     }
@@ -156,9 +159,12 @@ function refuseWithService({ service }: Installation, options: RestoreOptions): 
 
 async function openDirectories(request: RestoreRequest, scope: Scope): Promise<Outputs> {
   const { options, imagePath, deadline } = request;
-  const { workPath, logFile } = options;
+  const { workPath, logFile, pidNamespace } = options;
   const lock = lockOf(request);
   const bound: Bound = (step, undo) => deadline.bound('directory', step, undo);
+  if (pidNamespace !== undefined && workPath === undefined) {
+    return await cloneOutputs(scope, { imagePath, logFile, lock, bound });
+  }
   const getsLog = workPath === undefined;
   const log = getsLog ? logOnly(logFile) : undefined;
   const opened = openImages('imagePath', imagePath, log, lock);
@@ -180,9 +186,11 @@ async function openDirectories(request: RestoreRequest, scope: Scope): Promise<O
 async function nativeRequest(
   request: RestoreRequest,
   installation: Installation,
-  { images, work }: Outputs,
+  outputs: Outputs,
 ): Promise<NativeRequest> {
   const { options, criu } = request;
+  const { images, work } = outputs;
+  const clone = options.pidNamespace === undefined ? undefined : await nativeClone(outputs);
   // Elsewhere CRIU would mount in it what the images have of other hierarchies.
   const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
   return {
@@ -195,10 +203,25 @@ async function nativeRequest(
       ...toFields(options),
       ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
       ...(work ? { work_dir_fd: work.fd } : {}),
+      // The first process of the namespace is the parent, which hears of the end in any case.
+      ...(clone ? { rst_sibling: true } : {}),
     }),
-    joinsSession: options.shellJob === true,
+    ...(clone ? { clone } : { joinsSession: options.shellJob === true }),
     ...criu.workers,
   };
+}
+
+/** Runs the restore of a clone, whose pids are free. Of one that fails nothing is left by then. */
+async function restoreClone(
+  request: RestoreRequest,
+  native: NativeRequest,
+  hooks: HookRunner,
+  outputs: Outputs,
+): Promise<Outcome> {
+  request.deadline.check('request');
+  const outcome = await runNative(native, hooks, request.deadline);
+  if (outcome.success) return outcome;
+  throw await withNotes(await failure(request, outcome, outputs), request.criu, outputs);
 }
 
 /**
@@ -298,7 +321,11 @@ function taken(cause: CriuError, pid: number, holder: string): CriuError {
   );
 }
 
-function exitOf(pid: number, { restoreSibling }: RestoreOptions): Promise<ChildExit> | undefined {
+function exitOf(
+  { pid, ended }: Outcome,
+  { restoreSibling }: RestoreOptions,
+): Promise<ChildExit> | undefined {
+  if (ended !== undefined) return ended.then((exit) => toExit(exit ?? { code: 0, signal: 0 }));
   if (restoreSibling) return exitOfChild(pid);
   // Without `restoreSibling` it is a child of ours if we are the init process, or stand in for it.
   // Nobody else would reap it then.
@@ -311,7 +338,10 @@ function isOurs(pid: number): boolean {
 }
 
 async function exitOfChild(pid: number): Promise<ChildExit> {
-  const { code, signal } = await nativeAddon().waitForChild(pid, true);
+  return toExit(await nativeAddon().waitForChild(pid, true));
+}
+
+function toExit({ code, signal }: NativeExit): ChildExit {
   return signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
 }
 

@@ -167,12 +167,16 @@ class Addon : public Napi::Addon<Addon> {
 
   Napi::Value Start(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    auto operation =
-        std::make_shared<Operation>(ReadRequest(ReadValue<Napi::Object>(info[0], "request")));
+    Request request = ReadRequest(ReadValue<Napi::Object>(info[0], "request"));
+    const bool is_clone = request.extras.clone.has_value();
+    auto operation = std::make_shared<Operation>(std::move(request));
     OperationHandle item{.operation = operation,
                          .images = Loans::MakeRoom(),
                          .ask = ReadFunction(info[1], "ask"),
                          .tell = ReadFunction(info[2], "tell")};
+    auto handle = Napi::Object::New(env);
+    Operation::Ended ended;
+    if (is_clone) handle["ended"] = Clone(env, &ended);
     const auto start = [&](uint64_t id, const auto& settle) {
       operation->Start(
           [this, id, mailbox = mailbox_](const Notification& notification) {
@@ -184,13 +188,32 @@ class Addon : public Napi::Addon<Addon> {
               Ask(task_env, id, number, notification);
             });
           },
-          [settle](Outcome outcome) { settle(std::move(outcome)); });
+          [settle](Outcome outcome) { settle(std::move(outcome)); }, ended);
     };
     const auto [id, promise] = operations_.Begin(env, std::move(item), Liveness::kRef, start);
-    auto handle = Napi::Object::New(env);
     handle["done"] = promise;
     handle["id"] = Napi::Number::New(env, static_cast<double>(id));
     return handle;
+  }
+
+  // The promise of how a clone ends, undefined when there is none in the end. `ended` settles it.
+  Napi::Value Clone(Napi::Env env, Operation::Ended* ended) {
+    const auto begin = [ended](uint64_t /*id*/, const auto& settle) {
+      // Where it is never called there has been no clone.
+      const std::shared_ptr<void> otherwise(nullptr, [settle](void*) { settle(WriteEnd({})); });
+      *ended = [settle, otherwise](std::optional<ExitStatus> status) { settle(WriteEnd(status)); };
+    };
+    return errands_.Begin(env, {}, Liveness::kRef, begin).promise;
+  }
+
+  static Finding WriteEnd(std::optional<ExitStatus> status) {
+    return [status](Napi::Env env) -> Napi::Value {
+      if (!status) return env.Undefined();
+      auto result = Napi::Object::New(env);
+      result["code"] = status->code;
+      result["signal"] = status->signal;
+      return result;
+    };
   }
 
   // The last of all that is done for an operation, whose images may be all that is left of tasks:
@@ -254,16 +277,7 @@ class Addon : public Napi::Addon<Addon> {
     const auto liveness =
         ReadValue<bool>(info[1], "keepsAlive") ? Liveness::kRef : Liveness::kUnref;
     return Aside(
-        info.Env(),
-        [pid] {
-          return [status = WaitFor(pid)](Napi::Env env) -> Napi::Value {
-            auto result = Napi::Object::New(env);
-            result["code"] = status.code;
-            result["signal"] = status.signal;
-            return result;
-          };
-        },
-        liveness);
+        info.Env(), [pid] { return WriteEnd(WaitFor(pid)); }, liveness);
   }
 
   Napi::Value Serve(const Napi::CallbackInfo& info) {

@@ -1,8 +1,11 @@
 #include "addon/read_request.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <string>
 #include <utility>
 
 #include "addon/read.h"
@@ -113,6 +116,36 @@ void ReadOptions(const Napi::Object& fields, Request* request) {
   }
 }
 
+// A criu in a pid namespace of its own finds nothing of ours in its /proc. It opens the descriptors
+// from those of the first process in there, which gets copies of them.
+void HandToInit(Request* request) {
+  CloneSettings& clone = *request->extras.clone;
+  for (const Option& option : request->options) {
+    if (option.row->kind != OptionKind::kFd) continue;
+    const auto fd = std::get<int64_t>(option.value);
+    if (fd != kNoDirectory) clone.held.push_back(static_cast<int>(fd));
+  }
+  const std::string ours = "CRIU_CONFIG_FILE=/proc/" + std::to_string(getpid()) + "/fd/";
+  clone.environment = request->worker.environment;
+  for (std::string& variable : clone.environment) {
+    if (!variable.starts_with(ours)) continue;
+    request->held.push_back(Hold(std::stoi(variable.substr(ours.size())), "the configuration"));
+    clone.held.push_back(request->held.back().get());
+    const int number = request->extras.NumberOfHeld(clone.held.back());
+    variable = "CRIU_CONFIG_FILE=/proc/1/fd/" + std::to_string(number);
+  }
+  // What is preloaded into criu is for dumps, and is not for the first process.
+  std::erase_if(clone.environment,
+                [](const auto& variable) { return variable.starts_with("LD_PRELOAD="); });
+}
+
+CloneSettings ReadClone(const Napi::Object& object) {
+  return {.root = static_cast<pid_t>(Read<int64_t>(object, "root")),
+          .pid_before = static_cast<pid_t>(Read<int64_t>(object, "pidBefore")),
+          .held = {},
+          .environment = {}};
+}
+
 FreezerSettings ReadFreezer(const Napi::Object& object) {
   return {.directory = Hold(Read<int64_t>(object, "fd"), "freezer"),
           .path = Read<std::string>(object, "path"),
@@ -163,6 +196,10 @@ Request ReadRequest(const Napi::Object& object) {
   request.log = Read<std::string>(object, "log", "");
   if (const auto freezer = object.Get("freezer"); !freezer.IsUndefined()) {
     request.freezer = ReadFreezer(ReadValue<Napi::Object>(freezer, "freezer"));
+  }
+  if (const auto clone = object.Get("clone"); !clone.IsUndefined()) {
+    request.extras.clone = ReadClone(ReadValue<Napi::Object>(clone, "clone"));
+    HandToInit(&request);
   }
   request.skips_needless_lock = Read<bool>(object, "skipsNeedlessLock", false);
   request.is_last = Read<bool>(object, "isLast", false);

@@ -25,6 +25,18 @@ std::string_view FieldAfterName(std::string_view stat, int number) {
   return words::Take(&stat);
 }
 
+// What stands behind a name in /proc/PID/status; empty where there is no such line.
+std::string_view StatusValue(std::string_view status, std::string_view name) {
+  while (!status.empty()) {
+    std::string_view line = status.substr(0, status.find('\n'));
+    status.remove_prefix(std::min(line.size() + 1, status.size()));
+    if (!line.starts_with(name) || !line.substr(name.size()).starts_with(':')) continue;
+    line.remove_prefix(name.size() + 1);
+    return line;
+  }
+  return {};
+}
+
 // The position of the descriptor among a system call's arguments.
 std::optional<size_t> DescriptorArgument(int64_t system_call) {
   switch (system_call) {
@@ -46,15 +58,16 @@ std::optional<size_t> DescriptorArgument(int64_t system_call) {
 }  // namespace
 
 bool HasSignal(std::string_view status, std::string_view set, int signal_number) {
-  while (!status.empty()) {
-    std::string_view line = status.substr(0, status.find('\n'));
-    status.remove_prefix(std::min(line.size() + 1, status.size()));
-    if (!line.starts_with(set) || !line.substr(set.size()).starts_with(':')) continue;
-    line.remove_prefix(set.size() + 1);
-    const uint64_t mask = words::Number<uint64_t>(words::Take(&line), 16).value_or(0);
-    return (mask >> static_cast<unsigned>(signal_number - 1) & 1U) != 0;
-  }
-  return false;
+  std::string_view value = StatusValue(status, set);
+  const uint64_t mask = words::Number<uint64_t>(words::Take(&value), 16).value_or(0);
+  return (mask >> static_cast<unsigned>(signal_number - 1) & 1U) != 0;
+}
+
+pid_t InnermostPid(std::string_view status) {
+  std::string_view value = StatusValue(status, "NSpid");
+  pid_t innermost = -1;
+  while (const auto pid = words::Number<pid_t>(words::Take(&value))) innermost = *pid;
+  return innermost;
 }
 
 std::vector<pid_t> Children(std::string_view children) {

@@ -16,6 +16,9 @@ bool HasSignal(std::string_view status, std::string_view set, int signal_number)
 // The pids in /proc/PID/task/TID/children.
 std::vector<pid_t> Children(std::string_view children);
 
+// The pid of a process in its own pid namespace, from /proc/PID/status; -1 where there is none.
+pid_t InnermostPid(std::string_view status);
+
 // R, S, D, T ... of /proc/PID/stat; X where there is none.
 char State(std::string_view stat);
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <system_error>
 #include <thread>
@@ -115,7 +116,13 @@ pid_t Spawn(const SpawnSettings& settings) {
   const std::vector<char*> arguments = Pointers(settings.arguments);
   const std::vector<char*> environment = Pointers(settings.environment);
   pid_t pid = -1;
+  bool lacks_namespace = false;
   const int error = InThreadOfItsOwn([&]() noexcept {
+    // It holds for what this thread starts, and ends with the thread.
+    if (settings.makes_pid_namespace && unshare(CLONE_NEWPID) != 0) {
+      lacks_namespace = true;
+      return errno;
+    }
     // What the child writes holds the memory of others' processes. The umask of this process is
     // Node's, so the child gets it from a thread that has one of its own.
     if (unshare(CLONE_FS) == 0) umask(kPrivate);
@@ -125,6 +132,7 @@ pid_t Spawn(const SpawnSettings& settings) {
     return posix_spawn(&pid, settings.program.c_str(), &actions.value, &attributes.value,
                        arguments.data(), environment.data());
   });
+  if (lacks_namespace) throw Failure(settings.stage, error, "cannot make a pid namespace");
   if (error != 0) throw Failure(settings.stage, error, "cannot start " + settings.program);
   return pid;
 }

@@ -28,6 +28,7 @@ struct SpawnSettings {
   std::vector<std::string> environment = {};          // "NAME=value"
   std::vector<std::pair<int, int>> descriptors = {};  // ours, and its number in the child
   Session session = Session::kNew;                    // then the terminal's Ctrl-C does not end it
+  bool makes_pid_namespace = false;                   // of which it is the first process
 };
 
 // Starts a process by posix_spawn, whose cost does not grow with the caller's memory. The child

@@ -17,6 +17,7 @@
 #include "linux/listener.h"
 #include "linux/memory_file.h"
 #include "linux/network_use.h"
+#include "linux/pid_namespace.h"
 #include "linux/resolve.h"
 #include "linux/spawn.h"
 #include "operation/page_server.h"
@@ -78,14 +79,21 @@ void Operation::Enter(Stage stage) { outcome_.stage = Name(stage); }
 
 bool Operation::IsIn(Stage stage) const { return outcome_.stage == Name(stage); }
 
-void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done done) {
+void Operation::Start(Notifications::Tell tell, Notifications::Ask ask, Done done, Ended ended) {
   notifications_.Begin(std::move(tell), std::move(ask), start_);
   term_ = request_.standby->workers()->term();
-  ThreadPool::Get().Run("criu-request", [self = shared_from_this(), done = std::move(done)] {
+  ThreadPool::Get().Run("criu-request", [self = shared_from_this(), done = std::move(done),
+                                         ended = std::move(ended)]() mutable {
     self->RunThread(done);
-    const std::lock_guard lock(self->mutex_);
-    self->is_over_ = true;
-    self->over_.notify_all();
+    std::optional<Clone> clone = std::move(self->clone_);
+    {
+      const std::lock_guard lock(self->mutex_);
+      self->is_over_ = true;
+      self->over_.notify_all();
+    }
+    // What the request holds open would stay so for as long as the clone lives.
+    self.reset();
+    if (ended) ended(clone ? std::optional(clone->WaitForEnd()) : std::nullopt);
   });
 }
 
@@ -97,6 +105,7 @@ void Operation::RunThread(const Done& done) {
     if (!is_alone) active.lock();
     auto failure = Attempt(Name(Stage::kRequest), [&] { is_alone ? RunAlone() : Run(); });
     if (failure) outcome_.failure = std::move(failure);
+    if (worker_ && outcome_.success) clone_ = worker_->TakeClone();
     WorkerPool::Retirement retirement(request_.standby->workers(), std::move(worker_));
     done(std::move(outcome_));
     // JavaScript, and the end of criu, may need the processors now. The number of a criu is its own
@@ -195,7 +204,7 @@ void Operation::Fail(Failure failure) {
 void Operation::RunRequest(Worker* worker) {
   Enter(Stage::kRequest);
   PointToConfig();
-  wire::Bytes request = RequestOfLibrary(request_.options);
+  wire::Bytes request = RequestOfLibrary(request_.OptionsForCriu());
   // It is made now, because the tasks stand still when it is known that it is the one to be sent.
   std::vector<Option> unlocked;
   wire::Bytes without_lock;
@@ -259,7 +268,8 @@ void Operation::Conclude(Channel* channel, Worker* worker,
 
 // Sends the request and deals with what CRIU says until its last word.
 void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* worker) noexcept {
-  const auto notify = [this, worker](const Notification& notification) {
+  const auto notify = [this, worker](Notification notification) {
+    notification.pid = PidForUs(notification.pid);
     Verdict verdict = notifications_.Handle(notification, *worker);
     WriteNotesOnce();
     return verdict;
@@ -272,6 +282,15 @@ void Operation::Converse(Channel* channel, const wire::Bytes& request, Worker* w
     outcome_.failure = Failure::Caught(outcome_.stage);
   }
   outcome_.timeline.replied = Now();
+  outcome_.reply.pid = PidForUs(outcome_.reply.pid);
+}
+
+// A criu in another pid namespace tells the pids that processes have there. The first of the
+// restored processes stands still when criu tells of it for the first time.
+pid_t Operation::PidForUs(pid_t told) {
+  if (told <= 0 || !request_.extras.clone) return told;
+  if (clone_root_ <= 0) clone_root_ = PidOfChild(worker_->pid(), told);
+  return clone_root_;
 }
 
 // Nobody waits for these, while CRIU works.

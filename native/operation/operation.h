@@ -33,12 +33,14 @@ namespace criu_node {
 class Operation : public std::enable_shared_from_this<Operation> {
  public:
   using Done = std::function<void(Outcome)>;
+  // How the first process of a clone has ended; nothing when there is no clone.
+  using Ended = std::function<void(std::optional<ExitStatus>)>;
 
   explicit Operation(Request request) : request_(std::move(request)) {}
 
-  // All three are called on the operation's thread, `done` once, and it does not throw. Throws
-  // Failure.
-  void Start(Notifications::Tell tell, Notifications::Ask ask, Done done);
+  // All of them are called on the operation's thread, `done` and then `ended` once, and these do
+  // not throw. Throws Failure.
+  void Start(Notifications::Tell tell, Notifications::Ask ask, Done done, Ended ended);
 
   // Any thread. See Notifications::Answer().
   void Answer(uint64_t number, Verdict verdict) {
@@ -85,6 +87,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void WriteNotesOnce() noexcept;
   [[nodiscard]] bool IsCancelled() const { return cancel_.level() != CancelSwitch::Level::kNone; }
   [[nodiscard]] double Now() const;
+  [[nodiscard]] pid_t PidForUs(pid_t told);
 
   Request request_;
   CancelSwitch cancel_;
@@ -92,6 +95,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Notifications notifications_{&request_, cancel_, &outcome_};
   uint64_t term_ = 0;  // what is closed later is not started again by this operation
   std::unique_ptr<Worker> worker_;
+  std::optional<Clone> clone_;                                          // that has been restored
+  pid_t clone_root_ = -1;                                               // its first process, for us
   std::optional<std::chrono::steady_clock::time_point> stopped_since_;  // criu, when last seen
   int interrupts_ = 0;
   bool was_stopped_ = false;  // criu, by somebody, for too long

@@ -48,6 +48,17 @@ NetworkLock::Method Request::LockMethod() const {
   }
 }
 
+std::vector<Option> Request::OptionsForCriu() const {
+  std::vector<Option> told = options;
+  if (!extras.clone) return told;
+  for (Option& option : told) {
+    if (option.row->kind != OptionKind::kFd) continue;
+    auto& fd = std::get<int64_t>(option.value);
+    if (fd >= 0) fd = extras.NumberOfHeld(static_cast<int>(fd));
+  }
+  return told;
+}
+
 std::vector<Option> Request::OptionsWithoutLock() const {
   const OptionRow* lock = FindOption("network_lock");
   std::vector<Option> others;

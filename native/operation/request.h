@@ -61,6 +61,9 @@ struct Request {
   // The option `ps`: where the pages go, or where CRIU serves them; null without one.
   [[nodiscard]] const Endpoint* PageServer() const;
   [[nodiscard]] NetworkLock::Method LockMethod() const;
+  // The options as criu is told of them: one in another pid namespace finds descriptors under other
+  // numbers than we have for them.
+  [[nodiscard]] std::vector<Option> OptionsForCriu() const;
   // The options of the same request, in which CRIU does not lock the network.
   [[nodiscard]] std::vector<Option> OptionsWithoutLock() const;
 };

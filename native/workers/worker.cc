@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <iterator>
@@ -23,6 +24,21 @@ namespace {
 constexpr int kSocketInChild = 3;
 static_assert(Worker::kFirstInherited == kSocketInChild + 1);
 
+// Where what criu prints goes, and where it is read.
+struct Output {
+  UniqueFd reader;
+  UniqueFd writer;
+
+  // Throws Failure.
+  Output() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
+    reader.Reset(ends[0]);
+    writer.Reset(ends[1]);
+    fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+  }
+};
+
 void Inherit(const WorkerExtras& extras, SpawnSettings* spawn) {
   for (int number = Worker::kFirstInherited; const int fd : extras.inherited) {
     spawn->descriptors.emplace_back(fd, number++);
@@ -37,11 +53,19 @@ std::vector<std::string> CommandLine(const std::string& criu) {
 
 }  // namespace
 
+int WorkerExtras::NumberOfHeld(int fd) const {
+  const auto& held = clone->held;
+  const auto place = std::ranges::find(held, fd) - held.begin();
+  return Worker::kFirstInherited + static_cast<int>(inherited.size()) + static_cast<int>(place);
+}
+
 Worker::Worker(const WorkerSettings& settings, const WorkerExtras& extras) {
   if (!settings.service.empty()) {
     Connect(settings.service);
   } else if (extras.is_detached) {
     StartDetached(settings, extras);
+  } else if (extras.clone) {
+    StartClone(settings, extras);
   } else {
     Start(settings, extras);
   }
@@ -87,20 +111,22 @@ void Worker::Connect(const std::string& service) {
   socket_ = std::move(socket);
 }
 
+void Worker::StartClone(const WorkerSettings& settings, const WorkerExtras& extras) {
+  Output output;
+  clone_.emplace(*extras.clone, CommandLine(settings.binary), extras.inherited, output.writer);
+  socket_ = clone_->AwaitCriu();
+  output_ = std::move(output.reader);
+}
+
 void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   SocketPair pair = MakeSocketPair("spawn");
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure::System("spawn", "cannot make a pipe");
-  UniqueFd output(ends[0]);
-  const UniqueFd writer(ends[1]);
-  fcntl(output.get(), F_SETFL, O_NONBLOCK);
-
+  Output output;
   SpawnSettings spawn{.stage = "spawn",
                       .program = settings.binary,
                       .arguments = CommandLine(settings.binary),
                       .environment = settings.environment,
-                      .descriptors = {{writer.get(), STDOUT_FILENO},
-                                      {writer.get(), STDERR_FILENO},
+                      .descriptors = {{output.writer.get(), STDOUT_FILENO},
+                                      {output.writer.get(), STDERR_FILENO},
                                       {pair.theirs.get(), kSocketInChild}},
                       .session = extras.joins_session ? Session::kOurs : Session::kNew};
   // criu looks for the terminal of a job there.
@@ -110,7 +136,7 @@ void Worker::Start(const WorkerSettings& settings, const WorkerExtras& extras) {
   Inherit(extras, &spawn);
   child_ = Child(spawn);
   socket_ = std::move(pair.ours);
-  output_ = std::move(output);
+  output_ = std::move(output.reader);
 }
 
 }  // namespace criu_node

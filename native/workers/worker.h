@@ -5,10 +5,12 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "linux/child.h"
+#include "workers/clone.h"
 
 namespace criu_node {
 
@@ -26,8 +28,14 @@ struct WorkerExtras {
   bool joins_session = false;
   // It is nobody's child, and nothing of it but the socket is in this process, which it is to dump.
   bool is_detached = false;
+  // It restores into a pid namespace that is made for that.
+  std::optional<CloneSettings> clone = {};
 
-  [[nodiscard]] bool none() const { return inherited.empty() && !joins_session && !is_detached; }
+  [[nodiscard]] bool none() const {
+    return inherited.empty() && !joins_session && !is_detached && !clone;
+  }
+  // The number under which a clone's criu finds a descriptor of ours that is held for it.
+  [[nodiscard]] int NumberOfHeld(int fd) const;
 };
 
 // One `criu swrk` process and our end of the socket to it, or a connection to a service. It serves
@@ -46,37 +54,46 @@ class Worker {
   Worker(Worker&&) = delete;
   Worker& operator=(Worker&&) = delete;
 
-  // -1 for a service and for one that is detached: its process is not ours.
-  [[nodiscard]] pid_t pid() const { return child_.pid(); }
+  // Of the process that is ours: criu, or the first one of the pid namespace in which criu is, and
+  // with which criu ends. -1 for a service and for one that is detached.
+  [[nodiscard]] pid_t pid() const { return child().pid(); }
   // See Child::ended().
-  [[nodiscard]] int ended() const { return child_.ended(); }
+  [[nodiscard]] int ended() const { return child().ended(); }
   [[nodiscard]] const UniqueFd& socket() const { return socket_; }
   // What criu prints to its stdout and stderr; never blocks.
   [[nodiscard]] const UniqueFd& output() const { return output_; }
 
   // Ends a worker that has nothing to lose: one without a request, or one that is given up.
-  void Kill() const { child_.Kill(); }
-  void KillGroup() const { child_.KillGroup(); }
+  void Kill() const { child().Kill(); }
+  void KillGroup() const { child().KillGroup(); }
   // See Child.
-  [[nodiscard]] bool IsStopped() const { return child_.IsStopped(); }
-  void Continue() const { child_.Continue(); }
+  [[nodiscard]] bool IsStopped() const { return child().IsStopped(); }
+  void Continue() const { child().Continue(); }
   [[nodiscard]] bool HasEnded(std::chrono::steady_clock::time_point until) const {
-    return child_.HasEnded(until);
+    return child().HasEnded(until);
   }
-  void Leave() noexcept { child_.Leave(); }
+  void Leave() noexcept { child().Leave(); }
+
+  // The namespace with what has been restored in it, which outlives the worker. It is there where
+  // the worker was started for one, and once.
+  [[nodiscard]] std::optional<Clone> TakeClone() { return std::exchange(clone_, std::nullopt); }
 
   // Closes the socket, on which criu ends by itself.
   void HangUp() { socket_.Reset(); }
   // Reaps the process, which has ended. Later calls tell the same.
-  ExitStatus Reap() { return child_.Reap(); }
+  ExitStatus Reap() { return child().Reap(); }
 
  private:
   void Start(const WorkerSettings& settings, const WorkerExtras& extras);
   void StartDetached(const WorkerSettings& settings, const WorkerExtras& extras);
+  void StartClone(const WorkerSettings& settings, const WorkerExtras& extras);
   void Connect(const std::string& service);
+  [[nodiscard]] const Child& child() const { return clone_ ? clone_->init() : child_; }
+  [[nodiscard]] Child& child() { return clone_ ? clone_->init() : child_; }
 
   Child child_;
-  UniqueFd socket_;  // closed before the child is waited for
+  std::optional<Clone> clone_;  // then there is no other child
+  UniqueFd socket_;             // closed before the child is waited for
   UniqueFd output_;
 };
 

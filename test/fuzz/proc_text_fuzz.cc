@@ -38,6 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   switch (which % 6) {
     case 0:
       proc_text::HasSignal(text, "SigIgn", 1 + static_cast<int>(which / 6 % 64));
+      proc_text::InnermostPid(text);
       break;
     case 1:
       for (const pid_t pid : proc_text::Children(text)) Expect(pid > 0, "a child is one process");

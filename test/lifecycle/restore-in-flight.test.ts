@@ -34,6 +34,14 @@ async function imagesOfTree(): Promise<Images> {
   return images;
 }
 
+/** What restores clones, and keeps them; not the criu that this process has ready. */
+function initsAndCriu(): string[] {
+  return allProcesses()
+    .filter(({ name, parent }) => /^criu(_init)?$/.test(name) && parent !== process.pid)
+    .filter(({ pid }) => isAlive(pid))
+    .map(({ name }) => name);
+}
+
 /** An init that takes its time leaves the dead there, and a restore waits a few seconds for them. */
 async function pidsAreFree({ pid }: Images): Promise<void> {
   const isFree = (): boolean => allProcesses().every(({ session }) => session !== pid);
@@ -109,6 +117,43 @@ test('SIGKILL of criu at any moment of a restore leaves all tasks restored, or n
       expect(tasksOf(images)).toEqual([]);
     }
   }
+});
+
+test.each(['preRestore', 'postRestore', 'preResume'])(
+  'SIGKILL of the Node process in the restore of a clone at %s leaves nothing',
+  async (when) => {
+    const images = await imagesOfTree();
+    await restoreIn(images, { when, how: 'sigkill', pidNamespace: 'new' });
+    await until('nothing is left', () => initsAndCriu().length === 0);
+  },
+);
+
+test('SIGKILL of criu at any moment leaves a whole clone, or nothing', async () => {
+  const images = await imagesOfTree();
+  for (let ms = 1; ms <= 20; ms += 2) {
+    const options = { when: ms, how: 'kill-criu', pidNamespace: 'new' };
+    const { stdout } = await restoreIn(images, options);
+    const { pid = 0, code } = JSON.parse(stdout) as { pid?: number; code?: string };
+    if (code === undefined) {
+      const { size } = statSync(images.log);
+      await until('the clone goes on', () => statSync(images.log).size > size);
+      await until('criu has ended', () => initsAndCriu().join() === 'criu_init');
+      process.kill(pid, 'SIGKILL');
+    } else {
+      expect(code).toBe('ERR_CRIU_DIED');
+    }
+    await until('nothing is left', () => initsAndCriu().length === 0);
+  }
+});
+
+test('a clone goes on when the Node process ends', async () => {
+  const images = await imagesOfTree();
+  const { stdout } = await restoreIn(images, { pidNamespace: 'new' });
+  const { pid } = JSON.parse(stdout) as { pid: number };
+  const { size } = statSync(images.log);
+  await until('the clone goes on', () => statSync(images.log).size > size);
+  process.kill(pid, 'SIGKILL');
+  await until('nothing is left', () => initsAndCriu().length === 0);
 });
 
 test('images are restored after a criu that died over them', async () => {

@@ -17,7 +17,7 @@ export interface Holdings {
 }
 
 /** Programs that CRIU and we start: one of them left behind is a leak whoever its parent is now. */
-const ours = /^(criu|criu_guard|criu_layer|runc|tar|gzip|ip6?tables.*|nft|strace)$/;
+const ours = /^(criu|criu_guard|criu_init|criu_layer|runc|tar|gzip|ip6?tables.*|nft|strace)$/;
 
 function count(names: readonly string[]): Map<string, number> {
   const found = new Map<string, number>();

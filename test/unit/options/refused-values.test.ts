@@ -94,6 +94,9 @@ describe('validateOptions refuses the value', () => {
     [{ imagePath: '/a' }, ['it is an option of checkpoint']],
     [{ restoreSiblings: true }, ['did you mean restoreSibling?']],
     [{ tcpEstablished: true, tcpClose: true }, ['exclude each other']],
+    [{ pidNamespace: 'own' }, ["'new'", "'own'"]],
+    [{ pidNamespace: 'new', restoreSibling: true }, ['restoreSibling', 'exclude each other']],
+    [{ pidNamespace: 'new', unit: 'web' }, ['unit', 'exclude each other']],
   ])('of a restore: %j', (options, says) => {
     isRefused('restore', options, says);
   });

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <sys/types.h>
+
+namespace criu_node::init {
+
+// What is said on the command line: words of the form `name=value`, then `--` and the command line
+// of criu, as native/workers/clone.cc writes it.
+struct Settings {
+  pid_t root = -1;               // the pid that the first of the restored processes has here
+  const char* before = nullptr;  // the pid that comes before criu's
+  int descriptors = 0;           // from kFirst on, of which criu inherits the first ones
+  int inherited = 0;
+  char** criu = nullptr;  // ends in a null pointer
+
+  // The socket to who has started us, in whose place criu has its own; and what follows it.
+  static constexpr int kSocket = 3;
+  static constexpr int kFirst = 4;
+  [[nodiscard]] int End() const { return kFirst + descriptors; }
+};
+
+// False where the command line says something else.
+bool Parse(int argc, char** argv, Settings* settings);
+
+}  // namespace criu_node::init

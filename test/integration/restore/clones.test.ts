@@ -1,0 +1,325 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { dump, type RestoreOptions, restore } from '../../helpers/api.js';
+import { cloneOk, pidsOf } from '../../helpers/criu/clones.js';
+import { dumpAway, restoreFails } from '../../helpers/criu/restored.js';
+import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
+import { projectRoot } from '../../helpers/paths.js';
+import { failureOf, rejection } from '../../helpers/rejection.js';
+import { useScope } from '../../helpers/scope.js';
+import { never, runOk, until } from '../../helpers/system/exec.js';
+import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
+import { linkTarget } from '../../helpers/system/link.js';
+import {
+  allProcesses,
+  isAlive,
+  processState,
+  startNode,
+  startShell,
+  startWorkload,
+} from '../../helpers/system/process.js';
+
+const scope = useScope();
+beforeAll(() => requireNeeds('root', 'criu', 'libcriu', 'gcc'));
+
+const pidNamespace = 'new';
+const distIndex = resolve(projectRoot, 'dist/index.js');
+
+/** Images of a process that goes on under the same pids, which are then not free. */
+async function imagesOfIdle(): Promise<{ imagePath: string; pid: number }> {
+  const { pid } = await startWorkload(scope, ['idle']);
+  const imagePath = join(await scope.directory(), 'images');
+  await dump(pid, { imagePath, leaveRunning: true });
+  return { imagePath, pid };
+}
+
+async function thereIsNobodyIn(namespace: string | undefined): Promise<void> {
+  const isIn = ({ pid }: { pid: number }): boolean =>
+    linkTarget(`/proc/${pid}/ns/pid`) === namespace;
+  await until('the namespace is gone', () => !allProcesses().some(isIn));
+}
+
+test('a clone has the pids of its images in a namespace of its own, beside the original', async () => {
+  const { imagePath, pid } = await imagesOfIdle();
+  const clone = await cloneOk(scope, imagePath);
+  expect(clone.pid).not.toBe(pid);
+  expect(pidsOf(clone.pid).at(-1)).toBe(pid);
+  expect(pidsOf(clone.init).at(-1)).toBe(1);
+  expect(processState(clone.init)?.parent).toBe(process.pid);
+  expect(isAlive(pid)).toBe(true);
+  // Its /proc tells of the namespace alone.
+  const seen = readdirSync(`/proc/${clone.pid}/root/proc`).filter((name) => /^\d+$/.test(name));
+  expect(seen.map(Number).sort((one, other) => one - other)).toEqual([1, pid]);
+  expect(clone.logFile).toBe(join(imagePath, 'restore.log'));
+  expect(existsSync(clone.logFile)).toBe(true);
+  expect(clone.stats?.restoreTimeUs).toBeGreaterThan(0);
+  expect(readdirSync(imagePath).filter((name) => name.startsWith('.'))).toEqual([]);
+});
+
+optionTest(
+  'pidNamespace',
+  '20 clones of one process run at once, and nothing is left of them',
+  async () => {
+    const directory = await scope.directory();
+    const node = await startNode(
+      scope,
+      `let count = 0;
+     setInterval(() => {
+       require('node:fs').writeFileSync('${directory}/' + process.pid, String(++count));
+     }, 20);
+     ready('');`,
+    );
+    const imagePath = await dumpAway(scope, node);
+    const before = await settledHoldings([], hasSpare);
+    const clones = await Promise.all(Array.from({ length: 20 }, () => cloneOk(scope, imagePath)));
+    expect(new Set(clones.map(({ pid }) => pid)).size).toBe(20);
+    for (const { pid } of clones) expect(pidsOf(pid).at(-1)).toBe(node.pid);
+    const file = join(directory, String(node.pid));
+    unlinkSync(file);
+    await until('they count', () => existsSync(file));
+    for (const [index, { pid }] of clones.entries()) {
+      process.kill(pid, index % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
+    }
+    const ends = await Promise.all(clones.map(({ exited }) => exited));
+    for (const [index, end] of ends.entries()) {
+      expect(end).toEqual({ code: null, signal: index % 2 === 0 ? 'SIGTERM' : 'SIGKILL' });
+    }
+    await assertNoLeak(before);
+  },
+);
+
+test('exited tells the exit status of the program', async () => {
+  const go = join(await scope.directory(), 'go');
+  const shell = await startShell(scope, `while [ ! -e ${go} ]; do sleep 0.02; done; exit 7`);
+  const imagePath = await dumpAway(scope, shell);
+  const [one, two] = [await cloneOk(scope, imagePath), await cloneOk(scope, imagePath)];
+  process.kill(one.pid, 'SIGKILL');
+  expect(await one.exited).toEqual({ code: null, signal: 'SIGKILL' });
+  writeFileSync(go, '');
+  expect(await two.exited).toEqual({ code: 7, signal: null });
+});
+
+test('the end of the first process ends the others, and orphans are reaped before', async () => {
+  const directory = await scope.directory();
+  const [go, made] = [join(directory, 'go'), join(directory, 'made')];
+  // Each background process is an orphan, and the first of them ends at once.
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done
+    (sleep 0 & echo $! > ${made}.dead) & (sleep 1000 & echo $! > ${made}) & wait; sleep 1000`;
+  const imagePath = await dumpAway(scope, await startShell(scope, script));
+  const clone = await cloneOk(scope, imagePath);
+  writeFileSync(go, '');
+  await until('the orphan is there', () => existsSync(made) && readFileSync(made, 'utf8') !== '');
+  const namespace = linkTarget(`/proc/${clone.pid}/ns/pid`);
+  const states = (): string[] =>
+    allProcesses()
+      .filter(({ pid }) => linkTarget(`/proc/${pid}/ns/pid`) === namespace)
+      .map(({ name, state }) => `${name} ${state}`)
+      .sort();
+  // A zombie has no namespace to look at, but a parent.
+  const orphans = (): string[] =>
+    allProcesses()
+      .filter(({ parent }) => parent === clone.init)
+      .map(({ name, state }) => `${name} ${state === 'Z' ? 'dead' : 'alive'}`)
+      .sort();
+  await until('the dead are reaped', () => orphans().join() === 'sh alive,sleep alive');
+  expect(states()).toHaveLength(4);
+  process.kill(clone.pid, 'SIGTERM');
+  expect(await clone.exited).toEqual({ code: null, signal: 'SIGTERM' });
+  await thereIsNobodyIn(namespace);
+});
+
+test('a signal for the first process of the namespace is passed on', async () => {
+  const { imagePath } = await imagesOfIdle();
+  const clone = await cloneOk(scope, imagePath);
+  process.kill(clone.init, 'SIGUSR2');
+  expect(await clone.exited).toEqual({ code: null, signal: 'SIGUSR2' });
+});
+
+test('SIGKILL for the first process of the namespace is told as the end', async () => {
+  const { imagePath } = await imagesOfIdle();
+  const before = await settledHoldings([], hasSpare);
+  const clone = await cloneOk(scope, imagePath);
+  process.kill(clone.init, 'SIGKILL');
+  expect(await clone.exited).toEqual({ code: null, signal: 'SIGKILL' });
+  await assertNoLeak(before);
+});
+
+test('a clone outlives the worker thread that restored it, and is reaped nevertheless', async () => {
+  const { imagePath } = await imagesOfIdle();
+  const code = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(distIndex)})
+      .then(({ restore }) => restore(${JSON.stringify(imagePath)}, { pidNamespace: 'new' }))
+      .then(({ pid }) => parentPort.postMessage(pid));`;
+  const worker = new Worker(code, { eval: true });
+  const [pid] = (await once(worker, 'message')) as [number];
+  const init = processState(pid)?.parent ?? 0;
+  await worker.terminate();
+  expect(isAlive(pid)).toBe(true);
+  process.kill(pid, 'SIGKILL');
+  await until('it is reaped', () => processState(init) === undefined);
+});
+
+test('hooks get the pid for this process, and the log is told as it is written', async () => {
+  const { imagePath, pid } = await imagesOfIdle();
+  const pids: (number | undefined)[] = [];
+  const restoring = restore(imagePath, {
+    pidNamespace,
+    hooks: {
+      postRestore: (event) => {
+        pids.push(event.pid);
+        expect(pidsOf(event.pid ?? 0).at(-1)).toBe(pid);
+      },
+    },
+  });
+  const lines: string[] = [];
+  for await (const { message } of restoring.log) lines.push(message);
+  const clone = await restoring;
+  expect(pids).toEqual([clone.pid]);
+  expect(lines.length).toBeGreaterThan(10);
+  process.kill(clone.pid, 'SIGKILL');
+  await clone.exited;
+});
+
+test('inheritFd gives a clone a descriptor in place of a file', async () => {
+  const directory = await scope.directory();
+  const file = join(directory, 'out');
+  const other = join(directory, 'other');
+  writeFileSync(file, '');
+  const shell = await startShell(scope, `exec >> ${file}; while :; do echo tick; sleep 0.02; done`);
+  await until('it writes', () => readFileSync(file, 'utf8') !== '');
+  const imagePath = await dumpAway(scope, shell);
+  const fd = openSync(other, 'w');
+  const resource = file.slice(1);
+  await cloneOk(scope, imagePath, { inheritFd: [{ fd, resource }] });
+  closeSync(fd);
+  await until('it writes elsewhere', () => readFileSync(other, 'utf8').includes('tick'));
+});
+
+describe('a clone that is not restored leaves nothing', () => {
+  test.each<[string, () => RestoreOptions, object]>([
+    [
+      'a hook vetoes',
+      () => ({ hooks: { postRestore: () => Promise.reject(new Error('no')) } }),
+      { code: 'ERR_CRIU_VETOED' },
+    ],
+    [
+      'its time is over',
+      () => ({ hooks: { postRestore: never }, timeoutMs: 300 }),
+      { code: 'ERR_CRIU_TIMEOUT' },
+    ],
+    [
+      'it is aborted',
+      () => {
+        const controller = new AbortController();
+        const abort = (): Promise<never> => {
+          setTimeout(() => controller.abort(), 100);
+          return never();
+        };
+        return { hooks: { postRestore: abort }, signal: controller.signal };
+      },
+      { name: 'AbortError' },
+    ],
+  ])('because %s', async (_why, options, expected) => {
+    const { imagePath } = await imagesOfIdle();
+    const before = await settledHoldings([], hasSpare);
+    const error = await rejection(restore(imagePath, { ...options(), pidNamespace }));
+    expect(error).toMatchObject(expected);
+    await assertNoLeak(before);
+    await cloneOk(scope, imagePath);
+  });
+
+  test('because a file is gone, which CRIU says', async () => {
+    const directory = await scope.directory();
+    const holder = await startWorkload(scope, ['count', join(directory, 'log'), 5000]);
+    const imagePath = await dumpAway(scope, holder);
+    unlinkSync(join(directory, 'log'));
+    const before = await settledHoldings([], hasSpare);
+    const error = await restoreFails(imagePath, { pidNamespace });
+    expect(error.code).toBe('ERR_CRIU_FAILED');
+    expect(error.message).toMatch(/log/);
+    expect(error.logFile).toBe(join(imagePath, 'restore.log'));
+    expect(existsSync(error.logFile ?? '')).toBe(true);
+    await assertNoLeak(before);
+  });
+
+  test('because somebody kills criu, or the first process of the namespace', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const before = await settledHoldings([], hasSpare);
+    for (const which of ['criu', 'criu_init']) {
+      const error = await failureOf(
+        restore(imagePath, {
+          pidNamespace,
+          hooks: {
+            postRestore: async ({ pid = 0 }) => {
+              const init = processState(pid)?.parent ?? 0;
+              const criu = allProcesses().find(
+                ({ name, parent }) => name === 'criu' && parent === init,
+              );
+              process.kill(which === 'criu' ? (criu?.pid ?? 0) : init, 'SIGKILL');
+              await never();
+            },
+          },
+        }),
+      );
+      expect(error).toMatchObject({ code: 'ERR_CRIU_DIED' });
+    }
+    await assertNoLeak(before);
+  });
+});
+
+describe('the pids of images', () => {
+  test('may be the lowest ones', async () => {
+    const directory = await scope.directory();
+    const imagePath = join(directory, 'images');
+    const script = `
+      const { spawn } = require('node:child_process');
+      const child = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore', cwd: '/' });
+      import(${JSON.stringify(distIndex)}).then(async ({ dump }) => {
+        await dump(child.pid, { imagePath: ${JSON.stringify(imagePath)} });
+        console.log(child.pid);
+        process.exit(0);
+      });`;
+    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, '-e', script];
+    const pid = Number(await runOk('unshare', inside));
+    expect(pid).toBeLessThan(100);
+    const clone = await cloneOk(scope, imagePath);
+    expect(pidsOf(clone.pid).at(-1)).toBe(pid);
+  });
+
+  test('must not begin with 1, which is told', async () => {
+    const inside = ['setsid', 'sh', '-c', 'exec sleep 1000 <>/dev/null >&0 2>&0'];
+    const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...inside], {
+      stdio: 'ignore',
+      cwd: '/',
+    });
+    const gone = once(child, 'exit');
+    scope.defer(async () => {
+      child.kill('SIGKILL');
+      await gone;
+    });
+    const sleeper = await until('it sleeps', () =>
+      allProcesses().find(({ name, parent }) => name === 'sleep' && parent === child.pid),
+    );
+    const imagePath = join(await scope.directory(), 'images');
+    await dump(sleeper.pid, { imagePath, leaveRunning: true });
+    const before = await settledHoldings([], hasSpare);
+    const error = await restoreFails(imagePath, { pidNamespace });
+    expect(error).toMatchObject({ code: 'ERR_NOT_RESTORABLE', operation: 'restore' });
+    expect(error.message).toContain('pid namespace of their own');
+    await assertNoLeak(before);
+  });
+});
