@@ -103,9 +103,9 @@ export type {
   RestoreTimings,
 } from './process/restore-result.js';
 export { type CriuChoice, check, close, features, version } from './queries.js';
+export type { AfterCheckpoint } from './self/after-checkpoint.js';
 export { checkpointSelf } from './self/checkpoint-self.js';
 export {
-  type AfterCheckpoint,
   type AfterRestoreHandler,
   afterRestore,
   type BeforeCheckpointHandler,

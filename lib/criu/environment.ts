@@ -165,7 +165,7 @@ function keep(text: string): string | undefined {
   if (text.trim() === '') return undefined;
   let fd = keptConfigs.get(text);
   if (fd === undefined) {
-    fd = nativeAddon().keepInMemory(Buffer.from(text, 'latin1'));
+    fd = nativeAddon().keepInMemory('criu.conf', Buffer.from(text, 'latin1'));
     keptConfigs.set(text, fd);
   }
   return `/proc/${process.pid}/fd/${fd}`;

@@ -373,7 +373,9 @@ export interface NativeAddon {
   /** Connects to the stream socket of a path, without waiting, and gives a descriptor that is lent. */
   connectUnix(path: string): number;
   /** Keeps bytes in a file in memory, and gives its descriptor. */
-  keepInMemory(content: Buffer): number;
+  keepInMemory(name: string, content: Buffer): number;
+  /** The reading end of a pipe that nobody writes to. */
+  pipeWithoutWriter(): number;
   /**
    * Compares what two processes may share, by the kernel's number of it (`KCMP_VM` and so on).
    *

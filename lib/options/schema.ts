@@ -37,6 +37,12 @@ export type OptionType =
   | 'joinedNamespace[]'
   /** Objects of `resource` and `fd`. */
   | 'inheritedFd[]'
+  /** What can be cloned. */
+  | 'data'
+  /** An object of variables. */
+  | 'environment'
+  /** Strings, which may be empty. */
+  | 'argument[]'
   /** The path of a file, or a stream. */
   | 'file'
   | 'signal'

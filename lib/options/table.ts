@@ -654,6 +654,33 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU --inherit-fd',
   },
   {
+    name: 'data',
+    type: 'data',
+    calls: ['restore'],
+    help: 'what the restored program is told: anything that can be cloned',
+    details:
+      'It reaches the `data` of `checkpointSelf()` and of the handlers of `afterRestore()`, through memory alone. For a process that has saved itself.',
+    source: 'libcriu',
+  },
+  {
+    name: 'env',
+    type: 'environment',
+    calls: ['restore'],
+    help: 'the environment of the restored program, in place of the one that it was saved with',
+    details:
+      'It is what `process.env` has then, on the thread that has called `checkpointSelf()`. For a process that has saved itself.',
+    source: 'libcriu',
+  },
+  {
+    name: 'argv',
+    type: 'argument[]',
+    calls: ['restore'],
+    help: 'the arguments of the restored program, in place of those that it was saved with',
+    details:
+      'They are what `process.argv` has then behind the program and its script. For a process that has saved itself.',
+    source: 'libcriu',
+  },
+  {
     name: 'joinNs',
     type: 'joinedNamespace[]',
     calls: ['restore'],

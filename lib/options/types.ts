@@ -696,6 +696,32 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   inheritFd?: readonly InheritedFd[] | undefined;
   /**
+   * What the restored program is told: anything that can be cloned. It reaches the `data` of
+   * `checkpointSelf()` and of the handlers of `afterRestore()`, through memory alone. For a process
+   * that has saved itself.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  data?: unknown | undefined;
+  /**
+   * The environment of the restored program, in place of the one that it was saved with. It is what
+   * `process.env` has then, on the thread that has called `checkpointSelf()`. For a process that
+   * has saved itself.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /**
+   * The arguments of the restored program, in place of those that it was saved with. They are what
+   * `process.argv` has then behind the program and its script. For a process that has saved itself.
+   *
+   * @defaultValue none
+   * @remarks libcriu
+   */
+  argv?: readonly string[] | undefined;
+  /**
    * Namespaces to restore into, instead of those of this process. As in `{ type: 'net', path:
    * '/run/netns/web' }`.
    *

@@ -19,6 +19,7 @@ import { exclusive, incomplete } from './contradiction.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { isIP } from './ip.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
+import { checkArgument, checkData, checkEnvironment } from './new-life.js';
 import type { Call, OptionRow, OptionType } from './schema.js';
 import { checkStatusFd } from './status-fd.js';
 import { nearest } from './suggest.js';
@@ -179,6 +180,12 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   'joinedNamespace[]': (name, value) => elements(name, value, checkJoinedNamespace),
 
   'inheritedFd[]': (name, value) => elements(name, value, checkInheritedFd),
+
+  data: checkData,
+
+  environment: checkEnvironment,
+
+  'argument[]': (name, value) => elements(name, value, checkArgument),
 
   file(name, value) {
     if (value instanceof Writable) return value;

@@ -33,6 +33,7 @@ import { failure } from './failure.js';
 import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
+import { tellNewLife, toldIn } from './new-life.js';
 import { openPidFile } from './pid-file.js';
 import type { OperationRequest } from './request.js';
 import { type ChildExit, type RestoreResult, timingsOf } from './restore-result.js';
@@ -107,8 +108,11 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     const turn = performance.now();
     const outputs = await openDirectories(request, scope);
     await followLog(request, outputs, scope);
+    const { images } = outputs;
     const streams = await streamsOf(options, outputs, installation, scope);
-    const native = await nativeRequest(withInherited(request, streams), installation, outputs);
+    const told = await tellNewLife(options, images.file(''), images.path, scope);
+    const inheriting = withInherited(request, [...streams, ...told]);
+    const native = await nativeRequest(inheriting, installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
     const run = native.clone === undefined ? restoreOnceFree : restoreClone;
     const outcome = await run(request, native, hooks, outputs);
@@ -155,6 +159,9 @@ function refuseWithService({ service }: Installation, options: RestoreOptions): 
       throw invalidArgValue(name, 'none with a criu service', options[name]);
     }
   }
+  const told = toldIn(options);
+  // It may be a secret.
+  if (told !== undefined) throw invalidArgValue(told, 'none with a criu service', '...');
 }
 
 async function openDirectories(request: RestoreRequest, scope: Scope): Promise<Outputs> {

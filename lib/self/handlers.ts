@@ -1,11 +1,7 @@
 import { invalidArgType } from '../base/errors.js';
+import { late } from '../base/late.js';
 import { callAll } from '../base/scope.js';
-
-/** What goes on after a checkpoint of this process. */
-export interface AfterCheckpoint {
-  /** Whether this is the process that was brought back, and not the one that was saved. */
-  restored: boolean;
-}
+import type { AfterCheckpoint } from './after-checkpoint.js';
 
 /**
  * Called before this process is saved. May return, or resolve to, a function that is called when it
@@ -14,8 +10,10 @@ export interface AfterCheckpoint {
  */
 export type BeforeCheckpointHandler = () => unknown;
 
-/** Called in the process that was brought back. */
-export type AfterRestoreHandler = () => unknown;
+/** Called in the process that was brought back, with an {@link AfterCheckpoint}. */
+export type AfterRestoreHandler = (event: AfterCheckpoint) => unknown;
+
+const threads = late(() => import('./threads.js'));
 
 const before = new Set<{ handler: BeforeCheckpointHandler }>();
 const after = new Set<{ handler: AfterRestoreHandler }>();
@@ -36,13 +34,24 @@ export function beforeCheckpoint(handler: BeforeCheckpointHandler): () => void {
  * Registers a handler that is called when this process has been brought back, before
  * {@link checkpointSelf} resolves. Handlers are called one after the other in the reverse order of
  * their registration; one that throws or rejects has `checkpointSelf` reject with its error, after
- * the others.
+ * the others. Those of other threads are called when these come to their next event.
  *
  * @returns a function that takes it back.
  * @throws TypeError when it is no function.
  */
 export function afterRestore(handler: AfterRestoreHandler): () => void {
-  return register(after, handler);
+  const unregister = register(after, handler);
+  void threads().then(({ listen }) => listen((event) => callAll(calls(event))));
+  return unregister;
+}
+
+/** What is to be called of the handlers after a restore. */
+function calls(event: AfterCheckpoint): (() => unknown)[] {
+  return [...after].reverse().map(
+    ({ handler }) =>
+      () =>
+        handler(event),
+  );
 }
 
 function register<T>(handlers: Set<{ handler: T }>, handler: T): () => void {
@@ -67,9 +76,8 @@ type GoOn = (event: AfterCheckpoint) => Promise<void>;
 export async function callBefore(): Promise<GoOn> {
   const undo: ((event: AfterCheckpoint) => unknown)[] = [];
   const goOn: GoOn = async (event) => {
-    const calls = [...undo].reverse().map((one) => () => one(event));
-    if (event.restored) calls.push(...[...after].reverse().map(({ handler }) => handler));
-    await callAll(calls);
+    const undoing = [...undo].reverse().map((one) => () => one(event));
+    await callAll(event.restored ? [...undoing, ...calls(event)] : undoing);
   };
   try {
     for (const { handler } of [...before]) {
@@ -79,7 +87,7 @@ export async function callBefore(): Promise<GoOn> {
       }
     }
   } catch (error) {
-    await goOn({ restored: false }).catch(() => {});
+    await goOn({ restored: false, data: undefined }).catch(() => {});
     throw error;
   }
   return goOn;

@@ -8,6 +8,8 @@ import type { DumpStats } from '../images/stats.js';
 export interface SelfCheckpoint extends OperationResult {
   /** Whether this is the process that was brought back, and not the one that was saved. */
   restored: boolean;
+  /** What {@link restore} was given as `data` for the process that was brought back; otherwise undefined. */
+  data: unknown;
   /** CRIU's own figures; undefined in the process that was brought back. */
   stats: DumpStats | undefined;
 }

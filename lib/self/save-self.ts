@@ -9,6 +9,7 @@ import { warningsOf } from '../criu/result.js';
 import { runNative } from '../criu/run.js';
 import type { OutputDirectory } from '../images/directory.js';
 import { type Outputs, openOutputs } from '../images/outputs.js';
+import { selfFile } from '../images/self-saved.js';
 import { type DumpStats, decodeDumpStats, readableStats } from '../images/stats.js';
 import { versionFile } from '../images/version.js';
 import { nativeAddon } from '../native/addon.js';
@@ -23,10 +24,12 @@ import { requireKnownOptions } from '../process/known-options.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
 import { callBefore } from './handlers.js';
+import { begin, Slot } from './new-life.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
 import type { SelfCheckpoint } from './result.js';
 import { outputName } from './snapshot.js';
+import { tell } from './threads.js';
 
 /** The oldest CRIU that takes the images directory by its path. */
 const byPath = { major: 4, minor: 2 };
@@ -67,9 +70,12 @@ async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
   let saved: Result | undefined;
   try {
     saved = await save();
-    if (saved.restored) renewRandomness();
+    if (saved.restored) {
+      renewRandomness();
+      tell({ restored: true, data: saved.data });
+    }
   } finally {
-    await goOn({ restored: saved?.restored ?? false });
+    await goOn({ restored: saved?.restored ?? false, data: saved?.data });
   }
   return saved;
 }
@@ -109,8 +115,14 @@ async function save(request: SelfRequest, ready: ReadyCriu): Promise<Result> {
     });
     try {
       await outputs.images.write(...versionFile(versionText(ready.version)));
+      const slot = scope.use(new Slot());
+      await outputs.images.write(...selfFile(slot.resource));
       const asked = await withJournal(request, outputs);
-      return await askCriu(asked, ready, outputs);
+      const saved = await askCriu(asked, ready, outputs);
+      if (!saved.restored) return { ...saved, data: undefined };
+      const life = slot.read();
+      begin(life);
+      return { ...saved, data: life.data };
     } catch (error) {
       await outputs.settle('log');
       throw error;
@@ -134,7 +146,7 @@ async function askCriu(
   request: SelfRequest,
   { installation, version }: ReadyCriu,
   outputs: Outputs,
-): Promise<Result> {
+): Promise<Omit<Result, 'data'>> {
   const { criu, options, deadline } = request;
   const { images } = outputs;
   const environment = await criu.environment();

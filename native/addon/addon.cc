@@ -81,6 +81,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::Duplicate>("duplicate"),
                              Method<&Addon::Connect>("connectUnix"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
+                             Method<&Addon::PipeWithoutWriter>("pipeWithoutWriter"),
                              Method<&Addon::CompareProcesses>("compareProcesses"),
                              Method<&Addon::FileSeals>("fileSeals"),
                              Method<&Addon::SocketProtocol>("socketProtocol"),
@@ -421,8 +422,19 @@ class Addon : public Napi::Addon<Addon> {
 
   Napi::Value KeepInMemory(const Napi::CallbackInfo& info) {
     Loans::Room room = Loans::MakeRoom();
-    UniqueFd file = MakeMemoryFile("request", "criu.conf", ReadBytes(info[0], "content"));
+    const auto name = ReadValue<std::string>(info[0], "name");
+    UniqueFd file = MakeMemoryFile("request", name.c_str(), ReadBytes(info[1], "content"));
     return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(file)));
+  }
+
+  Napi::Value PipeWithoutWriter(const Napi::CallbackInfo& info) {
+    Loans::Room room = Loans::MakeRoom();
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+      throw Failure::System("request", "cannot make a pipe");
+    }
+    const UniqueFd writer(ends[1]);
+    return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), UniqueFd(ends[0])));
   }
 
   Napi::Value CompareProcesses(const Napi::CallbackInfo& info) {

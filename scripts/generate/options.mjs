@@ -224,6 +224,12 @@ function typeOf({ type, values = [] }) {
       return 'readonly JoinedNamespace[]';
     case 'inheritedFd[]':
       return 'readonly InheritedFd[]';
+    case 'data':
+      return 'unknown';
+    case 'environment':
+      return 'Readonly<Record<string, string | undefined>>';
+    case 'argument[]':
+      return 'readonly string[]';
     case 'file':
       return 'string | Writable';
     case 'signal':

@@ -64,6 +64,9 @@ describe('validateOptions takes', () => {
     string: 'name',
     'joinedNamespace[]': [{ type: 'net', path: '/proc/1/ns/net' }],
     'inheritedFd[]': [{ fd: 2, resource: 'pipe:[4711]' }],
+    data: { id: 1, list: [new Date(0), new Map([['a', 1n]])] },
+    environment: { PATH: '/bin', EMPTY: '' },
+    'argument[]': ['--port', ''],
   };
   const goodByName: Record<string, unknown> = {
     'restore hooks': { postRestore() {} },

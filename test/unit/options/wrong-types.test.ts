@@ -35,6 +35,9 @@ describe('validateOptions refuses every wrong JavaScript type for', () => {
     'cgroupRoot[]': Array.isArray,
     'joinedNamespace[]': Array.isArray,
     'inheritedFd[]': Array.isArray,
+    data: (candidate) => typeof candidate !== 'function' && typeof candidate !== 'symbol',
+    environment: isRecord,
+    'argument[]': Array.isArray,
     address: (candidate) => typeof candidate === 'string',
     ip: (candidate) => typeof candidate === 'string',
     host: (candidate) => typeof candidate === 'string',
@@ -88,6 +91,7 @@ describe('validateOptions refuses every wrong JavaScript type for', () => {
     ['inheritFd', [{}]],
     ['inheritFd', [{ fd: '1', resource: 'pipe:[1]' }]],
     ['inheritFd', [{ fd: 1 }]],
+    ['argv', [1]],
   ])('an element of %s of a restore: %j', (name, list) => {
     const error = refusal('restore', { [name]: list });
     expect(error.code).toBe(type);

@@ -1,0 +1,7 @@
+/** What goes on after a checkpoint of this process. */
+export interface AfterCheckpoint {
+  /** Whether this is the process that was brought back, and not the one that was saved. */
+  restored: boolean;
+  /** What {@link restore} was given as `data` for the process that was brought back; otherwise undefined. */
+  data: unknown;
+}
