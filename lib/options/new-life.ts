@@ -8,6 +8,12 @@ export interface NewLife {
   argv?: readonly string[] | undefined;
 }
 
+/** The same as it is passed on. */
+export interface ToldLife extends NewLife {
+  /** Where the images are now. */
+  imagePath?: string;
+}
+
 /** Checks that a value can be cloned, and gives the clone. */
 export function checkData(name: string, value: unknown): unknown {
   try {

@@ -654,6 +654,16 @@ export const optionTable: readonly OptionRow[] = [
     source: 'CRIU --inherit-fd',
   },
   {
+    name: 'allowStale',
+    type: 'boolean',
+    calls: ['restore'],
+    flag: 'allow-stale',
+    help: 'restore a snapshot although what it relies on has changed since',
+    details:
+      'A process that has saved itself relies on its programs and libraries, the kernel, the processor and CRIU. Where they are others, it may crash when it comes to use them.',
+    source: 'libcriu',
+  },
+  {
     name: 'data',
     type: 'data',
     calls: ['restore'],

@@ -696,6 +696,15 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   inheritFd?: readonly InheritedFd[] | undefined;
   /**
+   * Restore a snapshot although what it relies on has changed since. A process that has saved
+   * itself relies on its programs and libraries, the kernel, the processor and CRIU. Where they are
+   * others, it may crash when it comes to use them.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  allowStale?: boolean | undefined;
+  /**
    * What the restored program is told: anything that can be cloned. It reaches the `data` of
    * `checkpointSelf()` and of the handlers of `afterRestore()`, through memory alone. For a process
    * that has saved itself.

@@ -10,7 +10,7 @@ import { versionText } from '../criu/program.js';
 import { warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
 import { restoreStages } from '../criu/stages.js';
-import { openImages } from '../images/directory.js';
+import { type OutputDirectory, openImages } from '../images/directory.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { noteOnContainer } from '../images/saved-container.js';
@@ -33,11 +33,13 @@ import { failure } from './failure.js';
 import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
+import { movedOutput } from './moved-output.js';
 import { tellNewLife, toldIn } from './new-life.js';
 import { openPidFile } from './pid-file.js';
 import type { OperationRequest } from './request.js';
 import { type ChildExit, type RestoreResult, timingsOf } from './restore-result.js';
 import { restoreService } from './restore-service.js';
+import { requireFresh } from './stale.js';
 import { inTurn, lockOf } from './turn.js';
 
 /** One restore as the core runs it. */
@@ -109,8 +111,12 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     const outputs = await openDirectories(request, scope);
     await followLog(request, outputs, scope);
     const { images } = outputs;
+    if (!options.allowStale) {
+      const looking = requireFresh(images.file(''), images.path, version);
+      await deadline.bound('directory', looking);
+    }
     const streams = await streamsOf(options, outputs, installation, scope);
-    const told = await tellNewLife(options, images.file(''), images.path, scope);
+    const told = await toldTo(installation, options, images, scope);
     const inheriting = withInherited(request, [...streams, ...told]);
     const native = await nativeRequest(inheriting, installation, outputs);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
@@ -140,6 +146,17 @@ async function streamsOf(
 ): Promise<InheritedFd[]> {
   if (journal === false || service !== undefined) return [];
   return await reopenJournal(images.file(''), scope);
+}
+
+/** What a process that has saved itself gets. A criu of a service does not get descriptors of ours. */
+async function toldTo(
+  { service }: Installation,
+  options: RestoreOptions,
+  images: OutputDirectory,
+  scope: Scope,
+): Promise<InheritedFd[]> {
+  if (service !== undefined) return [];
+  return [...(await tellNewLife(options, images, scope)), ...(await movedOutput(images, scope))];
 }
 
 function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {

@@ -1,7 +1,7 @@
 import { fstatSync, readSync } from 'node:fs';
 import { deserialize } from 'node:v8';
 import { nativeAddon } from '../native/addon.js';
-import type { NewLife } from '../options/new-life.js';
+import type { NewLife, ToldLife } from '../options/new-life.js';
 
 /**
  * A descriptor of this process that a restore replaces when there is something to tell: a pipe that
@@ -16,7 +16,7 @@ export class Slot {
   }
 
   /** What this process was told when it was brought back. */
-  read(): NewLife {
+  read(): ToldLife {
     const stat = fstatSync(this.#fd);
     if (!stat.isFile()) return {};
     const bytes = Buffer.alloc(stat.size);
@@ -24,7 +24,7 @@ export class Slot {
     for (let part = -1; part !== 0 && length < bytes.length; length += part) {
       part = readSync(this.#fd, bytes, length, bytes.length - length, length);
     }
-    return deserialize(bytes) as NewLife;
+    return deserialize(bytes) as ToldLife;
   }
 
   close(): void {

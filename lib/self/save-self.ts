@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { withScope } from '../base/scope.js';
@@ -8,6 +9,7 @@ import { requireRoot } from '../criu/require-root.js';
 import { warningsOf } from '../criu/result.js';
 import { runNative } from '../criu/run.js';
 import type { OutputDirectory } from '../images/directory.js';
+import { manifestFile, outputName } from '../images/manifest.js';
 import { type Outputs, openOutputs } from '../images/outputs.js';
 import { selfFile } from '../images/self-saved.js';
 import { type DumpStats, decodeDumpStats, readableStats } from '../images/stats.js';
@@ -24,11 +26,11 @@ import { requireKnownOptions } from '../process/known-options.js';
 import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
 import { callBefore } from './handlers.js';
+import { manifestOfSelf } from './manifest.js';
 import { begin, Slot } from './new-life.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
 import type { SelfCheckpoint } from './result.js';
-import { outputName } from './snapshot.js';
 import { tell } from './threads.js';
 
 /** The oldest CRIU that takes the images directory by its path. */
@@ -117,12 +119,15 @@ async function save(request: SelfRequest, ready: ReadyCriu): Promise<Result> {
       await outputs.images.write(...versionFile(versionText(ready.version)));
       const slot = scope.use(new Slot());
       await outputs.images.write(...selfFile(slot.resource));
+      const manifest = await manifestOfSelf(outputs.images.path, versionText(ready.version));
+      await outputs.images.write(...manifestFile(manifest));
       const asked = await withJournal(request, outputs);
       const saved = await askCriu(asked, ready, outputs);
       if (!saved.restored) return { ...saved, data: undefined };
       const life = slot.read();
       begin(life);
-      return { ...saved, data: life.data };
+      const { imagePath = saved.imagePath, data } = life;
+      return { ...saved, imagePath, logFile: join(imagePath, logName), data };
     } catch (error) {
       await outputs.settle('log');
       throw error;

@@ -2,8 +2,6 @@ import { nativeFile } from '../native/addon.js';
 
 /** The variable by which `libcriu run --snapshot` says where the images are to go. */
 export const snapshotVariable = 'LIBCRIU_SNAPSHOT';
-/** The file in that directory that has the program's output. */
-export const outputName = 'output.log';
 
 /** What a program needs in its environment to be checkpointed into a directory. */
 export function snapshotEnvironment(directory: string): Record<string, string> {

@@ -3,22 +3,33 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:f
 import { join, resolve } from 'node:path';
 import { inBytes } from '../../base/in-bytes.js';
 import { late } from '../../base/late.js';
+import { defaultCriu } from '../../criu/criu.js';
+import { outputName } from '../../images/manifest.js';
 import type { DumpStats } from '../../images/stats.js';
 import { pageSize } from '../../linux/page-size.js';
-import { outputName, snapshotEnvironment } from '../../self/snapshot.js';
+import type { SnapshotState } from '../../self/fits.js';
+import { snapshotEnvironment } from '../../self/snapshot.js';
 import { type Command, lastOf } from '../command.js';
-import type { Flag } from '../flags.js';
+import { type Flag, quoted, UsageError } from '../flags.js';
 import { outputFlags } from '../output.js';
 import { inBrackets, inMs } from '../saving.js';
 
 const decoding = late(() => import('../../images/stats.js'));
+const fitting = late(() => import('../../self/fits.js'));
+const replacing = late(() => import('../../self/replace.js'));
 const trusting = late(() => import('../../linux/trusted.js'));
 
 const snapshotFlag: Flag = {
   name: 'snapshot',
   placeholder: 'DIR',
   isRequired: true,
-  help: 'directory for the images, empty or to be made; it has to stay where it is',
+  help: 'directory for the images, empty or to be made',
+};
+
+const ifStaleFlag: Flag = {
+  name: 'if-stale',
+  placeholder: 'rebuild',
+  help: 'do nothing if DIR has a snapshot that can be restored here, and replace one that cannot',
 };
 
 /** `libcriu run`: runs a program until it has checkpointed itself. */
@@ -26,7 +37,7 @@ export const runCommand: Command = {
   name: 'run',
   summary: 'run a Node.js program until it has checkpointed itself',
   argument: { placeholder: 'app.js [arguments]', meaning: 'the program', isProgram: true },
-  flags: [snapshotFlag],
+  flags: [snapshotFlag, ifStaleFlag],
   output: outputFlags,
   description: [
     'Starts app.js in a session of its own, with its output in DIR/output.log, and',
@@ -37,17 +48,36 @@ export const runCommand: Command = {
   async run({ values, argument: program, rest, outside, log, tell }) {
     const start = performance.now();
     const directory = resolve(lastOf(values.get(snapshotFlag.name)) ?? '');
-    await runUntilSaved(directory, [program, ...rest], outside.onInterrupt);
+    const ifStale = lastOf(values.get(ifStaleFlag.name));
+    if (ifStale !== undefined && ifStale !== 'rebuild') {
+      throw new UsageError(`Expected rebuild for --if-stale but received ${quoted(ifStale)}`);
+    }
+    const state = ifStale === undefined ? 'missing' : await stateIn(directory);
+    const output = join(directory, outputName);
+    if (state === 'fits') {
+      const result = { imagePath: directory, output, stats: undefined, durationMs: 0 };
+      await tell({ result, line: `${directory} has a snapshot that fits` });
+      return;
+    }
+    const save = (into: string): Promise<void> =>
+      runUntilSaved(into, [program, ...rest], outside.onInterrupt);
+    if (state === 'missing') await save(directory);
+    else await (await replacing()).replaceSnapshot(directory, save);
     const durationMs = performance.now() - start;
     const stats = await statsIn(directory);
     const size = stats && `${inBytes(stats.pagesWritten * pageSize())} of memory`;
     await tell({
-      result: { imagePath: directory, output: join(directory, outputName), stats, durationMs },
+      result: { imagePath: directory, output, stats, durationMs },
       line: `${program} is saved in ${directory} ${inBrackets(size, inMs(durationMs))}`,
     });
     log.debug(`the images are in ${directory}`);
   },
 };
+
+async function stateIn(directory: string): Promise<SnapshotState> {
+  const { stateOfSnapshot } = await fitting();
+  return await stateOfSnapshot(directory, defaultCriu());
+}
 
 /** How long CRIU may take, when it has ended the program, to write its figures. */
 const patienceMs = 5000;
