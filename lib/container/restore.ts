@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Deadline } from '../base/deadline.js';
-import { CriuError, invalidArgValue, withNote } from '../base/errors.js';
+import { CriuError, errnoOf, invalidArgValue, withNote } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import { type Scope, startScope } from '../base/scope.js';
 import { type Criu, defaultCriu } from '../criu/criu.js';
@@ -18,7 +17,10 @@ import { type RuntimeCriu, runtimeEnvironment } from '../criu/runtime-environmen
 import { checkSources } from '../images/outputs.js';
 import { noteOnVersions } from '../images/version.js';
 import { realHost } from '../linux/host.js';
+import { runProgram } from '../linux/run-program.js';
+import { signalName } from '../linux/signal-name.js';
 import { requireTrusted } from '../linux/trusted.js';
+import type { NativeExit } from '../native/contract.js';
 import { optionsOf } from '../options/calls.js';
 import type { OptionRow } from '../options/schema.js';
 import type { ValidatedOptions } from '../options/validated.js';
@@ -105,7 +107,7 @@ async function restoreFrom(
   }
   // It names programs that the runtime runs in our name.
   await deadline.bound('container', requireTrusted("the bundle's configuration", config));
-  await deadline.bound('runtime', findRuntime(checked.runtime));
+  const program = await deadline.bound('runtime', findRuntime(checked.runtime));
   const log = { images: false, logs: [logName], namesLog: false };
   const sources = { imagePath, workPath: checked.workPath, log };
   await checkSources(sources, (step, undo) => deadline.bound('directory', step, undo));
@@ -117,18 +119,18 @@ async function restoreFrom(
   const usesSystemd = await namesSystemdCgroup(config);
   const logFile = join(workPath, logName);
   if (follower.isWanted) await deadline.bound('directory', follower.attach(logFile));
-  const settings = { ...checked, workPath, usesSystemd };
+  const settings = { ...checked, program, workPath, usesSystemd };
   const runtimeCriu = { binary: installation.binary, version, tar: checked.tar };
   await runRuntime(id, settings, runtimeCriu).finally(() => follower.detach());
   // A runtime that is killed leaves mounts behind, so this comes when it has ended by itself.
   if (deadline.signal.aborted) {
-    await callRuntime(checked, ['delete', '--force', id]);
+    await callRuntime(settings, ['delete', '--force', id]);
     throw deadline.error('runtime');
   }
   const { initPid } = await findContainer(id, { root: checked.stateRoot }).catch(
     async (error: unknown) => {
       // It must not run on without the files that are taken away now.
-      if (checked.from !== undefined) await callRuntime(checked, ['delete', '--force', id]);
+      if (checked.from !== undefined) await callRuntime(settings, ['delete', '--force', id]);
       throw error;
     },
   );
@@ -149,6 +151,8 @@ type Settings = Options & Pick<RestoreSources, 'bundle' | 'imagePath' | 'runtime
 
 /** A restore as the runtime gets it. */
 type RuntimeSettings = Settings & {
+  /** What `runtime` has been found to be. */
+  program: string;
   workPath: string;
   /** The container's cgroup is a scope that systemd has to make. */
   usesSystemd: boolean;
@@ -179,7 +183,7 @@ async function runRuntime(id: string, options: RuntimeSettings, criu: RuntimeCri
       env: await runtimeEnvironment(criu),
       log,
     });
-    if (outcome.code === 0) return;
+    if (outcome.code === 0 && outcome.signal === 0) return;
     const said = await lastError(log);
     // One that exists by now is another's.
     if (!/exist/.test(said ?? '')) await removeStates(id, options, missing);
@@ -219,36 +223,29 @@ interface RuntimeCall {
   log?: string;
 }
 
-interface RuntimeExit {
-  code: number | null;
-  killedBy: string | null;
-}
-
 async function callRuntime(
-  { runtime, stateRoot, usesSystemd = false }: Settings & { usesSystemd?: boolean },
+  { runtime, program, stateRoot, usesSystemd }: RuntimeSettings,
   args: readonly string[],
   { env = process.env, log }: RuntimeCall = {},
-): Promise<RuntimeExit> {
+): Promise<NativeExit> {
   const globalFlags = [
     ...(stateRoot === undefined ? [] : ['--root', stateRoot]),
     ...(usesSystemd ? ['--systemd-cgroup'] : []),
     ...(log === undefined ? [] : ['--log', log, '--log-format', 'json']),
   ];
-  // The runtime would hand to the container what it inherits from us.
-  const program = await findRuntime(runtime);
-  const child = spawn(program, [...globalFlags, ...args], { stdio: 'ignore', env });
-  return new Promise((resolve, reject) => {
-    child.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        new CriuError(
-          cause.code === 'ENOENT' ? 'ERR_RUNTIME_NOT_FOUND' : 'ERR_RUNTIME_FAILED',
-          `Cannot run the runtime ${runtime} (${cause.code})`,
-          { operation: 'restoreContainer', cause },
-        ),
-      );
-    });
-    child.once('exit', (code, killedBy) => resolve({ code, killedBy }));
+  // A name that is in no directory of PATH would be sought in the working directory.
+  if (!program.includes('/')) throw cannotRun(runtime, 'ENOENT');
+  return await runProgram(program, [runtime, ...globalFlags, ...args], env).catch((cause) => {
+    throw cannotRun(runtime, errnoOf(cause), cause);
   });
+}
+
+function cannotRun(runtime: string, code: string | undefined, cause?: unknown): CriuError {
+  return new CriuError(
+    code === 'ENOENT' ? 'ERR_RUNTIME_NOT_FOUND' : 'ERR_RUNTIME_FAILED',
+    `Cannot run the runtime ${runtime} (${code})`,
+    { operation: 'restoreContainer', cause },
+  );
 }
 
 /** The runtime's flags are the options' names in its spelling. */
@@ -268,7 +265,7 @@ function flagOf({ name }: OptionRow, value: unknown): string[] {
 
 async function failure(
   { runtime, workPath = '' }: Settings,
-  { code, killedBy }: RuntimeExit,
+  { code, signal }: NativeExit,
   said: string | undefined,
   start: number,
 ): Promise<CriuError> {
@@ -279,7 +276,7 @@ async function failure(
     () => false,
   );
   const { cause, lines } = isOurs ? await readExcerpt(logFile) : excerpt('');
-  const how = killedBy === null ? `ended with status ${code}` : `was killed by ${killedBy}`;
+  const how = signal === 0 ? `ended with status ${code}` : `was killed by ${signalName(signal)}`;
   const why = cause !== undefined && !said?.includes(cause) ? `: ${cause}` : '';
   return new CriuError(
     'ERR_RUNTIME_FAILED',

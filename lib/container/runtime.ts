@@ -1,6 +1,6 @@
 import { delimiter } from 'node:path';
+import { requireKnownTrusted } from '../linux/known-trusted.js';
 import { findIn, isExecutable } from '../linux/paths.js';
-import { requireTrusted } from '../linux/trusted.js';
 
 /**
  * Finds a container runtime as `execvp` would: by its path, or by its name in `PATH`.
@@ -11,7 +11,7 @@ import { requireTrusted } from '../linux/trusted.js';
 export async function findRuntime(runtime: string): Promise<string> {
   const place = await placeOf(runtime);
   if (place === undefined) return runtime;
-  await requireTrusted('the container runtime', place);
+  await requireKnownTrusted('the container runtime', place);
   return place.includes('/') ? place : `./${place}`;
 }
 

@@ -1,5 +1,6 @@
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { type FileState, isUnchanged, isUnchangedNow, stateOf } from '../linux/file-state.js';
+import { requireKnownTrusted } from '../linux/known-trusted.js';
 import { isTrustedDirectory, requireTrusted } from '../linux/trusted.js';
 import { nativeAddon, nativeFile, nativeTarDirectory } from '../native/addon.js';
 import { type CheckedConfig, checkConfigFile, knownConfig } from './config-file.js';
@@ -183,7 +184,7 @@ export async function requireTrustedConfig(): Promise<void> {
   for (const file of [...ownConfigFiles(), ...runtimes]) {
     // Of another user's home directory criu is not told.
     const isLeftOut = file === join(HOME, '.criu/default.conf') && !(await isTrusted(HOME));
-    if (!isLeftOut) await requireTrusted("CRIU's configuration file", file);
+    if (!isLeftOut) await requireKnownTrusted("CRIU's configuration file", file);
   }
 }
 

@@ -14,14 +14,16 @@ export type Listing = Map<string, Entry>;
 
 /** Lists a directory as it is now. */
 export async function listing(path: string): Promise<Listing> {
-  const entries: Listing = new Map();
-  for (const name of await readdir(path)) {
-    const entry = await lstat(join(path, name), { bigint: true }).catch(() => undefined);
-    if (entry === undefined) continue;
-    const state = `${entry.ino} ${entry.mtimeNs} ${entry.size}`;
-    entries.set(name, { state, kind: kindOf(entry) });
-  }
-  return entries;
+  const names = await readdir(path);
+  const entries = await Promise.all(names.map((name) => entryAt(join(path, name))));
+  const found = names.map((name, index) => [name, entries[index]] as const);
+  return new Map(found.filter((one): one is [string, Entry] => one[1] !== undefined));
+}
+
+async function entryAt(path: string): Promise<Entry | undefined> {
+  const entry = await lstat(path, { bigint: true }).catch(() => undefined);
+  if (entry === undefined) return undefined;
+  return { state: `${entry.ino} ${entry.mtimeNs} ${entry.size}`, kind: kindOf(entry) };
 }
 
 /** Removes what was added to a directory. A hook, or another program, may have added files as well. */

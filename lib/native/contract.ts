@@ -325,6 +325,18 @@ export interface NativeAddon {
    */
   waitForChild(pid: number, keepsAlive: boolean): Promise<NativeExit>;
   /**
+   * Runs a program without a fork of this process, with `/dev/null` as its standard streams and no other
+   * descriptor. Throws when it cannot be started.
+   *
+   * @param args - With the name that the program is given as its own.
+   * @param environment - `NAME=value` each.
+   */
+  runProgram(
+    program: string,
+    args: readonly string[],
+    environment: readonly string[],
+  ): Promise<NativeExit>;
+  /**
    * Throws when it cannot listen. `ready` is called with the IP address of who has connected, or
    * without one when criu is ready.
    */

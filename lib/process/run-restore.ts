@@ -20,6 +20,7 @@ import { logOnly } from '../images/writing.js';
 import { cgroupYard } from '../linux/cgroup-yard.js';
 import { realHost } from '../linux/host.js';
 import { tryReadProcessStat } from '../linux/process-stat.js';
+import { signalName } from '../linux/signal-name.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeExit, NativeRequest } from '../native/contract.js';
 import { toFields } from '../options/fields.js';
@@ -367,13 +368,4 @@ async function exitOfChild(pid: number): Promise<ChildExit> {
 
 function toExit({ code, signal }: NativeExit): ChildExit {
   return signal === 0 ? { code, signal: null } : { code: null, signal: signalName(signal) };
-}
-
-const signalNames = new Map(
-  Object.entries(constants.signals).map(([name, number]) => [number, name as NodeJS.Signals]),
-);
-
-function signalName(number: number): NodeJS.Signals {
-  // Real-time signals have no names in Node.
-  return signalNames.get(number) ?? (`SIG${number}` as NodeJS.Signals);
 }

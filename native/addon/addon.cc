@@ -66,6 +66,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::CreateStandby>("createStandby"),
                              Method<&Addon::Prepare>("prepare"),
                              Method<&Addon::WaitForChild>("waitForChild"),
+                             Method<&Addon::RunProgram>("runProgram"),
                              Method<&Addon::Close>("close"),
                              Method<&Addon::CloseAll>("closeAll"),
                              Method<&Addon::Reseed>("reseed"),
@@ -279,6 +280,18 @@ class Addon : public Napi::Addon<Addon> {
         ReadValue<bool>(info[1], "keepsAlive") ? Liveness::kRef : Liveness::kUnref;
     return Aside(
         info.Env(), [pid] { return WriteEnd(WaitFor(pid)); }, liveness);
+  }
+
+  Napi::Value RunProgram(const Napi::CallbackInfo& info) {
+    const pid_t pid =
+        Spawn({.stage = "run",
+               .program = ReadValue<std::string>(info[0], "program"),
+               .arguments = ReadValue<std::vector<std::string>>(info[1], "arguments"),
+               .environment = ReadValue<std::vector<std::string>>(info[2], "environment"),
+               .session = Session::kOurs,
+               .umask = Umask::kOurs});
+    return Aside(
+        info.Env(), [pid] { return WriteEnd(WaitFor(pid)); }, Liveness::kRef);
   }
 
   Napi::Value Serve(const Napi::CallbackInfo& info) {

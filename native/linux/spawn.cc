@@ -125,7 +125,7 @@ pid_t Spawn(const SpawnSettings& settings) {
     }
     // What the child writes holds the memory of others' processes. The umask of this process is
     // Node's, so the child gets it from a thread that has one of its own.
-    if (unshare(CLONE_FS) == 0) umask(kPrivate);
+    if (settings.umask == Umask::kPrivate && unshare(CLONE_FS) == 0) umask(kPrivate);
     // What Node itself inherited is not CLOEXEC (a status fd among it) and none of the child's
     // business. posix_spawn() can close it only in newer C libraries.
     if (const int failed = CloseAtExec(last + 1); failed != 0) return failed;

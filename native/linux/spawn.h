@@ -20,6 +20,9 @@ SocketPair MakeSocketPair(const char* stage);
 
 enum class Session { kNew, kOurs };
 
+// With ours, others may read what the child makes, as far as the user has said so.
+enum class Umask { kPrivate, kOurs };
+
 // How a process of ours is started.
 struct SpawnSettings {
   const char* stage;                                  // for Failure
@@ -28,7 +31,8 @@ struct SpawnSettings {
   std::vector<std::string> environment = {};          // "NAME=value"
   std::vector<std::pair<int, int>> descriptors = {};  // ours, and its number in the child
   Session session = Session::kNew;                    // then the terminal's Ctrl-C does not end it
-  bool makes_pid_namespace = false;                   // of which it is the first process
+  Umask umask = Umask::kPrivate;
+  bool makes_pid_namespace = false;  // of which it is the first process
 };
 
 // Starts a process by posix_spawn, whose cost does not grow with the caller's memory. The child

@@ -57,3 +57,33 @@ test.each([
     expect(readFileSync(join(directory, 'trace'), 'utf8')).toMatch(/close_range\(.*INJECTED/);
   }
 });
+
+test('a program is run with the umask, the session and the standard streams that are meant', async () => {
+  const directory = await scope.directory();
+  const run = `
+    const addon = require(process.argv[1]);
+    process.umask(0o027);
+    const sh = (script, ...args) =>
+      addon.runProgram('/bin/sh', ['name', '-c', script, ...args], ['PATH=/usr/bin:/bin', 'A=b c']);
+    (async () => {
+      const told = [await sh('umask >"$0"; ls -l /proc/$$/fd | grep -c /dev/null >>"$0"; ' +
+        'echo "$A" >>"$0"; cut -d" " -f6 /proc/$$/stat >>"$0"; exit 7', process.argv[2])];
+      told.push(await sh('kill -TERM $$'));
+      try {
+        addon.runProgram('/none', ['none'], []);
+      } catch ({ stage, errno }) {
+        told.push({ stage, errno });
+      }
+      const session = require('fs').readFileSync('/proc/self/stat', 'utf8').split(' ')[5];
+      console.log(JSON.stringify({ told, session }));
+    })();`;
+  const file = join(directory, 'told');
+  const addon = join(nativeDirectory, 'criu_native.node');
+  const { told, session } = JSON.parse(await runOk(process.execPath, ['-e', run, addon, file]));
+  expect(told).toEqual([
+    { code: 7, signal: 0 },
+    { code: 0, signal: 15 },
+    { stage: 'run', errno: 2 },
+  ]);
+  expect(readFileSync(file, 'utf8').split('\n')).toEqual(['0027', '3', 'b c', session, '']);
+});
