@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type CheckpointOptions, checkpoint, decodeImage } from '../../helpers/api.js';
+import { restoreByCriu } from '../../helpers/criu/raw-restore.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { Scope, useScope } from '../../helpers/scope.js';
+import { isRunning } from '../../helpers/system/freezer.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
 
 const scope = useScope();
@@ -30,6 +32,9 @@ const containers: [what: string, args: string[]][] = [
     script('/workload /listens listen & until [ -s /listens ]; do usleep 1000; done;'),
   ],
 ];
+
+/** How often images are restored by CRIU alone: 20 times with `npm run test:restores`. */
+const rounds = Number(process.env['LIBCRIU_RESTORE_ROUNDS'] ?? 3);
 
 let number = 0;
 
@@ -83,6 +88,22 @@ function differingBytes(one: string, other: string): number {
   return count;
 }
 
+/** What the script has put into a tmpfs. */
+const expectedFiles = ['a', 'a/b: kept', 'a/c -> b'];
+
+function filesOf(pid: number): string[] {
+  const at = (path: string): string => `/proc/${pid}/root/dev/shm/${path}`;
+  const [directory] = readdirSync(at(''));
+  const content = readFileSync(at('a/b'), 'utf8').trim();
+  return [`${directory}`, `a/b: ${content}`, `a/c -> ${readlinkSync(at('a/c'))}`];
+}
+
+/** How many TCP sockets of its network namespace listen. */
+function listeners(pid: number): number {
+  const tables = ['tcp', 'tcp6'].map((name) => readFileSync(`/proc/${pid}/net/${name}`, 'utf8'));
+  return tables.join('\n').match(/^ *\d+: \S+ \S+ 0A /gm)?.length ?? 0;
+}
+
 describe.each(containers)('the images of a container %s', (_what, args) => {
   test('are those of plain CRIU, whatever the defaults spare it', async () => {
     const container = await startContainer(scope, { args });
@@ -99,6 +120,22 @@ describe.each(containers)('the images of a container %s', (_what, args) => {
         const imagePath = await save(container, { leaveRunning: false });
         await container.restore(imagePath);
         expect(container.isRunning).toBe(true);
+      } finally {
+        await here.close();
+      }
+    }
+  });
+
+  test(`are restored by criu alone ${rounds} of ${rounds} times`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const here = new Scope();
+      try {
+        const container = await startContainer(here, { args });
+        const imagePath = await save(container, { leaveRunning: false });
+        const pid = await restoreByCriu(here, container, imagePath);
+        expect(isRunning(pid)).toBe(true);
+        expect(filesOf(pid)).toEqual(expectedFiles);
+        if (args.join(' ').includes('/listens')) expect(listeners(pid)).toBeGreaterThan(0);
       } finally {
         await here.close();
       }
