@@ -94,6 +94,15 @@ export class Container extends TickingContainer {
     return container;
   }
 
+  get bundle() {
+    return join(this.#directory, 'bundle');
+  }
+
+  /** Where CRIU's log of a restore is. */
+  get restoreWork() {
+    return join(this.#directory, 'restore-work');
+  }
+
   /**
    * A command line of its runtime.
    *
@@ -123,8 +132,7 @@ export class Container extends TickingContainer {
   /** Starts it and lets it settle. */
   async start() {
     await rm(this.ticks, { force: true });
-    const bundle = join(this.#directory, 'bundle');
-    await this.runtime(...this.line('run', '--detach', '--bundle', bundle, this.id));
+    await this.runtime(...this.line('run', '--detach', '--bundle', this.bundle, this.id));
     await this.settle();
   }
 
@@ -133,11 +141,9 @@ export class Container extends TickingContainer {
    * @returns {Promise<number>} milliseconds
    */
   async restore(imagePath) {
-    const bundle = join(this.#directory, 'bundle');
-    const work = join(this.#directory, 'restore-work');
-    const images = ['--image-path', imagePath, '--work-path', work];
+    const images = ['--image-path', imagePath, '--work-path', this.restoreWork];
     const ms = await this.runtime(
-      ...this.line('restore', '--detach', ...images, '--bundle', bundle, this.id),
+      ...this.line('restore', '--detach', ...images, '--bundle', this.bundle, this.id),
     );
     await this.settle(this.count());
     return ms;
