@@ -1,6 +1,7 @@
 // @ts-check
 import { concurrency } from './rows/concurrency.mjs';
 import { containers } from './rows/containers.mjs';
+import { engineRows } from './rows/engines.mjs';
 import { eventloop } from './rows/eventloop.mjs';
 import { memory } from './rows/memory.mjs';
 import { migration } from './rows/migration.mjs';
@@ -17,6 +18,7 @@ export const groups = [
   containers,
   sockets,
   tmpfs,
+  engineRows,
   processes,
   node,
   concurrency,

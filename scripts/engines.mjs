@@ -106,8 +106,8 @@ function prefixOf(release) {
   const place = findEnginesRoot(release);
   if (place === undefined) throw new StepError(`Debian's ${release} was not installed`);
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const script = join(root, 'scripts/engines/in-root.sh');
-  return ['unshare', ...namespaces, script, place, root, process.execPath];
+  const scripts = ['own-cgroups.sh', 'in-root.sh'].map((name) => join(root, 'tools', name));
+  return ['unshare', ...namespaces, ...scripts, place, root, process.execPath];
 }
 
 /** @type {(place: Place, file: string) => Promise<boolean>} */

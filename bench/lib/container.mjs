@@ -14,7 +14,7 @@ import { TickingContainer } from './ticking.mjs';
  * root filesystem changes, so that images stay good to restore from. The ticker tells how long the
  * container stood still.
  */
-const script = (/** @type {string} */ before) =>
+export const workScript = (before = '') =>
   `${before} /ticker /ticks & while :; do (echo > /dev/shm/tick); done`;
 
 let number = 0;
@@ -80,7 +80,7 @@ export class Container extends TickingContainer {
     const configFile = join(bundle, 'config.json');
     const config = JSON.parse(readFileSync(configFile, 'utf8'));
     config.process.terminal = false;
-    config.process.args = ['/bin/sh', '-c', script(before)];
+    config.process.args = ['/bin/sh', '-c', workScript(before)];
     config.root.readonly = false;
     if (criuConfig !== undefined) {
       const file = join(directory, 'criu.conf');

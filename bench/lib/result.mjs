@@ -53,6 +53,7 @@ import { median } from './statistics.mjs';
  * @property {readonly Chart[]} charts
  * @property {readonly Target[]} targets
  * @property {readonly string[]} [notes]
+ * @property {readonly string[]} [missing] rows that cannot be measured here, each with the reason
  */
 
 /**

@@ -42,7 +42,8 @@ export function htmlReport({ machine, command, date, groups }) {
     const charts = result.charts.map(
       (chart) => `${chartSvg(chart)}\n${table(tableOf(chart), true)}`,
     );
-    const told = [...limitNotes(result.targets), ...(result.notes ?? [])];
+    const missing = (result.missing ?? []).map((row) => `Not measured: ${row}`);
+    const told = [...limitNotes(result.targets), ...(result.notes ?? []), ...missing];
     const notes = told.map((note) => `<p>${escaped(note)}</p>`);
     return [`<h2>${escaped(title)}</h2>`, ...charts, ...notes].join('\n');
   });

@@ -10,25 +10,28 @@ import { summarize } from '../lib/statistics.mjs';
 export function jsonReport({ groups, ...facts }) {
   const report = {
     ...facts,
-    groups: groups.map(({ name, title, result: { charts, targets, notes = [] } }) => ({
-      name,
-      title,
-      charts: charts.map(({ bars, ...chart }) => ({
-        ...chart,
-        bars: bars.map(({ ours = false, limit = false, ...bar }) => ({
-          ...bar,
-          ours,
-          limit,
-          ...summarize(bar.samples),
+    groups: groups.map(
+      ({ name, title, result: { charts, targets, notes = [], missing = [] } }) => ({
+        name,
+        title,
+        charts: charts.map(({ bars, ...chart }) => ({
+          ...chart,
+          bars: bars.map(({ ours = false, limit = false, ...bar }) => ({
+            ...bar,
+            ours,
+            limit,
+            ...summarize(bar.samples),
+          })),
         })),
-      })),
-      targets: targets.map((target) => ({
-        ...target,
-        holds: holds(target),
-        timesLimit: timesLimit(target),
-      })),
-      notes,
-    })),
+        targets: targets.map((target) => ({
+          ...target,
+          holds: holds(target),
+          timesLimit: timesLimit(target),
+        })),
+        notes,
+        missing,
+      }),
+    ),
   };
   return `${JSON.stringify(report, null, 2)}\n`;
 }

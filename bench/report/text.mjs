@@ -115,7 +115,7 @@ export function limitNotes(targets) {
  * @param {string} title
  * @param {Result} result
  */
-export function groupText(title, { table, charts, targets, notes = [] }) {
+export function groupText(title, { table, charts, targets, notes = [], missing = [] }) {
   const lines = [title, '='.repeat(title.length)];
   if (table) {
     lines.push('', ...columns(table));
@@ -127,7 +127,8 @@ export function groupText(title, { table, charts, targets, notes = [] }) {
   if (targets.length > 0) {
     lines.push('', ...columns(targetTable(targets)));
   }
-  lines.push('', ...[...limitNotes(targets), ...notes].map((note) => `Note: ${note}`), '');
+  lines.push('', ...[...limitNotes(targets), ...notes].map((note) => `Note: ${note}`));
+  lines.push(...missing.map((row) => `Not measured: ${row}`), '');
   return `${lines.join('\n')}\n`;
 }
 
@@ -138,14 +139,17 @@ export function groupText(title, { table, charts, targets, notes = [] }) {
  */
 export function summaryText(groups) {
   const targets = groups.flatMap(({ result }) => result.targets);
-  const missing = groups.filter(({ result }) => result.targets.length === 0);
+  const missing = groups.flatMap(({ name, result }) => {
+    const rows = result.missing ?? [];
+    return result.targets.length === 0 && rows.length === 0 ? [name] : rows;
+  });
   const lines = [
     'All targets',
     '===========',
     ...columns(targetTable(targets)),
     '',
     `${targets.filter(holds).length} of ${targets.length} targets hold`,
-    ...missing.map(({ name }) => `Not measured: ${name}`),
+    ...missing.map((row) => `Not measured: ${row}`),
   ];
   return `${lines.join('\n')}\n`;
 }

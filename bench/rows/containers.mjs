@@ -1,5 +1,4 @@
 // @ts-check
-import { capture, findCommand } from '../../tools/process.mjs';
 import { Container } from '../lib/container.mjs';
 import { containerSettings, dumpContainer, inC, requestWords } from '../lib/container-limit.mjs';
 import { timed, withImages } from '../lib/context.mjs';
@@ -14,7 +13,6 @@ import { runRounds } from '../lib/rounds.mjs';
 const names = {
   runc: 'runc checkpoint',
   tuned: 'runc pause, checkpoint with nftables, resume',
-  crun: 'crun checkpoint',
   ours: 'libcriu, defaults',
   fast: "libcriu, profile: 'fast'",
   runcKill: 'runc checkpoint (kill)',
@@ -56,30 +54,6 @@ function killedByLibcriu(context, container) {
   };
 }
 
-/**
- * crun's container, where there is a crun that can.
- *
- * @param {Context} context
- * @param {import('../lib/scope.mjs').Scope} scope
- * @returns {Promise<Container | string>} or why there is none
- */
-async function crunContainer(context, scope) {
-  const crun = findCommand('crun');
-  if (crun === undefined) {
-    return 'crun is not installed';
-  }
-  const { stdout } = await capture(crun, ['--version']);
-  const version = stdout.split('\n', 1)[0];
-  if (!stdout.includes('+CRIU')) {
-    return `${version} is built without CRIU`;
-  }
-  try {
-    return await startResting(context, scope, { program: crun });
-  } catch (error) {
-    return `${version} does not run the container here: ${/** @type {Error} */ (error).message}`;
-  }
-}
-
 /** @type {import('../lib/result.mjs').Group} */
 export const containers = {
   name: 'containers',
@@ -89,7 +63,6 @@ export const containers = {
     const plain = await startResting(context, scope);
     const tuned = await startResting(context, scope, { criuConfig: 'network-lock nftables\n' });
     const mortal = await Container.make(context, scope);
-    const crun = await crunContainer(context, scope);
     const { libcriu } = context;
 
     /** @type {Variant[]} */
@@ -114,17 +87,11 @@ export const containers = {
       { name: names.fastInC, measure: byLibcriu(context, plain, containerSettings.fast) },
       { name: names.killInC, measure: killedByLibcriu(context, mortal) },
     ];
-    if (typeof crun !== 'string') {
-      variants.push({ name: names.crun, measure: byRuntime(context, crun) });
-    }
     const samples = await runRounds(variants, rounds);
 
     /** @param {string} figure */
     const bars = (figure) => [
       { name: names.runc, samples: samples.of(names.runc, figure) },
-      ...(typeof crun === 'string'
-        ? []
-        : [{ name: names.crun, samples: samples.of(names.crun, figure) }]),
       { name: names.tuned, samples: samples.of(names.tuned, figure) },
       { name: names.ours, samples: samples.of(names.ours, figure), ours: true },
       { name: names.fast, samples: samples.of(names.fast, figure), ours: true },
@@ -192,7 +159,6 @@ export const containers = {
         target("container, profile: 'fast': time / runc", 'wall', names.fast, names.runc, 0.13),
         target('container, killed: time / runc', 'wall', names.oursKill, names.runcKill, 0.15),
       ],
-      ...(typeof crun === 'string' ? { notes: [`No crun row: ${crun}.`] } : {}),
     };
   },
 };

@@ -90,3 +90,11 @@ test('the summary counts rows and not the head of their table', () => {
   expect(text).toContain('1 of 1 targets hold');
   expect(text).toContain('Not measured: two');
 });
+
+test('a row that cannot be measured here is named with the reason, in its group and at the end', () => {
+  const missing = ['container of docker: dockerd is not installed'];
+  const result = { charts: [], targets: [row(0.1, 0.05, { atMost: 0.2 })], missing };
+  const line = 'Not measured: container of docker: dockerd is not installed\n';
+  expect(groupText('title', result)).toContain(line);
+  expect(summaryText([{ name: 'engines', title: 'Engines', result }])).toContain(line);
+});
