@@ -14,9 +14,9 @@ import { groupText, summaryText } from './report/text.mjs';
 
 const usage = `Usage: npm run bench -- [GROUP...] [options]
 
-Measures libcriu against runc, crun, the criu program and libcriu in C, on this machine, as root.
-Each row is shown with its target and whether that holds. Without a group all are run, in less than
-eight minutes.
+Measures libcriu against runc, crun, docker, podman, the criu program and libcriu in C, on this machine,
+as root. Each row is shown with its target, whether that holds, and its limit: what it could come to at
+best. Without a group all are run, in less than nine minutes on two idle cores.
 
 Groups:
 ${groups.map(({ name, title }) => `  ${name.padEnd(13)}${title}`).join('\n')}

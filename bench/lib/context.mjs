@@ -1,5 +1,5 @@
 // @ts-check
-import { existsSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -178,9 +178,8 @@ export async function withImages(directory, work) {
   try {
     return await work(imagePath);
   } finally {
-    if (existsSync(imagePath)) {
-      await rm(imagePath, { recursive: true });
-    }
+    // One call after the other is faster here: of a thousand processes there are 7000 files.
+    rmSync(imagePath, { recursive: true, force: true });
   }
 }
 

@@ -9,11 +9,14 @@ import { shuffled } from './statistics.mjs';
  * @typedef {object} Variant
  * @property {string} name
  * @property {() => Promise<Record<string, number>>} measure
- * @property {number} [every] only one round of so many, for what takes long and is in no target
+ * @property {number} [every] only one round of so many, for what is no target
  */
 
 /** Until spare processes are started and ended ones are gone. */
 const restMs = 30;
+
+/** In how many rounds a limit is measured once: what is compared with a target is measured in each. */
+export const limitEvery = 2;
 
 /** All figures of a run. */
 export class Samples {

@@ -5,7 +5,7 @@ import { until } from './workload.mjs';
 /** @typedef {import('./context.mjs').Context} Context */
 
 /** Wake-ups of the ticker, each 300 us, until a container counts as having settled. */
-const settledTicks = 150;
+const settledTicks = 60;
 
 /** A container whose ticker tells how long it stood still, whatever has made it. */
 export class TickingContainer {

@@ -5,7 +5,7 @@ import { timed, withImages } from '../lib/context.mjs';
 import { startSpare } from '../lib/dumps.mjs';
 import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
 
 /** @typedef {import('../lib/context.mjs').Context} Context */
 /** @typedef {import('../lib/rounds.mjs').Variant} Variant */
@@ -58,7 +58,7 @@ function killedByLibcriu(context, container) {
 export const containers = {
   name: 'containers',
   title: 'A container that runs, forks and writes',
-  rounds: 25,
+  rounds: 20,
   async run(context, rounds, scope) {
     const plain = await startResting(context, scope);
     const tuned = await startResting(context, scope, { criuConfig: 'network-lock nftables\n' });
@@ -83,9 +83,11 @@ export const containers = {
           timed(() => libcriu.checkpoint(mortal.id, { stateRoot: mortal.stateRoot, imagePath })),
         ),
       },
-      { name: names.inC, measure: byLibcriu(context, plain, containerSettings.nothing) },
-      { name: names.fastInC, measure: byLibcriu(context, plain, containerSettings.fast) },
-      { name: names.killInC, measure: killedByLibcriu(context, mortal) },
+      ...[
+        { name: names.inC, measure: byLibcriu(context, plain, containerSettings.nothing) },
+        { name: names.fastInC, measure: byLibcriu(context, plain, containerSettings.fast) },
+        { name: names.killInC, measure: killedByLibcriu(context, mortal) },
+      ].map((variant) => ({ ...variant, every: limitEvery })),
     ];
     const samples = await runRounds(variants, rounds);
 

@@ -4,7 +4,7 @@ import { inC } from '../lib/container-limit.mjs';
 import { checkInterrupt } from '../lib/interrupt.mjs';
 import { otherRoots, Place, thisMachine } from '../lib/place.mjs';
 import { ratio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
 import { withScope } from '../lib/scope.mjs';
 
 /** @typedef {import('../lib/result.mjs').Result} Result */
@@ -41,7 +41,11 @@ function measure({ engine, command, atMost }, where, rounds) {
     scope.defer(() => place.close());
     const version = await place.start(engine);
     const samples = await runRounds(
-      ways.map((way) => ({ name: way, measure: () => place.measure(way) })),
+      ways.map((way) => ({
+        name: way,
+        measure: () => place.measure(way),
+        every: way === 'inC' ? limitEvery : 1,
+      })),
       rounds,
     );
     const origin = where.name === '' ? '' : `, ${where.name}`;

@@ -82,7 +82,7 @@ export const eventloop = {
     });
     const samples = await runRounds(
       [
-        watched(names.idle, () => delay(20)),
+        { ...watched(names.idle, () => delay(20)), every: 4 },
         watched(names.one, () => dump(/** @type {number} */ (pids[0]))),
         watched(names.many, () => Promise.all(pids.map(dump))),
         watched(names.foreignOne, () =>

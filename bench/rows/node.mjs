@@ -7,7 +7,7 @@ import { withImages } from '../lib/context.mjs';
 import { dumpsOf } from '../lib/dumps.mjs';
 import { requireMemory } from '../lib/machine.mjs';
 import { ratio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
 import { makeStarts } from '../lib/warm-start.mjs';
 import { startWorkload } from '../lib/workload.mjs';
 
@@ -70,7 +70,7 @@ async function startDumper(scope, size) {
 export const node = {
   name: 'node',
   title: 'The size of the process that dumps, and a warm start',
-  rounds: 30,
+  rounds: 20,
   async run(context, rounds, scope) {
     requireMemory(2.5 * mebibytes);
     const pid = await startWorkload(context, scope, 'idle');
@@ -96,6 +96,7 @@ export const node = {
         {
           name: names.largeSpare,
           measure: async () => ({ ms: await dumps.libcriuWithSpare(largeHarness) }),
+          every: limitEvery,
         },
       ],
       rounds,
@@ -106,7 +107,7 @@ export const node = {
         { name: starts.cold, measure: ways.cold },
         { name: starts.snapshot, measure: ways.snapshot },
         { name: starts.warm, measure: ways.warm },
-        { name: starts.inC, measure: ways.inC },
+        { name: starts.inC, measure: ways.inC, every: limitEvery },
       ],
       rounds,
     );

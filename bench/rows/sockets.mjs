@@ -2,7 +2,7 @@
 import { containerSettings, inC } from '../lib/container-limit.mjs';
 import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
 
 const flags = ['--tcp-established'];
 const options = { tcpEstablished: true };
@@ -37,7 +37,11 @@ async function variantsOf(context, scope, connections) {
     { name: names.runc, measure: byRuntime(context, plain, { flags }) },
     { name: names.tuned, measure: byRuntime(context, tuned, { flags, around: true }) },
     { name: names.ours, measure: byUs(context, plain, options) },
-    { name: names.inC, measure: byLibcriu(context, plain, containerSettings.connections) },
+    {
+      name: names.inC,
+      measure: byLibcriu(context, plain, containerSettings.connections),
+      every: limitEvery,
+    },
   ];
   return variants.map((variant) => ({ ...variant, name: `${connections} ${variant.name}` }));
 }

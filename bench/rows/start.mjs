@@ -6,7 +6,8 @@ import { containerSettings, inC } from '../lib/container-limit.mjs';
 import { withImages } from '../lib/context.mjs';
 import { byLibcriu, startResting } from '../lib/left-running.mjs';
 import { roundsRatio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
+import { median } from '../lib/statistics.mjs';
 
 const names = {
   empty: 'node with an empty module',
@@ -37,7 +38,7 @@ async function makeProject(directory) {
 export const start = {
   name: 'start',
   title: 'The start of a program and of the command',
-  rounds: 30,
+  rounds: 20,
   async run(context, rounds, scope) {
     const { empty, importing } = await makeProject(join(context.directory, 'start'));
     /** @param {string} module */
@@ -71,7 +72,11 @@ export const start = {
           name: names.ours,
           measure: checkpoint([process.execPath, command, ...container.line().slice(1)]),
         },
-        { name: names.inC, measure: async () => ({ ms: (await dumpInC()).wall }) },
+        {
+          name: names.inC,
+          measure: async () => ({ ms: (await dumpInC()).wall }),
+          every: limitEvery,
+        },
       ],
       rounds,
     );
@@ -79,7 +84,7 @@ export const start = {
     const ms = (name) => samples.of(name, 'ms');
     const limit = {
       by: limitName,
-      samples: ms(names.inC).map((inC, round) => inC + (ms(names.empty)[round] ?? Number.NaN)),
+      samples: ms(names.inC).map((inC) => inC + median(ms(names.empty))),
     };
     return {
       charts: [

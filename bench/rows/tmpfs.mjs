@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { containerSettings, inC } from '../lib/container-limit.mjs';
 import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
-import { runRounds } from '../lib/rounds.mjs';
+import { limitEvery, runRounds } from '../lib/rounds.mjs';
 
 const files = 10_000;
 
@@ -78,6 +78,7 @@ export const tmpfs = {
       {
         name: `${title} ${names.inC}`,
         measure: byLibcriu(context, container, containerSettings.nothing),
+        every: limitEvery,
       },
     ]);
     const samples = await runRounds(variants, rounds);
