@@ -93,6 +93,14 @@ export interface NativeClone {
   root: number;
   /** The pid before those that criu and what it starts get in there. */
   pidBefore: number;
+  /** Of a namespace for it that is made as well. */
+  hostname?: string;
+  /** A network namespace is made as well. */
+  hasNewNetwork?: boolean;
+  /** A descriptor of the network namespace to be in; duplicated. */
+  network?: number;
+  /** The processes are killed when this process ends. */
+  endsWithParent?: boolean;
 }
 
 /** A notification of CRIU. */

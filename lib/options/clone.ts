@@ -1,18 +1,25 @@
-import { exclusive } from './contradiction.js';
+import { exclusive, incomplete } from './contradiction.js';
 
-/** What a clone cannot have, as its first process is the child of one in its own pid namespace. */
-const notOfClones = {
-  restoreSibling: 'the processes belong to the first one of the namespace, and `exited` is there',
-} as const;
+/** What only a clone has. */
+const ofClones = ['netNamespace', 'hostname', 'endsWithParent'] as const;
 
 /**
- * Refuses options that have no meaning for a clone.
+ * Refuses options that have no meaning for a clone, and those of a clone where there is none.
  *
  * @throws RangeError `ERR_INVALID_ARG_VALUE`
  */
 export function refuseForClone(given: Readonly<Record<string, unknown>>): void {
-  if (given['pidNamespace'] === undefined) return;
-  for (const [name, why] of Object.entries(notOfClones)) {
-    if (given[name]) throw exclusive('pidNamespace', name, why);
+  const isGiven = (name: string): boolean => given[name] !== undefined && given[name] !== false;
+  if (given['pidNamespace'] === undefined) {
+    const name = ofClones.find(isGiven);
+    if (name !== undefined) throw incomplete(name, 'pidNamespace', 'it is for clones');
+    return;
+  }
+  if (isGiven('restoreSibling')) {
+    throw exclusive(
+      'pidNamespace',
+      'restoreSibling',
+      'the first process has its parent in the namespace, and its end is told in any case',
+    );
   }
 }

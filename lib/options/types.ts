@@ -687,6 +687,28 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   pidNamespace?: 'new' | undefined;
   /**
+   * Network namespace of a clone: new, with nothing but lo, or the path of one that is there. As in
+   * `/run/netns/web` or `/proc/4711/ns/net`. Needs `pidNamespace`.
+   *
+   * @defaultValue that of this process
+   * @remarks libcriu
+   */
+  netNamespace?: string | undefined;
+  /**
+   * Host name that a clone sees. Needs `pidNamespace`.
+   *
+   * @defaultValue that of this process
+   * @remarks libcriu
+   */
+  hostname?: string | undefined;
+  /**
+   * Kill the processes of a clone when this process ends, however it ends. Needs `pidNamespace`.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  endsWithParent?: boolean | undefined;
+  /**
    * Descriptors of this process that the tasks get in place of what the images name. As in `{ fd:
    * 5, resource: 'pipe:[4711]' }`; a file's resource is its path without the leading `/`. They stay
    * open here.

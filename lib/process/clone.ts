@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { CriuError } from '../base/errors.js';
+import { closeSync, constants, readFileSync, readlinkSync } from 'node:fs';
+import { CriuError, errnoOf, invalidArgValue } from '../base/errors.js';
+import { openFd } from '../base/files.js';
+import type { Scope } from '../base/scope.js';
 import { option, sentence } from '../base/sentence.js';
 import type { Outputs } from '../images/outputs.js';
 import { neededPids } from '../images/pstree.js';
+import { ownMounts } from '../linux/mountinfo.js';
 import type { NativeClone } from '../native/contract.js';
+import type { RestoreOptions } from '../options/types.js';
 
 /** The lowest pid that the kernel gives again when it has come to the last one. */
 const lowest = 300;
@@ -11,11 +15,16 @@ const lowest = 300;
 const margin = 1000;
 
 /**
- * What the addon has to know of a clone.
+ * What the addon has to know of a clone. What is opened for it is closed with the scope.
  *
  * @throws CriuError `ERR_NOT_RESTORABLE` for images that have a pid namespace already.
+ * @throws RangeError `ERR_INVALID_ARG_VALUE` for a network namespace that is none.
  */
-export async function nativeClone({ images }: Outputs): Promise<NativeClone> {
+export async function nativeClone(
+  { images }: Outputs,
+  { hostname, netNamespace, endsWithParent }: RestoreOptions,
+  scope: Scope,
+): Promise<NativeClone> {
   const { root, all } = await neededPids(images.file('pstree.img'));
   if (root === 1) {
     throw new CriuError(
@@ -24,7 +33,43 @@ export async function nativeClone({ images }: Outputs): Promise<NativeClone> {
         has the pid 1, which ${option('pidNamespace', 'new')} cannot give it; restore them without`,
     );
   }
-  return { root: root ?? -1, pidBefore: pidApart(all, largestPid()) };
+  return {
+    root: root ?? -1,
+    pidBefore: pidApart(all, largestPid()),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(endsWithParent ? { endsWithParent } : {}),
+    ...(netNamespace === undefined ? {} : await networkOf(netNamespace, scope)),
+  };
+}
+
+async function networkOf(
+  netNamespace: string,
+  scope: Scope,
+): Promise<Pick<NativeClone, 'hasNewNetwork' | 'network'>> {
+  if (netNamespace === 'new') return { hasNewNetwork: true };
+  const refuse = (reason: string): never => {
+    const expected = "'new' or the path of a network namespace";
+    throw invalidArgValue('netNamespace', expected, netNamespace, reason);
+  };
+  // What is there instead may be a FIFO, which is not waited for.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const network = await openFd(netNamespace, flags).catch((error: unknown) =>
+    refuse(errnoOf(error) ?? String(error)),
+  );
+  scope.defer(() => closeSync(network));
+  const type = typeOfNamespace(network);
+  if (type === undefined) refuse('it is no namespace');
+  if (type !== 'net') refuse(`it is one of the type ${type}`);
+  return { network };
+}
+
+/** The kernel's word for the type of the namespace that is open; undefined for another file. */
+function typeOfNamespace(fd: number): string | undefined {
+  const link = readlinkSync(`/proc/self/fd/${fd}`);
+  const isMounted = link.startsWith('/');
+  const mounted = ownMounts().findLast(({ mountpoint }) => mountpoint === link);
+  const name = isMounted ? (mounted?.type === 'nsfs' ? mounted.root : '') : link;
+  return /^([a-z_]+):\[\d+\]$/.exec(name)?.[1];
 }
 
 /**

@@ -119,7 +119,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     const streams = await streamsOf(options, outputs, installation, scope);
     const told = await toldTo(installation, options, images, scope);
     const inheriting = withInherited(request, [...streams, ...told]);
-    const native = await nativeRequest(inheriting, installation, outputs);
+    const native = await nativeRequest(inheriting, installation, outputs, scope);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
     const run = native.clone === undefined ? restoreOnceFree : restoreClone;
     const outcome = await run(request, native, hooks, outputs);
@@ -212,10 +212,11 @@ async function nativeRequest(
   request: RestoreRequest,
   installation: Installation,
   outputs: Outputs,
+  scope: Scope,
 ): Promise<NativeRequest> {
   const { options, criu } = request;
   const { images, work } = outputs;
-  const clone = options.pidNamespace === undefined ? undefined : await nativeClone(outputs);
+  const clone = options.pidNamespace && (await nativeClone(outputs, options, scope));
   // Elsewhere CRIU would mount in it what the images have of other hierarchies.
   const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
   return {

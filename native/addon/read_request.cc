@@ -139,11 +139,20 @@ void HandToInit(Request* request) {
                 [](const auto& variable) { return variable.starts_with("LD_PRELOAD="); });
 }
 
-CloneSettings ReadClone(const Napi::Object& object) {
-  return {.root = static_cast<pid_t>(Read<int64_t>(object, "root")),
-          .pid_before = static_cast<pid_t>(Read<int64_t>(object, "pidBefore")),
-          .held = {},
-          .environment = {}};
+CloneSettings ReadClone(const Napi::Object& object, Request* request) {
+  CloneSettings clone;
+  clone.root = static_cast<pid_t>(Read<int64_t>(object, "root"));
+  clone.pid_before = static_cast<pid_t>(Read<int64_t>(object, "pidBefore"));
+  clone.hostname = Read<std::string>(object, "hostname", "");
+  clone.has_new_network = Read<bool>(object, "hasNewNetwork", false);
+  clone.ends_with_parent = Read<bool>(object, "endsWithParent", false);
+  const auto network = Read<int64_t>(object, "network", -1);
+  if (network >= 0) {
+    request->held.push_back(Hold(network, "network"));
+    clone.network = request->held.back().get();
+    clone.held.push_back(clone.network);
+  }
+  return clone;
 }
 
 FreezerSettings ReadFreezer(const Napi::Object& object) {
@@ -198,7 +207,7 @@ Request ReadRequest(const Napi::Object& object) {
     request.freezer = ReadFreezer(ReadValue<Napi::Object>(freezer, "freezer"));
   }
   if (const auto clone = object.Get("clone"); !clone.IsUndefined()) {
-    request.extras.clone = ReadClone(ReadValue<Napi::Object>(clone, "clone"));
+    request.extras.clone = ReadClone(ReadValue<Napi::Object>(clone, "clone"), &request);
     HandToInit(&request);
   }
   request.skips_needless_lock = Read<bool>(object, "skipsNeedlessLock", false);

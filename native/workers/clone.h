@@ -14,9 +14,13 @@ namespace criu_node {
 
 // What a restore needs whose processes get a pid namespace of their own.
 struct CloneSettings {
-  pid_t root = -1;                       // the pid that the first of the processes has in there
-  pid_t pid_before = -1;                 // the pid before the one that criu gets in there
-  std::vector<int> held;                 // what criu opens as /proc/1/fd/N
+  pid_t root = -1;        // the pid that the first of the processes has in there
+  pid_t pid_before = -1;  // the pid before the one that criu gets in there
+  std::vector<int> held;  // what criu opens as /proc/1/fd/N, and `network`
+  std::string hostname;   // empty for ours
+  bool has_new_network = false;
+  int network = -1;  // a file that stands for the network namespace to be in
+  bool ends_with_parent = false;
   std::vector<std::string> environment;  // of criu, in place of that of its WorkerSettings
 };
 

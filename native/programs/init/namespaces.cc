@@ -1,8 +1,11 @@
 #include "programs/init/namespaces.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,10 +43,42 @@ Fault SkipPids(const char* before) {
   return {};
 }
 
+// Those in the namespace reach one another by it, as anywhere else.
+Fault StartLoopback() {
+  const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", sizeof("lo"));
+  request.ifr_flags = IFF_UP;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): ioctl() is what there is
+  if (!socket.valid() || ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
+    return Failed("cannot start the interface lo");
+  }
+  return {};
+}
+
+Fault EnterNetwork(int network) {
+  if (network == Settings::kSameNetwork) return {};
+  if (network != Settings::kNewNetwork) {
+    if (setns(network, CLONE_NEWNET) != 0) return Failed("cannot enter the network namespace");
+    return {};
+  }
+  if (unshare(CLONE_NEWNET) != 0) return Failed("cannot make a network namespace");
+  return StartLoopback();
+}
+
+Fault SetHostname(const char* name) {
+  if (name == nullptr) return {};
+  if (unshare(CLONE_NEWUTS) != 0) return Failed("cannot make a namespace for the host name");
+  if (sethostname(name, strlen(name)) != 0) return Failed("cannot set the host name");
+  return {};
+}
+
 }  // namespace
 
 Fault EnterNamespaces(const Settings& settings) {
   if (const Fault fault = MountProc()) return fault;
+  if (const Fault fault = EnterNetwork(settings.network)) return fault;
+  if (const Fault fault = SetHostname(settings.hostname)) return fault;
   return SkipPids(settings.before);
 }
 

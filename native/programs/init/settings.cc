@@ -24,6 +24,15 @@ bool ParseWord(const char* word, Settings* settings) {
     settings->before = value;
     return true;
   }
+  if (name == "hostname") {
+    settings->hostname = value;
+    return true;
+  }
+  if (name == "ends_with_parent") {
+    settings->ends_with_parent = true;
+    return true;
+  }
+  if (name == "network") return ReadNumber(value, &settings->network);
   if (name == "root") return ReadNumber(value, &settings->root);
   if (name == "descriptors") return ReadNumber(value, &settings->descriptors);
   if (name == "inherited") return ReadNumber(value, &settings->inherited);

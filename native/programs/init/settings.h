@@ -11,6 +11,12 @@ struct Settings {
   const char* before = nullptr;  // the pid that comes before criu's
   int descriptors = 0;           // from kFirst on, of which criu inherits the first ones
   int inherited = 0;
+  const char* hostname = nullptr;  // null for that of who has started us
+  // The network namespace to be in: one of these, or an open file that stands for it.
+  static constexpr int kSameNetwork = -1;
+  static constexpr int kNewNetwork = 0;
+  int network = kSameNetwork;
+  bool ends_with_parent = false;
   char** criu = nullptr;  // ends in a null pointer
 
   // The socket to who has started us, in whose place criu has its own; and what follows it.

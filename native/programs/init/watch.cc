@@ -81,9 +81,12 @@ UniqueFd TakeSignals() {
 void Watch(const Settings& settings, pid_t criu, const UniqueFd& source, const Report& report) {
   Signals signals(source);
   bool restores = true;
-  pollfd fd{source.get(), POLLIN, 0};
+  // The socket is hung up when there is nobody any more who has started us.
+  std::array<pollfd, 2> fds{{{source.get(), POLLIN, 0}, {-1, POLLRDHUP, 0}}};
+  if (settings.ends_with_parent) fds[1].fd = report.fd();
   // Whatever happens is seen, as the signal that tells of it is read before it is looked for.
-  for (;; poll(&fd, 1, -1)) {
+  for (;; poll(fds.data(), fds.size(), -1)) {
+    if (fds[1].revents != 0) return;
     signals.Take();
     if (restores) {
       // Until criu has ended the processes are its own to look at, dead ones too.

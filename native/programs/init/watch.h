@@ -12,7 +12,8 @@ namespace criu_node::init {
 UniqueFd TakeSignals();
 
 // Reaps whoever ends here, and passes on the signals that come for us, until the first of the
-// restored processes has ended, or criu has failed. Whatever is left ends with us.
+// restored processes has ended, or criu has failed; or, where that is asked for, our parent has
+// ended. Whatever is left ends with us.
 void Watch(const Settings& settings, pid_t criu, const UniqueFd& source, const Report& report);
 
 }  // namespace criu_node::init

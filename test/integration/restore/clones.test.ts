@@ -9,6 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +21,7 @@ import { optionTest } from '../../helpers/option-test.js';
 import { projectRoot } from '../../helpers/paths.js';
 import { failureOf, rejection } from '../../helpers/rejection.js';
 import { useScope } from '../../helpers/scope.js';
-import { never, runOk, until } from '../../helpers/system/exec.js';
+import { never, run, runOk, until } from '../../helpers/system/exec.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
 import { linkTarget } from '../../helpers/system/link.js';
 import {
@@ -44,6 +45,14 @@ async function imagesOfIdle(): Promise<{ imagePath: string; pid: number }> {
   const imagePath = join(await scope.directory(), 'images');
   await dump(pid, { imagePath, leaveRunning: true });
   return { imagePath, pid };
+}
+
+/** What a server answers to a process in the network of another one. */
+async function answerIn(pid: number, port: string): Promise<string> {
+  const script = `fetch('http://127.0.0.1:${port}').then(async (answer) => {
+    process.stdout.write(await answer.text());
+  });`;
+  return await runOk('nsenter', [`--net=/proc/${pid}/ns/net`, process.execPath, '-e', script]);
 }
 
 async function thereIsNobodyIn(namespace: string | undefined): Promise<void> {
@@ -171,6 +180,87 @@ test('a clone outlives the worker thread that restored it, and is reaped neverth
   expect(isAlive(pid)).toBe(true);
   process.kill(pid, 'SIGKILL');
   await until('it is reaped', () => processState(init) === undefined);
+});
+
+optionTest('hostname', 'is what the clone has for its name', async () => {
+  const directory = await scope.directory();
+  const [go, out] = [join(directory, 'go'), join(directory, 'out')];
+  const script = `while [ ! -e ${go} ]; do sleep 0.02; done; hostname > ${out}; echo >> ${out}; sleep 1000`;
+  const imagePath = await dumpAway(scope, await startShell(scope, script));
+  await cloneOk(scope, imagePath, { hostname: 'clone-1.example' });
+  writeFileSync(go, '');
+  await until('it has asked', () => existsSync(out) && readFileSync(out, 'utf8').endsWith('\n\n'));
+  expect(readFileSync(out, 'utf8').trim()).toBe('clone-1.example');
+  expect(hostname()).not.toBe('clone-1.example');
+});
+
+optionTest('endsWithParent', 'ends the clone with the process that restored it', async () => {
+  const { imagePath } = await imagesOfIdle();
+  const before = await settledHoldings([], hasSpare);
+  const script = resolve(projectRoot, 'test/helpers/children/restore.mjs');
+  for (const endsWithParent of [false, true]) {
+    const given = JSON.stringify({ imagePath, pidNamespace, endsWithParent });
+    const { pid } = JSON.parse(await runOk(process.execPath, [script, given])) as { pid: number };
+    if (!endsWithParent) process.kill(pid, 'SIGKILL');
+    await until('the clone has ended', () => !isAlive(pid));
+  }
+  await assertNoLeak(before);
+});
+
+describe('netNamespace', () => {
+  optionTest('netNamespace', 'lets clones of a server have one port', async () => {
+    const node = await startNode(
+      scope,
+      `const server = require('node:http').createServer((_, response) => {
+         response.end(String(process.pid));
+       });
+       server.listen(0, '127.0.0.1', () => ready(server.address().port));`,
+    );
+    const imagePath = join(await scope.directory(), 'images');
+    await dump(node.pid, { imagePath, leaveRunning: true });
+    const clones = await Promise.all(
+      Array.from({ length: 3 }, () => cloneOk(scope, imagePath, { netNamespace: 'new' })),
+    );
+    for (const { pid } of clones) {
+      expect(await answerIn(pid, node.report)).toBe(String(node.pid));
+    }
+    const networks = [node, ...clones].map(({ pid }) => linkTarget(`/proc/${pid}/ns/net`));
+    expect(new Set(networks).size).toBe(4);
+  });
+
+  test('may be that of another process', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const first = await cloneOk(scope, imagePath, { netNamespace: 'new' });
+    const netNamespace = `/proc/${first.pid}/ns/net`;
+    const second = await cloneOk(scope, imagePath, { netNamespace });
+    expect(linkTarget(`/proc/${second.pid}/ns/net`)).toBe(linkTarget(netNamespace));
+    expect(linkTarget(netNamespace)).not.toBe(linkTarget('/proc/self/ns/net'));
+  });
+
+  test('may be mounted at a path', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const netNamespace = join(await scope.directory(), 'network');
+    writeFileSync(netNamespace, '');
+    const first = await cloneOk(scope, imagePath, { netNamespace: 'new' });
+    await runOk('mount', ['--bind', `/proc/${first.pid}/ns/net`, netNamespace]);
+    scope.defer(() => run('umount', ['--lazy', netNamespace]));
+    const second = await cloneOk(scope, imagePath, { netNamespace });
+    expect(linkTarget(`/proc/${second.pid}/ns/net`)).toBe(linkTarget(`/proc/${first.pid}/ns/net`));
+  });
+
+  test.each([
+    ['/proc/self/ns/uts', 'uts'],
+    ['/etc/passwd', 'no namespace'],
+    ['/not/there', 'ENOENT'],
+  ])('is refused where it is none: %s', async (netNamespace, says) => {
+    const { imagePath } = await imagesOfIdle();
+    const before = await settledHoldings([], hasSpare);
+    const error = await rejection(restore(imagePath, { pidNamespace, netNamespace }));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(error.message).toContain(netNamespace);
+    expect(error.message).toContain(says);
+    await assertNoLeak(before);
+  });
 });
 
 test('hooks get the pid for this process, and the log is told as it is written', async () => {

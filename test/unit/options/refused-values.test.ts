@@ -100,6 +100,13 @@ describe('validateOptions refuses the value', () => {
     [{ tcpEstablished: true, tcpClose: true }, ['exclude each other']],
     [{ pidNamespace: 'own' }, ["'new'", "'own'"]],
     [{ pidNamespace: 'new', restoreSibling: true }, ['restoreSibling', 'exclude each other']],
+    [{ netNamespace: 'new' }, ['needs', 'pidNamespace']],
+    [{ hostname: 'a' }, ['needs', 'pidNamespace']],
+    [{ endsWithParent: true }, ['needs', 'pidNamespace']],
+    [{ netNamespace: 'old', pidNamespace: 'new' }, ["'new'", "'old'"]],
+    [{ hostname: 'a b', pidNamespace: 'new' }, ["'a b'"]],
+    [{ hostname: '-a', pidNamespace: 'new' }, ["'-a'"]],
+    [{ hostname: 'a'.repeat(65), pidNamespace: 'new' }, ['64']],
     [{ pidNamespace: 'new', unit: 'web' }, ['unit', 'exclude each other']],
   ])('of a restore: %j', (options, says) => {
     isRefused('restore', options, says);

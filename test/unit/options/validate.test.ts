@@ -71,6 +71,7 @@ describe('validateOptions takes', () => {
   const goodByName: Record<string, unknown> = {
     'restore hooks': { postRestore() {} },
     lsmProfile: 'apparmor:name',
+    netNamespace: 'new',
     volumes: ['/srv/data:/data'],
     external: ['mnt[/data]:data', 'mnt[]', 'net[4026531840]:extRootNetNS'],
   };
@@ -85,6 +86,9 @@ describe('validateOptions takes', () => {
       ]),
     ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
+    ...Object.fromEntries(
+      ['netNamespace', 'hostname', 'endsWithParent'].map((name) => [name, { pidNamespace: 'new' }]),
+    ),
     format: { export: 'a' },
     compression: { export: 'a' },
     ignoreRootfs: { export: 'a' },
