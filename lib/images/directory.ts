@@ -150,7 +150,7 @@ export async function openImages(
   }
   const fd = await openLocked(option, place, { ...lock, shared: true });
   return await closedOnFailure(fd, async () => {
-    const before = await listing(pathOf(fd));
+    const before = await listing(pathOf(fd), place.isLocal);
     // CRIU writes the inventory last.
     if (!before.has('inventory.img')) {
       throw new CriuError(
@@ -277,7 +277,13 @@ async function openReplacement(
 ): Promise<OutputDirectory> {
   const unique = `${process.pid}.${process.hrtime.bigint().toString(36)}`;
   const fresh = join(dirname(target), `.${basename(target)}.new.${unique}`);
-  const place = { absolute: fresh, real: fresh, isThere: false, existing: dirname(fresh) };
+  const place = {
+    absolute: fresh,
+    real: fresh,
+    isThere: false,
+    isLocal: false,
+    existing: dirname(fresh),
+  };
   await makeDirectories(place).catch(cannotWrite(option, absolute));
   const fd = await openLocked(option, place, undefined).catch(async (error: unknown) => {
     await rmdir(fresh).catch(() => {});

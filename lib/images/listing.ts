@@ -1,3 +1,4 @@
+import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type FileKind, kindOf } from '../linux/file-kind.js';
@@ -12,18 +13,40 @@ interface Entry {
 /** The names in a directory. */
 export type Listing = Map<string, Entry>;
 
-/** Lists a directory as it is now. */
-export async function listing(path: string): Promise<Listing> {
-  const names = await readdir(path);
-  const entries = await Promise.all(names.map((name) => entryAt(join(path, name))));
+/** How many files are looked at at once at most: it takes half a millisecond. */
+const mostAtOnce = 64;
+
+/**
+ * Lists a directory as it is now.
+ *
+ * @param isLocal - Whether to look into it waits for no server: a few files are then looked at at once,
+ * which takes a tenth of the time that it takes on threads of libuv's pool.
+ */
+export async function listing(path: string, isLocal = false): Promise<Listing> {
+  const names = isLocal ? readdirSync(path) : await readdir(path);
+  const entries =
+    isLocal && names.length <= mostAtOnce
+      ? names.map((name) => entryNow(join(path, name)))
+      : await Promise.all(names.map((name) => entryAt(join(path, name))));
   const found = names.map((name, index) => [name, entries[index]] as const);
   return new Map(found.filter((one): one is [string, Entry] => one[1] !== undefined));
 }
 
 async function entryAt(path: string): Promise<Entry | undefined> {
-  const entry = await lstat(path, { bigint: true }).catch(() => undefined);
-  if (entry === undefined) return undefined;
-  return { state: `${entry.ino} ${entry.mtimeNs} ${entry.size}`, kind: kindOf(entry) };
+  return entryOf(await lstat(path, { bigint: true }).catch(() => undefined));
+}
+
+function entryNow(path: string): Entry | undefined {
+  try {
+    return entryOf(lstatSync(path, { bigint: true }));
+  } catch {
+    return undefined; // gone meanwhile
+  }
+}
+
+function entryOf(stats: BigIntStats | undefined): Entry | undefined {
+  if (stats === undefined) return undefined;
+  return { state: `${stats.ino} ${stats.mtimeNs} ${stats.size}`, kind: kindOf(stats) };
 }
 
 /** Removes what was added to a directory. A hook, or another program, may have added files as well. */

@@ -15,6 +15,8 @@ export interface DirectoryPath {
   /** The same without links: where the directory is, or will be when it has been made. */
   real: string;
   isThere: boolean;
+  /** Whether to look into it waits for no server. */
+  isLocal: boolean;
   /** The directory itself, or the nearest one above it that exists, without links. */
   existing: string;
 }
@@ -45,7 +47,7 @@ export async function resolveDirectory(option: string, path: string): Promise<Di
     },
   );
   try {
-    const { real, missing, reason, stats } = report;
+    const { real, missing, reason, stats, isLocal } = report;
     if (reason !== undefined) {
       const whose = sentence`the directory of ${named(option)} ${path}`;
       throw new CriuError('ERR_UNTRUSTED_PATH', sentence`Cannot trust ${whose}: ${reason}`);
@@ -54,7 +56,7 @@ export async function resolveDirectory(option: string, path: string): Promise<Di
     const dangling = missing.length > 0 ? await danglingLink(absolute) : undefined;
     if (dangling !== undefined) refuse(`${dangling} is a symbolic link to nothing`);
     const isThere = missing.length === 0;
-    return { absolute, real: join(real, ...missing), isThere, existing: real };
+    return { absolute, real: join(real, ...missing), isThere, isLocal, existing: real };
   } finally {
     report.close();
   }
