@@ -145,6 +145,12 @@
       'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_empty_tables.map((name) => \'native/\' + name).join(\' \')")'],
     },
     {
+      # Preloaded into criu: native/programs/preload/parallel_pages.cc.
+      'target_name': 'criu_parallel_pages',
+      'includes': ['native/programs/preload/preload.gypi'],
+      'sources': ['<!@(node -p "require(\'./native/sources.json\').criu_parallel_pages.map((name) => \'native/\' + name).join(\' \')")'],
+    },
+    {
       # Preloaded into criu: native/programs/preload/tar_in_place.cc.
       'target_name': 'criu_tar_in_place',
       'includes': ['native/programs/preload/preload.gypi'],

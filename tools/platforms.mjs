@@ -56,6 +56,7 @@ export const addonFiles = [
   'criu_layer',
   'criu_init',
   'criu_empty_tables.so',
+  'criu_parallel_pages.so',
   'criu_tar_in_place.so',
   'criu_no_io_uring.so',
   'tar-first/tar',

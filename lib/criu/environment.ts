@@ -13,6 +13,7 @@ const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export interface EnvironmentSettings {
   tar?: 'system' | 'native' | undefined;
   conntrack?: 'present' | 'always' | undefined;
+  pageWriter?: 'parallel' | 'criu' | undefined;
   /** What {@link keepOwnConfig} gave. */
   config?: string | undefined;
   /** The program's version, when it is known. */
@@ -80,8 +81,8 @@ const isBeforeRseq = ({ version }: EnvironmentSettings): boolean =>
 /** All that decides on the environment, but for what is in directories. */
 function keyOf(settings: EnvironmentSettings): string {
   const { CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH } = process.env;
-  const { tar, conntrack, config } = settings;
-  const asked = [tar, conntrack, config, isBeforeRseq(settings)];
+  const { tar, conntrack, pageWriter, config } = settings;
+  const asked = [tar, conntrack, pageWriter, config, isBeforeRseq(settings)];
   return [...asked, CRIU_LIBS_DIR, HOME, LIBCRIU_ADDON, PATH].join('\0');
 }
 
@@ -218,9 +219,10 @@ export function behindNativeTar(path: string): string {
 }
 
 /** What is preloaded into criu. */
-export function preloads({ tar, conntrack }: EnvironmentSettings): string {
+export function preloads({ tar, conntrack, pageWriter }: EnvironmentSettings): string {
   const libraries = [
     conntrack === 'always' ? undefined : preloadable('criu_empty_tables.so'),
+    pageWriter === 'criu' ? undefined : preloadable('criu_parallel_pages.so'),
     tar === 'system' ? undefined : preloadable('criu_tar_in_place.so'),
   ];
   return libraries.filter((library) => library !== undefined).join(' ');

@@ -31,8 +31,8 @@ export async function runtimeEnvironment(criu: RuntimeCriu): Promise<NodeJS.Proc
 
 /** What `native/programs/front/main.cc` is told. */
 function frontVariables({ binary, version, tar }: RuntimeCriu): NodeJS.ProcessEnv {
-  // The tables are those that only a dump asks for.
-  const preload = preloads({ tar, conntrack: 'always' });
+  // The tables and the pages are those of a dump alone.
+  const preload = preloads({ tar, conntrack: 'always', pageWriter: 'criu' });
   return {
     LIBCRIU_FRONT_CRIU: binary,
     LIBCRIU_FRONT_VERSION: versionAnswer(version),

@@ -817,6 +817,18 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'pageWriter',
+    type: 'enum',
+    calls: dumping,
+    flag: 'page-writer',
+    values: ['parallel', 'criu'],
+    otherwise: 'parallel',
+    help: 'what writes much memory into the images: a process beside CRIU at the same time, or CRIU alone',
+    details:
+      'The images are the same, and so are the errors. The process is there from 16 MiB on, if there is more than one processor.',
+    source: 'libcriu',
+  },
+  {
     name: 'profile',
     type: 'enum',
     calls: dumping,

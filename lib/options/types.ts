@@ -504,6 +504,15 @@ export interface FullDumpOptions extends LeaveRunningOptions, DumpingOptions {
    */
   conntrack?: 'present' | 'always' | undefined;
   /**
+   * What writes much memory into the images: a process beside CRIU at the same time, or CRIU alone.
+   * The images are the same, and so are the errors. The process is there from 16 MiB on, if there
+   * is more than one processor.
+   *
+   * @defaultValue parallel
+   * @remarks libcriu
+   */
+  pageWriter?: 'parallel' | 'criu' | undefined;
+  /**
    * Settings for options that are not given; docs/options.md tells what fast gives up. `fast` is
    * `networkLock: 'skip'`, `manageCgroupsMode: 'ignore'` and `logLevel: 2`.
    *

@@ -57,7 +57,7 @@ export class ProgressReporter {
     }
     try {
       const outcome = await dump;
-      if (outcome.success) this.#tell(await this.#written());
+      if (outcome.success) this.#tell(await this.#written({ isComplete: true }));
       return outcome;
     } finally {
       this.#isOver = true;
@@ -74,14 +74,15 @@ export class ProgressReporter {
     }
   }
 
-  /** How much CRIU has written of the memory. */
-  async #written(): Promise<Pick<DumpProgress, 'pages' | 'bytes'>> {
+  /** How much CRIU has written of the memory. Until it has written all, a file can be longer than that. */
+  async #written({ isComplete = false } = {}): Promise<Pick<DumpProgress, 'pages' | 'bytes'>> {
     if (!this.#countsPages) return { pages: undefined, bytes: undefined };
     const names = await readdir(this.#images.file('')).catch(() => []);
     let bytes = 0;
     for (const name of names.filter((one) => /^pages-\d+\.img$/.test(one))) {
       const stats = await stat(this.#images.file(name)).catch(() => undefined);
-      if (stats !== undefined && stats.mtimeMs >= this.#since) bytes += stats.size;
+      if (stats === undefined || stats.mtimeMs < this.#since) continue;
+      bytes += isComplete ? stats.size : Math.min(stats.size, stats.blocks * 512);
     }
     return { pages: Math.floor(bytes / this.#pageSize), bytes };
   }

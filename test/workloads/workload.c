@@ -427,6 +427,20 @@ static void run_memory(long mebibytes)
 	sleep_forever();
 }
 
+/* Every other page of it: each is a range of its own. */
+static void run_sparse(long mebibytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), length = (size_t)mebibytes << 20;
+	char *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	for (size_t at = 0; at < length; at += 2 * page)
+		memcpy(memory + at, &at, sizeof(at));
+	ready("ready\n");
+	sleep_forever();
+}
+
 /*
  * Answers every request with its running number, on connections that stay open. PORT 0 is one that
  * the kernel chooses and that READY-FILE tells.
@@ -713,6 +727,8 @@ int main(int argc, char **argv)
 		run_children(atol(argument(argc, argv, 3)));
 	if (!strcmp(mode, "memory"))
 		run_memory(atol(argument(argc, argv, 3)));
+	if (!strcmp(mode, "sparse"))
+		run_sparse(atol(argument(argc, argv, 3)));
 	if (!strcmp(mode, "http"))
 		run_http(atol(argument(argc, argv, 3)), atol(argument(argc, argv, 4)));
 	if (!strcmp(mode, "change"))

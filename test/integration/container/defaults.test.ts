@@ -17,6 +17,7 @@ const plain: CheckpointOptions = {
   networkLock: 'iptables',
   conntrack: 'always',
   tar: 'system',
+  pageWriter: 'criu',
 };
 
 /** What a container has that is to be in images: files in its tmpfs, and sockets if it is told to. */

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -19,10 +17,10 @@ import { requireNeeds } from '../../helpers/needs.js';
 import { optionTest } from '../../helpers/option-test.js';
 import { criuBinary, projectRoot } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
-import { runOk, sleep, until } from '../../helpers/system/exec.js';
-import { startWorkload, tracesOf } from '../../helpers/system/process.js';
+import { runOk, until } from '../../helpers/system/exec.js';
+import { startWorkload } from '../../helpers/system/process.js';
+import { traceSpare } from '../../helpers/system/trace-spare.js';
 import { type Container, startContainer } from '../../helpers/workloads/container.js';
-import { childrenNamed } from '../../helpers/workloads/heavy-container.js';
 import { lockOf } from '../../helpers/workloads/network-container.js';
 
 const scope = useScope();
@@ -168,28 +166,9 @@ const conntrackMessages: Record<string, string> = {
 /** No state of a socket, as strace prints it. */
 const noStates = '\\x00'.repeat(4);
 
-/** What strace tells of these system calls of the criu that waits for the next dump, and of what it starts. */
-async function traced(calls: string, dump: () => Promise<unknown>): Promise<string> {
-  const output = join(await scope.directory(), 'trace');
-  const spare = await until('a spare criu is there, and its predecessor gone', async () => {
-    const [pid, ...others] = childrenNamed('criu');
-    await sleep(50);
-    const isAlone = others.length === 0 && childrenNamed('criu').join() === String(pid);
-    return isAlone ? pid : undefined;
-  });
-  const what = ['-xx', '-e', `trace=${calls}`, '-e', 'signal=none'];
-  const args = ['-f', '-qq', ...what, '-p', String(spare), '-o', output];
-  const strace = spawn('strace', args, { stdio: 'ignore' });
-  const gone = once(strace, 'exit');
-  await until('strace is attached', () => tracesOf(spare).tracer > 0);
-  await dump();
-  await gone;
-  return readFileSync(output, 'utf8');
-}
-
 /** Which lists of connections and TCP sockets it asks the kernel for. */
 async function listsAskedFor(dump: () => Promise<unknown>): Promise<string[]> {
-  const messages = (await traced('sendmsg', dump)).matchAll(
+  const messages = (await traceSpare(scope, ['-xx', '-e', 'trace=sendmsg'], dump)).matchAll(
     /nlmsg_type=0x1(\d\d)\b|nlmsg_type=0x14\b.*?"\\x0(2|a)\\x06\\x00\\x00((?:\\x..){4})/g,
   );
   return [...messages].map(([, type = '', family, states]) =>
@@ -254,7 +233,9 @@ optionTest('tar', 'native starts no program while the tasks stand still', async 
   const started = async (options: CheckpointOptions): Promise<number> => {
     // So that the spare is one for the same settings.
     await checkpointOk(container, options);
-    const trace = await traced('execve', () => checkpointOk(container, options));
+    const trace = await traceSpare(scope, ['-xx', '-e', 'trace=execve'], () =>
+      checkpointOk(container, options),
+    );
     return [...trace.matchAll(/execve\(.* = 0$/gm)].length;
   };
   expect(await started({ tar: 'native' })).toBe(0);

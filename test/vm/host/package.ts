@@ -27,8 +27,9 @@ export async function addPackage(system: FileTree): Promise<void> {
   const add = (path: string): Promise<void> => system.add(inGuest(path), path);
   for (const name of ['test/workloads', ...documentation]) await add(resolve(projectRoot, name));
   const built = resolve(projectRoot, 'build/Release');
-  const programs = ['criu_guard', 'criu_empty_tables.so', 'criu_tar_in_place.so'];
-  for (const name of [...programs, 'tar-first', 'criu-first']) await add(join(built, name));
+  const preloaded = ['criu_empty_tables.so', 'criu_parallel_pages.so', 'criu_tar_in_place.so'];
+  for (const name of ['criu_guard', ...preloaded, 'tar-first', 'criu-first'])
+    await add(join(built, name));
   const addon = join(built, 'criu_native.node');
   await system.addBinary(inGuest(addon), addon);
   await add(await workloadBinary());
