@@ -90,6 +90,7 @@ export type { DumpProgress } from './options/dump-progress.js';
 export { type EngineName, engineNames } from './options/engine-names.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
+export type { CloneStdio, CloneStream } from './options/stdio.js';
 export type * from './options/types.js';
 export type { UnitTarget } from './options/unit-target.js';
 export { dump, preDump } from './process/dump.js';

@@ -1,7 +1,6 @@
-import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { readFile } from '../base/files.js';
+import { numbersIn, recordsIn } from './records.js';
 
-const commonMagic = 0x54564319;
 const pstreeMagic = 0x50273030;
 /** The fields of a task that are pids: its own, its process group, its session, and its threads. */
 const pidField = 1;
@@ -41,20 +40,7 @@ export function decodeNeededPids(file: Uint8Array): NeededPids {
 
 /** The message of each task, the root's first. */
 function tasksIn(file: Uint8Array): Uint8Array[] {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.byteLength < 8) throw new Error('pstree.img is cut short');
-  if (view.getUint32(0, true) !== commonMagic || view.getUint32(4, true) !== pstreeMagic) {
-    throw new Error('not a pstree image');
-  }
-  const tasks: Uint8Array[] = [];
-  for (let at = 8; at < file.byteLength; ) {
-    const start = at + 4;
-    const end = start <= file.byteLength ? start + view.getUint32(at, true) : Infinity;
-    if (end > file.byteLength) throw new Error('pstree.img is cut short');
-    tasks.push(file.subarray(start, end));
-    at = end;
-  }
-  return tasks;
+  return recordsIn(file, pstreeMagic, 'pstree.img');
 }
 
 /**
@@ -82,20 +68,4 @@ function pidOf(task: Uint8Array): number {
   const [pid] = numbersIn(task, [pidField]);
   if (pid === undefined) throw new Error('pstree.img has a task without a pid');
   return pid;
-}
-
-/** The numbers in some fields of a message; a list of them may be packed. */
-function numbersIn(message: Uint8Array, fields: readonly number[]): number[] {
-  const reader = new BinaryReader(message);
-  const numbers: number[] = [];
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    if (!fields.includes(field)) reader.skip(type, field);
-    else if (type === WireType.Varint) numbers.push(reader.uint32());
-    else if (type === WireType.LengthDelimited) {
-      const packed = new BinaryReader(reader.bytes());
-      while (packed.pos < packed.len) numbers.push(packed.uint32());
-    } else reader.skip(type, field);
-  }
-  return numbers;
 }

@@ -390,6 +390,8 @@ export interface NativeAddon {
   unlock(fd: number): void;
   /** A copy of a descriptor, which is closed by the addon when it is given to `start` as `handedOver`. */
   duplicate(fd: number): number;
+  /** Makes a pipe, and gives the descriptors of its ends, which are lent: that to read from, and the other. */
+  makePipe(nonBlocking: boolean): readonly [number, number];
   /** Connects to the stream socket of a path, without waiting, and gives a descriptor that is lent. */
   connectUnix(path: string): number;
   /** Keeps bytes in a file in memory, and gives its descriptor. */

@@ -1,7 +1,7 @@
 import { exclusive, incomplete } from './contradiction.js';
 
 /** What only a clone has. */
-const ofClones = ['netNamespace', 'hostname', 'endsWithParent'] as const;
+const ofClones = ['netNamespace', 'hostname', 'stdio', 'endsWithParent'] as const;
 
 /**
  * Refuses options that have no meaning for a clone, and those of a clone where there is none.

@@ -667,6 +667,17 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'stdio',
+    type: 'stdio',
+    calls: ['restore'],
+    otherwise: 'what the images have',
+    help: 'standard streams of a clone, as for a child process',
+    details:
+      "'pipe', 'inherit' or 'ignore' for all three, or an array with one of these, an open descriptor, or null for each. " +
+      'What the images have in place of one is closed, in all processes. Needs `pidNamespace`.',
+    source: 'node:child_process',
+  },
+  {
     name: 'endsWithParent',
     type: 'boolean',
     calls: ['restore'],

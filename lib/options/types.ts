@@ -7,6 +7,7 @@ import type { CgroupRoot } from './cgroup-root.js';
 import type { DumpProgress } from './dump-progress.js';
 import type { InheritedFd } from './inherited-fd.js';
 import type { JoinedNamespace } from './joined-namespace.js';
+import type { CloneStdio } from './stdio.js';
 
 /** Options of every call. */
 export interface CallOptions {
@@ -710,6 +711,15 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    * @remarks libcriu
    */
   hostname?: string | undefined;
+  /**
+   * Standard streams of a clone, as for a child process. 'pipe', 'inherit' or 'ignore' for all
+   * three, or an array with one of these, an open descriptor, or null for each. What the images
+   * have in place of one is closed, in all processes. Needs `pidNamespace`.
+   *
+   * @defaultValue what the images have
+   * @remarks node:child_process
+   */
+  stdio?: CloneStdio | undefined;
   /**
    * Kill the processes of a clone when this process ends, however it ends. Needs `pidNamespace`.
    *

@@ -22,6 +22,7 @@ import { checkJoinedNamespace } from './joined-namespace.js';
 import { checkArgument, checkData, checkEnvironment } from './new-life.js';
 import type { Call, OptionRow, OptionType } from './schema.js';
 import { checkStatusFd } from './status-fd.js';
+import { checkStdio } from './stdio.js';
 import { nearest } from './suggest.js';
 import { optionTable, profiles } from './table.js';
 import { checkText } from './text.js';
@@ -186,6 +187,8 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   environment: checkEnvironment,
 
   'argument[]': (name, value) => elements(name, value, checkArgument),
+
+  stdio: (name, value) => checkStdio(name, value),
 
   file(name, value) {
     if (value instanceof Writable) return value;

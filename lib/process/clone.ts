@@ -7,12 +7,43 @@ import type { Outputs } from '../images/outputs.js';
 import { neededPids } from '../images/pstree.js';
 import { ownMounts } from '../linux/mountinfo.js';
 import type { NativeClone } from '../native/contract.js';
+import type { InheritedFd } from '../options/inherited-fd.js';
+import type { CheckedStdio } from '../options/stdio.js';
 import type { RestoreOptions } from '../options/types.js';
+import { type CloneStreams, openStreams } from './clone-streams.js';
 
 /** The lowest pid that the kernel gives again when it has come to the last one. */
 const lowest = 300;
 /** How far from the pids of the images criu stays: it takes more for processes that help it. */
 const margin = 1000;
+
+/** What there is for a clone beside its images. */
+export interface PreparedClone {
+  native: NativeClone;
+  /** Its standard streams. */
+  inherited: readonly InheritedFd[];
+  /** A descriptor of the images in which these are. */
+  images: number | undefined;
+  /** See {@link OpenedStreams}. */
+  takeStreams(): CloneStreams;
+}
+
+/**
+ * Opens what a clone needs. It is closed with the scope.
+ *
+ * @throws CriuError, RangeError as {@link nativeClone} and {@link openStreams} do.
+ */
+export async function prepareClone(
+  outputs: Outputs,
+  options: RestoreOptions,
+  scope: Scope,
+): Promise<PreparedClone> {
+  const native = await nativeClone(outputs, options, scope);
+  // Validation has made this of the option.
+  const stdio = (options.stdio ?? []) as unknown as CheckedStdio;
+  const { inherited, images, take } = await openStreams(stdio, outputs.images, scope);
+  return { native, inherited, images, takeStreams: take };
+}
 
 /**
  * What the addon has to know of a clone. What is opened for it is closed with the scope.
@@ -20,7 +51,7 @@ const margin = 1000;
  * @throws CriuError `ERR_NOT_RESTORABLE` for images that have a pid namespace already.
  * @throws RangeError `ERR_INVALID_ARG_VALUE` for a network namespace that is none.
  */
-export async function nativeClone(
+async function nativeClone(
   { images }: Outputs,
   { hostname, netNamespace, endsWithParent }: RestoreOptions,
   scope: Scope,

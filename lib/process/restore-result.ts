@@ -1,3 +1,4 @@
+import type { Readable, Writable } from 'node:stream';
 import type { OperationResult } from '../criu/result.js';
 import type { Outcome } from '../criu/run.js';
 import { type RestoreStages, restoreStages } from '../criu/stages.js';
@@ -23,6 +24,12 @@ export interface RestoreResult extends OperationResult {
 export interface CloneResult extends RestoreResult {
   /** How the root task ends, once all others of its pid namespace have ended as well. */
   exited: Promise<ChildExit>;
+  /** Our end of the pipe that `stdio` has made its standard input; null without one. */
+  stdin: Writable | null;
+  /** The same of its standard output. */
+  stdout: Readable | null;
+  /** The same of its standard error. */
+  stderr: Readable | null;
 }
 
 /** How a child ended, as `node:child_process` tells it. */

@@ -27,7 +27,7 @@ import { toFields } from '../options/fields.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { ValidatedOptions } from '../options/validated.js';
-import { nativeClone } from './clone.js';
+import { type PreparedClone, prepareClone } from './clone.js';
 import { cloneOutputs } from './clone-outputs.js';
 import { followLog, logFileOf, toldFields, withConfigFile } from './config.js';
 import { failure } from './failure.js';
@@ -118,8 +118,9 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     }
     const streams = await streamsOf(options, outputs, installation, scope);
     const told = await toldTo(installation, options, images, scope);
-    const inheriting = withInherited(request, [...streams, ...told]);
-    const native = await nativeRequest(inheriting, installation, outputs, scope);
+    const clone = options.pidNamespace && (await prepareClone(outputs, options, scope));
+    const inheriting = withInherited(request, [...streams, ...told, ...(clone?.inherited ?? [])]);
+    const native = await nativeRequest(inheriting, installation, outputs, clone);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
     const run = native.clone === undefined ? restoreOnceFree : restoreClone;
     const outcome = await run(request, native, hooks, outputs);
@@ -133,6 +134,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       timings: timingsOf(outcome, { called: deadline.startedAt, turn, end }),
       warnings: warningsOf(outcome),
       exited: exitOf(outcome, options),
+      ...clone?.takeStreams(),
       durationMs: end - deadline.startedAt,
     };
   });
@@ -211,12 +213,10 @@ async function openDirectories(request: RestoreRequest, scope: Scope): Promise<O
 async function nativeRequest(
   request: RestoreRequest,
   installation: Installation,
-  outputs: Outputs,
-  scope: Scope,
+  { images, work }: Outputs,
+  clone: PreparedClone | undefined,
 ): Promise<NativeRequest> {
   const { options, criu } = request;
-  const { images, work } = outputs;
-  const clone = options.pidNamespace && (await nativeClone(outputs, options, scope));
   // Elsewhere CRIU would mount in it what the images have of other hierarchies.
   const yard = (await realHost.unified()) ? await cgroupYard(realHost) : undefined;
   return {
@@ -224,7 +224,7 @@ async function nativeRequest(
     ...installation,
     environment: await criu.environment({ tar: options.tar }),
     fields: toldFields(request, {
-      images_dir_fd: images.fd,
+      images_dir_fd: clone?.images ?? images.fd,
       ...(yard === undefined ? {} : { cgroup_yard: yard }),
       ...toFields(options),
       ...(options.hooks?.orphanPtsMaster ? { orphan_pts_master: true } : {}),
@@ -232,7 +232,7 @@ async function nativeRequest(
       // The first process of the namespace is the parent, which hears of the end in any case.
       ...(clone ? { rst_sibling: true } : {}),
     }),
-    ...(clone ? { clone } : { joinsSession: options.shellJob === true }),
+    ...(clone ? { clone: clone.native } : { joinsSession: options.shellJob === true }),
     ...criu.workers,
   };
 }

@@ -1,6 +1,9 @@
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <napi.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -80,6 +83,7 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::MakeDirectory>("makeDirectory"),
                              Method<&Addon::CloseDescriptor>("closeDescriptor"),
                              Method<&Addon::Duplicate>("duplicate"),
+                             Method<&Addon::MakePipe>("makePipe"),
                              Method<&Addon::Connect>("connectUnix"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
                              Method<&Addon::PipeWithoutWriter>("pipeWithoutWriter"),
@@ -155,6 +159,21 @@ class Addon : public Napi::Addon<Addon> {
     UniqueFd copy = UniqueFd::Duplicate(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
     if (!copy.valid()) throw Failure::System("request", "cannot copy a descriptor");
     return Napi::Number::New(info.Env(), copy.Release());
+  }
+
+  Napi::Value MakePipe(const Napi::CallbackInfo& info) {
+    std::array<Loans::Room, 2> rooms{Loans::MakeRoom(), Loans::MakeRoom()};
+    std::array<int, 2> ends{};
+    const int waits = ReadValue<bool>(info[0], "nonBlocking") ? O_NONBLOCK : 0;
+    if (pipe2(ends.data(), O_CLOEXEC | waits) != 0) {
+      throw Failure::System("request", "cannot make a pipe");
+    }
+    std::array<UniqueFd, 2> owned{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    auto array = Napi::Array::New(info.Env(), owned.size());
+    for (uint32_t i = 0; i < owned.size(); ++i) {
+      array[i] = loans_.Lend(std::move(rooms.at(i)), std::move(owned.at(i)));
+    }
+    return array;
   }
 
   void Unlock(const Napi::CallbackInfo& info) {

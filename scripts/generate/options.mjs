@@ -121,7 +121,8 @@ export function renderTypes(table) {
       "import type { CgroupRoot } from './cgroup-root.js';\n" +
       "import type { DumpProgress } from './dump-progress.js';\n" +
       "import type { InheritedFd } from './inherited-fd.js';\n" +
-      "import type { JoinedNamespace } from './joined-namespace.js';\n",
+      "import type { JoinedNamespace } from './joined-namespace.js';\n" +
+      "import type { CloneStdio } from './stdio.js';\n",
     ...groups.map((group) => {
       const bases = basesOf(group, groups).map(({ name }) => name);
       return renderInterface(sentenceOf(group), group.name, bases, group.rows);
@@ -230,6 +231,8 @@ function typeOf({ type, values = [] }) {
       return 'Readonly<Record<string, string | undefined>>';
     case 'argument[]':
       return 'readonly string[]';
+    case 'stdio':
+      return 'CloneStdio';
     case 'file':
       return 'string | Writable';
     case 'signal':

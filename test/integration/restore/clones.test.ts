@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
+  constants,
   existsSync,
   openSync,
   readdirSync,
@@ -70,8 +71,10 @@ test('a clone has the pids of its images in a namespace of its own, beside the o
   expect(processState(clone.init)?.parent).toBe(process.pid);
   expect(isAlive(pid)).toBe(true);
   // Its /proc tells of the namespace alone.
-  const seen = readdirSync(`/proc/${clone.pid}/root/proc`).filter((name) => /^\d+$/.test(name));
-  expect(seen.map(Number).sort((one, other) => one - other)).toEqual([1, pid]);
+  const seen = (): string[] =>
+    readdirSync(`/proc/${clone.pid}/root/proc`).filter((name) => /^\d+$/.test(name));
+  await until('criu has ended', () => seen().length === 2);
+  expect(seen().sort()).toEqual(['1', String(pid)].sort());
   expect(clone.logFile).toBe(join(imagePath, 'restore.log'));
   expect(existsSync(clone.logFile)).toBe(true);
   expect(clone.stats?.restoreTimeUs).toBeGreaterThan(0);
@@ -144,7 +147,7 @@ test('the end of the first process ends the others, and orphans are reaped befor
       .map(({ name, state }) => `${name} ${state === 'Z' ? 'dead' : 'alive'}`)
       .sort();
   await until('the dead are reaped', () => orphans().join() === 'sh alive,sleep alive');
-  expect(states()).toHaveLength(4);
+  await until('criu has ended', () => states().length === 4);
   process.kill(clone.pid, 'SIGTERM');
   expect(await clone.exited).toEqual({ code: null, signal: 'SIGTERM' });
   await thereIsNobodyIn(namespace);
@@ -192,6 +195,99 @@ optionTest('hostname', 'is what the clone has for its name', async () => {
   await until('it has asked', () => existsSync(out) && readFileSync(out, 'utf8').endsWith('\n\n'));
   expect(readFileSync(out, 'utf8').trim()).toBe('clone-1.example');
   expect(hostname()).not.toBe('clone-1.example');
+});
+
+describe('stdio', () => {
+  /** A shell that reads a line, and answers on both of its other streams; all of them are one open file. */
+  async function imagesOfAnswers(): Promise<string> {
+    const directory = await scope.directory();
+    const script = `while :; do
+      if read line; then echo "out $line"; echo "err $line" >&2; else sleep 0.02; fi; done`;
+    const file = join(directory, 'stream');
+    writeFileSync(file, '');
+    const shell = await startShell(scope, `exec 0<>${file} 1>&0 2>&0; ${script}`);
+    await until('it reads', () => linkTarget(`/proc/${shell.pid}/fd/2`) === file);
+    return await dumpAway(scope, shell);
+  }
+
+  optionTest('stdio', 'gives each stream a pipe, also where they were one file', async () => {
+    const imagePath = await imagesOfAnswers();
+    const before = await settledHoldings([], hasSpare);
+    const clones = [
+      await cloneOk(scope, imagePath, { stdio: 'pipe' }),
+      await cloneOk(scope, imagePath, { stdio: ['pipe', 'pipe', 'pipe'] }),
+    ];
+    for (const [index, clone] of clones.entries()) {
+      const { stdin, stdout, stderr } = clone;
+      stdin?.write(`${index}\n`);
+      const [out] = (await once(stdout ?? process, 'data')) as [Buffer];
+      const [err] = (await once(stderr ?? process, 'data')) as [Buffer];
+      expect([String(out), String(err)]).toEqual([`out ${index}\n`, `err ${index}\n`]);
+      await clone.kill();
+      stdin?.destroy();
+      stdout?.destroy();
+      stderr?.destroy();
+    }
+    expect(readdirSync(imagePath).filter((name) => name.startsWith('.'))).toEqual([]);
+    await assertNoLeak(before);
+  });
+
+  test('puts a file, /dev/null or what this process has in the place of a stream', async () => {
+    const imagePath = await imagesOfAnswers();
+    const file = join(await scope.directory(), 'out');
+    const fd = openSync(file, 'a');
+    const { pid, stdin, stdout, stderr } = await cloneOk(scope, imagePath, {
+      stdio: ['ignore', fd, 'inherit'],
+    });
+    closeSync(fd);
+    expect([stdin, stdout, stderr]).toEqual([null, null, null]);
+    const targets = [0, 1, 2].map((number) => linkTarget(`/proc/${pid}/fd/${number}`));
+    expect(targets).toEqual(['/dev/null', file, linkTarget('/proc/self/fd/2')]);
+  });
+
+  test('leaves the others as they are, and gives children what their parent gets', async () => {
+    const directory = await scope.directory();
+    const file = join(directory, 'log');
+    const shell = await startShell(
+      scope,
+      `exec >> ${file}; (while :; do echo child; sleep 0.05; done) & while :; do sleep 1; done`,
+    );
+    await until('the child writes', () => existsSync(file) && readFileSync(file).length > 0);
+    const imagePath = await dumpAway(scope, shell);
+    const clone = await cloneOk(scope, imagePath, { stdio: [undefined, 'pipe'] });
+    const [out] = (await once(clone.stdout ?? process, 'data')) as [Buffer];
+    expect(String(out)).toMatch(/^child\n/);
+    expect([clone.stdin, clone.stderr]).toEqual([null, null]);
+    expect(linkTarget(`/proc/${clone.pid}/fd/0`)).toBe('/dev/null');
+    clone.stdout?.destroy();
+  });
+
+  test('works for Node.js, whose streams were pipes', async () => {
+    const script = 'process.stdin.on("data", (text) => console.log("got " + String(text).trim()));';
+    const child = spawn(process.execPath, ['-e', script], { detached: true, cwd: '/' });
+    const gone = once(child, 'exit');
+    scope.defer(async () => {
+      child.kill('SIGKILL');
+      await gone;
+    });
+    child.stdin.write('first\n');
+    await once(child.stdout, 'data');
+    const imagePath = join(await scope.directory(), 'images');
+    const external = [0, 1, 2].map((fd) => {
+      const inode = /^socket:(\[\d+\])$/.exec(linkTarget(`/proc/${child.pid}/fd/${fd}`) ?? '')?.[1];
+      return `unix${inode}`;
+    });
+    await dump(child.pid ?? 0, { imagePath, leaveRunning: true, external });
+    const clone = await cloneOk(scope, imagePath, { stdio: 'pipe' });
+    const flags = readFileSync(`/proc/${clone.pid}/fdinfo/0`, 'latin1');
+    expect(
+      Number.parseInt(/^flags:\s*(\d+)$/m.exec(flags)?.[1] ?? '', 8) & constants.O_NONBLOCK,
+    ).not.toBe(0);
+    clone.stdin?.write('again\n');
+    const [out] = (await once(clone.stdout ?? process, 'data')) as [Buffer];
+    expect(String(out)).toBe('got again\n');
+    for (const stream of [clone.stdin, clone.stdout, clone.stderr]) stream?.destroy();
+  });
 });
 
 optionTest('endsWithParent', 'ends the clone with the process that restored it', async () => {

@@ -56,6 +56,7 @@ describe('validateOptions takes', () => {
     ip: '10.0.0.2',
     host: 'host.example',
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
+    stdio: ['pipe', 'ignore', null],
     signal: new AbortController().signal,
     criu: new Criu(),
     file: 'a.tar',
@@ -87,7 +88,10 @@ describe('validateOptions takes', () => {
     ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
     ...Object.fromEntries(
-      ['netNamespace', 'hostname', 'endsWithParent'].map((name) => [name, { pidNamespace: 'new' }]),
+      ['netNamespace', 'hostname', 'stdio', 'endsWithParent'].map((name) => [
+        name,
+        { pidNamespace: 'new' },
+      ]),
     ),
     format: { export: 'a' },
     compression: { export: 'a' },
