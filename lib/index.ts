@@ -22,6 +22,7 @@ export {
 export { type Finding, type FindingCode, findingCodes, type Severity } from './base/finding.js';
 export type { MentionedValue } from './base/sentence.js';
 export type { Stage } from './base/stage.js';
+export type { Channel, ChannelEvents } from './channel/channel.js';
 export type { CheckpointResult } from './container/checkpoint.js';
 export { listContainers } from './container/list.js';
 export type { ContainerList, ListedContainer } from './container/listed.js';

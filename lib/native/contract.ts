@@ -398,6 +398,12 @@ export interface NativeAddon {
   keepInMemory(name: string, content: Buffer): number;
   /** The reading end of a pipe that nobody writes to. */
   pipeWithoutWriter(): number;
+  /** A stream socket of the unix family that is connected with nothing. */
+  unconnectedSocket(): number;
+  /** Two stream sockets that are connected with each other; both are lent. */
+  socketPair(): [number, number];
+  /** Gives away a descriptor that the addon has lent us: whoever has it closes it. */
+  releaseDescriptor(fd: number): void;
   /**
    * Compares what two processes may share, by the kernel's number of it (`KCMP_VM` and so on).
    *

@@ -6,6 +6,8 @@ export interface NewLife {
   data?: unknown;
   env?: Readonly<Record<string, string | undefined>> | undefined;
   argv?: readonly string[] | undefined;
+  /** Whether it has a channel. */
+  channel?: boolean | undefined;
 }
 
 /** The same as it is passed on. */

@@ -733,6 +733,15 @@ export const optionTable: readonly OptionRow[] = [
     source: 'libcriu',
   },
   {
+    name: 'channel',
+    type: 'boolean',
+    calls: ['restore'],
+    help: 'messages to and from the restored program',
+    details:
+      'They go by `channel` in the result, and by `channel` in that of `checkpointSelf()` in the program. For a process that has saved itself.',
+    source: 'libcriu',
+  },
+  {
     name: 'joinNs',
     type: 'joinedNamespace[]',
     calls: ['restore'],

@@ -772,6 +772,14 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    */
   argv?: readonly string[] | undefined;
   /**
+   * Messages to and from the restored program. They go by `channel` in the result, and by `channel`
+   * in that of `checkpointSelf()` in the program. For a process that has saved itself.
+   *
+   * @defaultValue false
+   * @remarks libcriu
+   */
+  channel?: boolean | undefined;
+  /**
    * Namespaces to restore into, instead of those of this process. As in `{ type: 'net', path:
    * '/run/netns/web' }`.
    *

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { Channel } from '../channel/channel.js';
 import type { OperationResult } from '../criu/result.js';
 import type { Outcome } from '../criu/run.js';
 import { type RestoreStages, restoreStages } from '../criu/stages.js';
@@ -18,6 +19,8 @@ export interface RestoreResult extends OperationResult {
    * process alive, as a child of `node:child_process` does.
    */
   exited: Promise<ChildExit> | undefined;
+  /** With `channel`: messages to and from the restored program. */
+  channel: Channel | undefined;
 }
 
 /** What a restore with `pidNamespace: 'new'` has to tell. */

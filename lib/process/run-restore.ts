@@ -35,7 +35,7 @@ import { reopenJournal } from './journal.js';
 import { requireKnownOptions } from './known-options.js';
 import { killLeftovers, nowInTicks, untilEnded } from './leftovers.js';
 import { movedOutput } from './moved-output.js';
-import { tellNewLife, toldIn } from './new-life.js';
+import { nothingReplaced, type Replacements, replacements, toldIn } from './new-life.js';
 import { openPidFile } from './pid-file.js';
 import type { OperationRequest } from './request.js';
 import { type ChildExit, type RestoreResult, timingsOf } from './restore-result.js';
@@ -95,6 +95,7 @@ async function runAsAsked(request: RestoreRequest): Promise<RestoreResult> {
     },
     warnings: [],
     exited: undefined,
+    channel: undefined,
     durationMs,
   };
 }
@@ -117,9 +118,13 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       await deadline.bound('directory', looking);
     }
     const streams = await streamsOf(options, outputs, installation, scope);
-    const told = await toldTo(installation, options, images, scope);
+    const replaced = await replacementsFor(installation, options, images, scope);
     const clone = options.pidNamespace && (await prepareClone(outputs, options, scope));
-    const inheriting = withInherited(request, [...streams, ...told, ...(clone?.inherited ?? [])]);
+    const inheriting = withInherited(request, [
+      ...streams,
+      ...replaced.inherited,
+      ...(clone?.inherited ?? []),
+    ]);
     const native = await nativeRequest(inheriting, installation, outputs, clone);
     const hooks = new HookRunner(restoreHooks, options.hooks ?? {}, false, deadline);
     const run = native.clone === undefined ? restoreOnceFree : restoreClone;
@@ -135,6 +140,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       warnings: warningsOf(outcome),
       exited: exitOf(outcome, options),
       ...clone?.takeStreams(),
+      channel: replaced.openChannel(),
       durationMs: end - deadline.startedAt,
     };
   });
@@ -152,14 +158,15 @@ async function streamsOf(
 }
 
 /** What a process that has saved itself gets. A criu of a service does not get descriptors of ours. */
-async function toldTo(
+async function replacementsFor(
   { service }: Installation,
   options: RestoreOptions,
   images: OutputDirectory,
   scope: Scope,
-): Promise<InheritedFd[]> {
-  if (service !== undefined) return [];
-  return [...(await tellNewLife(options, images, scope)), ...(await movedOutput(images, scope))];
+): Promise<Replacements> {
+  if (service !== undefined) return nothingReplaced;
+  const { inherited, openChannel } = await replacements(options, images, scope);
+  return { inherited: [...inherited, ...(await movedOutput(images, scope))], openChannel };
 }
 
 function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {

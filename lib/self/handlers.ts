@@ -87,7 +87,7 @@ export async function callBefore(): Promise<GoOn> {
       }
     }
   } catch (error) {
-    await goOn({ restored: false, data: undefined }).catch(() => {});
+    await goOn({ restored: false, data: undefined, channel: undefined }).catch(() => {});
     throw error;
   }
   return goOn;

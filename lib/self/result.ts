@@ -1,3 +1,4 @@
+import type { Channel } from '../channel/channel.js';
 import type { OperationResult } from '../criu/result.js';
 import type { DumpStats } from '../images/stats.js';
 
@@ -10,6 +11,8 @@ export interface SelfCheckpoint extends OperationResult {
   restored: boolean;
   /** What {@link restore} was given as `data` for the process that was brought back; otherwise undefined. */
   data: unknown;
+  /** Messages to and from who has restored this process with `channel`; otherwise undefined. */
+  channel: Channel | undefined;
   /** CRIU's own figures; undefined in the process that was brought back. */
   stats: DumpStats | undefined;
 }

@@ -27,7 +27,7 @@ import type { OperationRequest } from '../process/request.js';
 import { inTurn, lockOf } from '../process/turn.js';
 import { callBefore } from './handlers.js';
 import { manifestOfSelf } from './manifest.js';
-import { begin, Slot } from './new-life.js';
+import { begin, LifeSlots } from './new-life.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
 import type { SelfCheckpoint } from './result.js';
@@ -74,10 +74,11 @@ async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
     saved = await save();
     if (saved.restored) {
       renewRandomness();
-      tell({ restored: true, data: saved.data });
+      tell({ restored: true, data: saved.data, channel: undefined });
     }
   } finally {
-    await goOn({ restored: saved?.restored ?? false, data: saved?.data });
+    const { restored = false, data, channel } = saved ?? {};
+    await goOn({ restored, data, channel });
   }
   return saved;
 }
@@ -117,17 +118,18 @@ async function save(request: SelfRequest, ready: ReadyCriu): Promise<Result> {
     });
     try {
       await outputs.images.write(...versionFile(versionText(ready.version)));
-      const slot = scope.use(new Slot());
-      await outputs.images.write(...selfFile(slot.resource));
+      const slots = scope.use(new LifeSlots());
+      await outputs.images.write(...selfFile(slots.resources));
       const manifest = await manifestOfSelf(outputs.images.path, versionText(ready.version));
       await outputs.images.write(...manifestFile(manifest));
       const asked = await withJournal(request, outputs);
       const saved = await askCriu(asked, ready, outputs);
-      if (!saved.restored) return { ...saved, data: undefined };
-      const life = slot.read();
+      if (!saved.restored) return { ...saved, data: undefined, channel: undefined };
+      const life = slots.read();
       begin(life);
       const { imagePath = saved.imagePath, data } = life;
-      return { ...saved, imagePath, logFile: join(imagePath, logName), data };
+      const channel = life.channel === true ? await slots.openChannel() : undefined;
+      return { ...saved, imagePath, logFile: join(imagePath, logName), data, channel };
     } catch (error) {
       await outputs.settle('log');
       throw error;
@@ -151,7 +153,7 @@ async function askCriu(
   request: SelfRequest,
   { installation, version }: ReadyCriu,
   outputs: Outputs,
-): Promise<Omit<Result, 'data'>> {
+): Promise<Omit<Result, 'data' | 'channel'>> {
   const { criu, options, deadline } = request;
   const { images } = outputs;
   const environment = await criu.environment();

@@ -1,6 +1,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <napi.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -87,6 +88,9 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::Connect>("connectUnix"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
                              Method<&Addon::PipeWithoutWriter>("pipeWithoutWriter"),
+                             Method<&Addon::UnconnectedSocket>("unconnectedSocket"),
+                             Method<&Addon::SocketPair>("socketPair"),
+                             Method<&Addon::ReleaseDescriptor>("releaseDescriptor"),
                              Method<&Addon::CompareProcesses>("compareProcesses"),
                              Method<&Addon::FileSeals>("fileSeals"),
                              Method<&Addon::SocketProtocol>("socketProtocol"),
@@ -467,6 +471,32 @@ class Addon : public Napi::Addon<Addon> {
     }
     const UniqueFd writer(ends[1]);
     return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), UniqueFd(ends[0])));
+  }
+
+  Napi::Value UnconnectedSocket(const Napi::CallbackInfo& info) {
+    Loans::Room room = Loans::MakeRoom();
+    UniqueFd made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made.valid()) throw Failure::System("request", "cannot make a socket");
+    return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(made)));
+  }
+
+  Napi::Value SocketPair(const Napi::CallbackInfo& info) {
+    Loans::Room first = Loans::MakeRoom();
+    Loans::Room second = Loans::MakeRoom();
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
+      throw Failure::System("request", "cannot make a pair of sockets");
+    }
+    const int one = loans_.Lend(std::move(first), UniqueFd(ends[0]));
+    const int other = loans_.Lend(std::move(second), UniqueFd(ends[1]));
+    const Napi::Array pair = Napi::Array::New(info.Env(), ends.size());
+    pair.Set(0U, one);
+    pair.Set(1U, other);
+    return pair;
+  }
+
+  void ReleaseDescriptor(const Napi::CallbackInfo& info) {
+    loans_.Release(static_cast<int>(ReadValue<int64_t>(info[0], "fd")));
   }
 
   Napi::Value CompareProcesses(const Napi::CallbackInfo& info) {

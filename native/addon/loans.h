@@ -32,6 +32,12 @@ class Loans {
 
   void TakeBack(int fd) { lent_.erase(fd); }
 
+  // From now on somebody else closes it.
+  void Release(int fd) {
+    Room room = lent_.extract(fd);
+    if (room) static_cast<void>(room.mapped().Release());
+  }
+
  private:
   std::map<int, UniqueFd> lent_;
 };
