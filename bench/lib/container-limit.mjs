@@ -7,8 +7,8 @@
  * @typedef {Readonly<Record<string, number>>} Settings
  */
 
-/** What a limit is called. */
-export const inC = 'libcriu in C, worker started ahead, cgroup frozen by us';
+/** What a limit is called: the worker was started and the cgroup is frozen when CRIU is asked. */
+export const inC = 'libcriu in C, worker and freezer ready';
 
 /** Values of the field `network_lock`. */
 const networkLocks = { nftables: 2, skip: 3 };

@@ -2,10 +2,12 @@
 // Checkpoints of a container that is left running, by a runtime and by us.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { digits } from '../report/text.mjs';
 import { Container } from './container.mjs';
 import { dumpContainer, requestWords } from './container-limit.mjs';
-import { timed, withImages } from './context.mjs';
+import { withImages } from './context.mjs';
 import { startSpare } from './dumps.mjs';
+import { median } from './statistics.mjs';
 
 /** @typedef {import('./context.mjs').Context} Context */
 /** @typedef {import('./ticking.mjs').TickingContainer} TickingContainer */
@@ -72,19 +74,81 @@ export function byRuntime(context, container, { around = false, flags = [] } = {
  */
 export function byUs(context, container, options = {}) {
   return leftRunning(context, container, async (imagePath) => {
-    let reported = Number.NaN;
-    const wall = await timed(async () => {
-      const { timings } = await context.libcriu.checkpoint(container.id, {
-        stateRoot: container.stateRoot,
-        imagePath,
-        leaveRunning: true,
-        ...options,
-      });
-      reported = timings.pauseMs ?? Number.NaN;
+    const start = performance.now();
+    const { timings } = await context.libcriu.checkpoint(container.id, {
+      stateRoot: container.stateRoot,
+      imagePath,
+      leaveRunning: true,
+      ...options,
     });
-    return { wall, reported };
+    const wall = performance.now() - start;
+    const { pauseMs: reported = Number.NaN } = timings;
+    return { wall, reported, beyond: wall - reported, ...partsOf(timings) };
   });
 }
+
+/** What a call does while the container goes on, by our timings. */
+const beyond = {
+  queuedMs: 'finding the container, and checks',
+  prepareMs: 'the last checks and locks',
+  workerReadyMs: 'the worker and the directory',
+  finishMs: 'reading the results',
+};
+
+/** What CRIU does in the pause, by our timings' stages. */
+const stages = {
+  prepareMs: 'preparing',
+  freezeMs: 'stopping the tasks',
+  networkLockMs: 'locking the network',
+  namespacesMs: 'namespaces',
+  processesMs: 'processes',
+  memoryMs: 'memory',
+  cgroupsMs: 'cgroups',
+  mountsMs: 'mounts',
+  networkUnlockMs: 'unlocking the network',
+  resumeMs: 'letting them go',
+};
+
+/**
+ * The parts of a checkpoint by their titles.
+ *
+ * @param {import('../../lib/index.js').CheckpointResult['timings']} timings
+ * @returns {Record<string, number>}
+ */
+function partsOf(timings) {
+  const outside = entries(beyond).map(([name, title]) => [title, timings[name]]);
+  const inside = entries(stages).map(([name, title]) => [title, timings.stages[name] ?? 0]);
+  return Object.fromEntries([...outside, ...inside]);
+}
+
+/**
+ * @template {string} Name
+ * @param {Record<Name, string>} titles
+ */
+function entries(titles) {
+  return /** @type {[Name, string][]} */ (Object.entries(titles));
+}
+
+/**
+ * Where the time of {@link byUs} goes, in words: medians.
+ *
+ * @param {import('./rounds.mjs').Samples} samples
+ * @param {string} name the variant
+ * @param {string} what the container
+ */
+export function whereTimeGoes(samples, name, what) {
+  /** @param {Record<string, string>} titles */
+  const told = (titles) =>
+    Object.values(titles)
+      .map((title) => ({ title, ms: median(samples.of(name, title)) }))
+      .filter(({ ms }) => ms >= shownMs)
+      .map(({ title, ms }) => `${title} ${digits(ms)}`)
+      .join(', ');
+  return `Where our milliseconds go, ${what}: in the pause ${told(stages)}; beyond it ${told(beyond)}.`;
+}
+
+/** What is less is not told. */
+const shownMs = 0.1;
 
 /**
  * The limit of {@link byUs}.

@@ -1,6 +1,6 @@
 // @ts-check
 import { containerSettings, inC } from '../lib/container-limit.mjs';
-import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
+import { byLibcriu, byRuntime, byUs, startResting, whereTimeGoes } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
 import { limitEvery, runRounds } from '../lib/rounds.mjs';
 
@@ -90,6 +90,9 @@ export const sockets = {
           limit,
         );
       }),
+      notes: [...containers].map(([connections, container]) =>
+        whereTimeGoes(samples, `${connections} ${names.ours}`, container),
+      ),
     };
   },
 };

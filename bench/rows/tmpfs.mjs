@@ -1,7 +1,7 @@
 // @ts-check
 import { readFileSync } from 'node:fs';
 import { containerSettings, inC } from '../lib/container-limit.mjs';
-import { byLibcriu, byRuntime, byUs, startResting } from '../lib/left-running.mjs';
+import { byLibcriu, byRuntime, byUs, startResting, whereTimeGoes } from '../lib/left-running.mjs';
 import { ratio } from '../lib/result.mjs';
 import { limitEvery, runRounds } from '../lib/rounds.mjs';
 
@@ -108,6 +108,7 @@ export const tmpfs = {
         const limit = { samples: of(names.inC), by: names.inC };
         return ratio(`${what} / runc`, of(names.ours), of(names.runc), { atMost }, limit);
       }),
+      notes: compared.map(({ title }) => whereTimeGoes(samples, `${title} ${names.ours}`, title)),
     };
   },
 };
