@@ -9,6 +9,7 @@ import { groups } from './groups.mjs';
 import { makeContext } from './lib/context.mjs';
 import { catchInterrupts, checkInterrupt, isInterrupted } from './lib/interrupt.mjs';
 import { describeMachine } from './lib/machine.mjs';
+import { faultsOf } from './lib/result.mjs';
 import { withScope } from './lib/scope.mjs';
 import { groupText, summaryText } from './report/text.mjs';
 
@@ -87,7 +88,12 @@ function checkWritable(files) {
  */
 async function measureGroup(group, context, rounds) {
   try {
-    return await withScope((scope) => group.run(context, rounds, scope));
+    const result = await withScope((scope) => group.run(context, rounds, scope));
+    for (const fault of faultsOf(result.targets)) {
+      process.exitCode = 1;
+      process.stderr.write(` ${fault};`);
+    }
+    return result;
   } catch (error) {
     checkInterrupt();
     process.exitCode = 1;

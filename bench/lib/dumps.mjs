@@ -43,8 +43,9 @@ export function dumpsOf({ libcriu, harness, installation, memoryDirectory: direc
       withImages(directory, (imagePath) =>
         timed(() => libcriu.dump(pid, { imagePath, leaveRunning: true })),
       ),
-    libcriuWithSpare: async (by = harness) => {
-      await startSpare(by);
+    /** @param {import('./harness.mjs').Harness} [by] @param {readonly string[]} [environment] */
+    libcriuWithSpare: async (by = harness, environment = []) => {
+      await startSpare(by, environment);
       return withImages(directory, (imagePath) =>
         by.command('dump', 'spare', pid, imagePath, ...running),
       );

@@ -38,7 +38,7 @@ import { median } from './statistics.mjs';
  * @property {'x' | 'ms' | ''} unit
  * @property {number} [atMost]
  * @property {number} [atLeast]
- * @property {Limit} [limit]
+ * @property {Limit} limit
  */
 
 /**
@@ -81,12 +81,12 @@ import { median } from './statistics.mjs';
  * @param {readonly number[]} samples
  * @param {readonly number[]} others
  * @param {Bound} bound
- * @param {LimitSamples} [limit]
+ * @param {LimitSamples} limit
  * @returns {Target}
  */
 export function ratio(what, samples, others, bound, limit) {
   const value = median(samples) / median(others);
-  return { what, value, unit: 'x', ...bound, ...limitTo(others, limit) };
+  return { what, value, unit: 'x', ...bound, limit: limitTo(others, limit) };
 }
 
 /**
@@ -97,27 +97,38 @@ export function ratio(what, samples, others, bound, limit) {
  * @param {readonly number[]} samples
  * @param {readonly number[]} others of the same rounds
  * @param {Bound} bound
- * @param {LimitSamples} [limit]
+ * @param {LimitSamples} limit
  * @returns {Target}
  */
 export function roundsRatio(what, samples, others, bound, limit) {
   const ratios = samples.map((sample, round) => sample / (others[round] ?? Number.NaN));
-  return { what, value: median(ratios), unit: 'x', ...bound, ...limitTo(others, limit) };
+  return { what, value: median(ratios), unit: 'x', ...bound, limit: limitTo(others, limit) };
 }
 
 /**
  * @param {readonly number[]} others
- * @param {LimitSamples | undefined} limit
- * @returns {{limit?: Limit}}
+ * @param {LimitSamples} limit
+ * @returns {Limit}
  */
-function limitTo(others, limit) {
-  if (limit === undefined) {
-    return {};
-  }
-  return { limit: { value: median(limit.samples) / median(others), by: limit.by } };
+function limitTo(others, { samples, by }) {
+  return { value: median(samples) / median(others), by };
 }
 
-/** @param {Target} target */
+/**
+ * What is wrong with rows: each has a figure, one bound and a limit.
+ *
+ * @param {readonly Partial<Target>[]} targets
+ * @returns {string[]}
+ */
+export function faultsOf(targets) {
+  return targets.flatMap(({ what, value, atMost, atLeast, limit }) => [
+    ...(Number.isFinite(value) ? [] : [`${what}: no figure`]),
+    ...((atMost === undefined) === (atLeast === undefined) ? [`${what}: no target`] : []),
+    ...(Number.isFinite(limit?.value) && limit?.by ? [] : [`${what}: no limit`]),
+  ]);
+}
+
+/** @param {Pick<Target, 'value' | 'atMost' | 'atLeast'>} target */
 export function holds({
   value,
   atMost = Number.POSITIVE_INFINITY,
@@ -128,15 +139,15 @@ export function holds({
 
 /** Whether the limit alone does not meet the target. @param {Target} target */
 export function limitMisses({ limit, ...target }) {
-  return limit !== undefined && !holds({ ...target, value: limit.value });
+  return !holds({ ...target, value: limit.value });
 }
 
 /**
  * How many times a row is of its limit.
  *
  * @param {Target} target
- * @returns {number | undefined} undefined where there is none, or none that anything is a multiple of
+ * @returns {number | undefined} undefined for a limit of 0, of which nothing is a multiple
  */
 export function timesLimit({ value, limit }) {
-  return limit === undefined || limit.value === 0 ? undefined : value / limit.value;
+  return limit.value === 0 ? undefined : value / limit.value;
 }

@@ -86,7 +86,7 @@ export function targetTable(targets) {
         value(target),
         bound(target),
         verdict(target),
-        target.limit === undefined ? '' : value({ ...target, value: target.limit.value }),
+        value({ ...target, value: target.limit.value }),
         times === undefined ? '' : `${times.toFixed(2)} x`,
       ];
     }),
@@ -102,9 +102,7 @@ export function limitNotes(targets) {
   /** @type {Map<string, string[]>} */
   const rowsOf = new Map();
   for (const { what, limit } of targets) {
-    if (limit !== undefined) {
-      rowsOf.set(limit.by, [...(rowsOf.get(limit.by) ?? []), what]);
-    }
+    rowsOf.set(limit.by, [...(rowsOf.get(limit.by) ?? []), what]);
   }
   return [...rowsOf].map(([by, rows]) => `The limit of ${rows.join('; ')} is ${by}.`);
 }

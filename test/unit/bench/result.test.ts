@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
+  faultsOf,
   holds,
-  limitMisses,
   ratio,
   roundsRatio,
   type Target,
@@ -31,13 +31,6 @@ describe('a ratio', () => {
     expect(target.value).toBe(0.1);
     expect(target.limit).toEqual({ value: 0.05, by });
   });
-
-  test('has none where none is given', () => {
-    const target = ratio('a', ours, theirs, { atMost: 0.2 });
-    expect(target).not.toHaveProperty('limit');
-    expect(timesLimit(target)).toBeUndefined();
-    expect(limitMisses(target)).toBe(false);
-  });
 });
 
 /** A row of what is measured, with what it could be. */
@@ -59,6 +52,23 @@ test.each([
   expect(cells[3]).toBe(verdict);
 });
 
+test.each<[string, Partial<Target>, string[]]>([
+  ['whole', row(0.1, 0.05, { atMost: 0.2 }), []],
+  ['with a throughput', row(0.1, 0.05, { atLeast: 0.2 }), []],
+  ['with a limit of nothing', row(0.1, 0, { atMost: 0.2 }), []],
+  ['without a target', row(0.1, 0.05, {}), ['row: no target']],
+  ['with two targets', row(0.1, 0.05, { atMost: 0.2, atLeast: 0.1 }), ['row: no target']],
+  ['without a limit', { what: 'row', value: 0.1, atMost: 0.2 }, ['row: no limit']],
+  ['with a limit that was not measured', row(0.1, Number.NaN, { atMost: 0.2 }), ['row: no limit']],
+  [
+    'without samples',
+    row(Number.NaN, Number.NaN, {}),
+    ['row: no figure', 'row: no target', 'row: no limit'],
+  ],
+])('a row %s has the faults that it has', (_, target, faults) => {
+  expect(faultsOf([target])).toEqual(faults);
+});
+
 test('a limit of nothing has no multiple', () => {
   const target: Target = { what: 'a', value: 2, unit: '', atMost: 0, limit: { value: 0, by } };
   expect(timesLimit(target)).toBeUndefined();
@@ -70,7 +80,6 @@ test('a limit is told once for all of its rows', () => {
     ratio('a', ours, theirs, { atMost: 1 }, { samples: [1], by }),
     ratio('b', ours, theirs, { atMost: 1 }, { samples: [1], by: 'write()' }),
     ratio('c', ours, theirs, { atMost: 1 }, { samples: [1], by }),
-    ratio('d', ours, theirs, { atMost: 1 }),
   ];
   expect(limitNotes(targets)).toEqual([
     'The limit of a; c is libcriu in C.',
