@@ -30,14 +30,22 @@ export interface Places {
  */
 export async function findContainer(
   given: string,
-  { root, engine }: Places = {},
+  places: Places = {},
   host: Host = realHost,
 ): Promise<Container> {
-  const state =
-    root === undefined
-      ? await findAnywhere(parseReference(given, engine), host)
-      : await findIn(resolve(root), validateId(given), host);
+  const state = await findState(given, places, host);
   return { ...state, status: await readStatus(state, host) };
+}
+
+/** The same without a look at its processes. */
+export async function findState(
+  given: string,
+  { root, engine }: Places = {},
+  host: Host = realHost,
+): Promise<ContainerState> {
+  return root === undefined
+    ? await findAnywhere(parseReference(given, engine), host)
+    : await findIn(resolve(root), validateId(given), host);
 }
 
 async function findIn(stateRoot: string, id: string, host: Host): Promise<ContainerState> {

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Deadline } from '../base/deadline.js';
@@ -26,7 +26,7 @@ import type { OptionRow } from '../options/schema.js';
 import type { ValidatedOptions } from '../options/validated.js';
 import { checkPidFile } from '../process/pid-file.js';
 import { defaultStateRoots } from './engines/state-roots.js';
-import { findContainer } from './find.js';
+import { findState } from './find.js';
 import { findRuntime } from './runtime.js';
 
 /** What the restore of a container has to tell. */
@@ -127,7 +127,7 @@ async function restoreFrom(
     await callRuntime(settings, ['delete', '--force', id]);
     throw deadline.error('runtime');
   }
-  const { initPid } = await findContainer(id, { root: checked.stateRoot }).catch(
+  const { initPid } = await findState(id, { root: checked.stateRoot }).catch(
     async (error: unknown) => {
       // It must not run on without the files that are taken away now.
       if (checked.from !== undefined) await callRuntime(settings, ['delete', '--force', id]);
@@ -176,7 +176,7 @@ async function namesSystemdCgroup(config: string): Promise<boolean> {
 async function runRuntime(id: string, options: RuntimeSettings, criu: RuntimeCriu): Promise<void> {
   const start = Date.now();
   const missing = await missingStates(id, options);
-  const scratch = await mkdtemp(join(tmpdir(), 'libcriu-'));
+  const scratch = mkdtempSync(join(tmpdir(), 'libcriu-'));
   try {
     const log = join(scratch, 'log');
     const outcome = await callRuntime(options, ['restore', '--detach', ...flagsOf(options), id], {
@@ -191,7 +191,7 @@ async function runRuntime(id: string, options: RuntimeSettings, criu: RuntimeCri
     const note = await noteOnVersions(options.imagePath, versionText(criu.version));
     throw withNote(error, note ?? '');
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 

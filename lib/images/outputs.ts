@@ -1,4 +1,4 @@
-import { fstatSync, readlinkSync } from 'node:fs';
+import { fstatSync, readlinkSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { CriuError } from '../base/errors.js';
 import type { Scope } from '../base/scope.js';
@@ -233,9 +233,11 @@ export async function checkSources(
   if (isApart) (await checkLogDirectory('workPath', workPath, log, lock, bound)).close();
 }
 
-async function leadToSame(imagePath: string, workPath: string): Promise<boolean> {
-  const images = await resolveDirectory('imagePath', imagePath);
-  return images.real === (await resolveDirectory('workPath', workPath)).real;
+/** Whoever could make that another answer, the directories are refused for when they are opened. */
+async function leadToSame(one: string, other: string): Promise<boolean> {
+  const look = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
+  const [first, second] = await Promise.all([look(one), look(other)]);
+  return first !== undefined && first.dev === second?.dev && first.ino === second.ino;
 }
 
 /**
