@@ -47,13 +47,13 @@ async function recording(): Promise<{ criu: Criu; calls: () => string[] }> {
   const log = join(directory, 'calls');
   const binary = join(directory, 'criu');
   const script = `#!/bin/bash -p
-library=$(grep -o '[^/]*in_place.so$' /proc/$$/maps | head -1)
+library=$(grep -o 'criu_[a-z_]*[.]so$' /proc/$$/maps | sort -u | tr '\\n' ' ')
 echo "$* $library $(compgen -v LIBCRIU_FRONT)" >>"${log}"
 exec "${criuBinary}" "$@"
 `;
   writeFileSync(binary, script, { mode: 0o755 });
   const calls = (): string[] =>
-    existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
+    existsSync(log) ? readFileSync(log, 'utf8').trim().split(/ *\n/) : [];
   return { criu: new Criu({ binary, workers: 0 }), calls };
 }
 
