@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { errnoOf } from '../base/errors.js';
 import { readFile } from '../base/files.js';
 import { decodePids } from './pstree.js';
 import { imageOf, messagesIn, numbersIn, recordsIn, withNumbers } from './records.js';
@@ -59,8 +60,8 @@ export async function withStreams(
   const pids = decodePids(await readFile(`${directory}/pstree.img`));
   const names: string[] = [];
   for (const pid of pids) {
-    const [ids = new Uint8Array()] = await read(`ids-${pid}.img`, idsMagic);
-    names.push(`fdinfo-${numberIn(ids, filesField)}.img`);
+    const [ids] = await read(`ids-${pid}.img`, idsMagic).catch(noneOfZombie);
+    if (ids !== undefined) names.push(`fdinfo-${numberIn(ids, filesField)}.img`);
   }
   const tables = new Map<string, Uint8Array[]>();
   for (const name of new Set(names)) tables.set(name, await read(name, fdinfoMagic));
@@ -70,6 +71,12 @@ export async function withStreams(
   for (const [name, records] of replaced.tables) images.set(name, imageOf(fdinfoMagic, records));
   images.set('files.img', imageOf(filesMagic, replaced.files));
   return { images, nonBlocking: replaced.nonBlocking };
+}
+
+/** A process that has ended and is not reaped has no such image, and no descriptors. */
+function noneOfZombie(error: unknown): Uint8Array[] {
+  if (errnoOf(error) === 'ENOENT') return [];
+  throw error;
 }
 
 type Tables = ReadonlyMap<string, readonly Uint8Array[]>;

@@ -232,6 +232,16 @@ describe('stdio', () => {
     await assertNoLeak(before);
   });
 
+  test('passes over a process that has ended and is not reaped', async () => {
+    const shell = await startShell(scope, 'true & exec sleep 1000');
+    const children = () => allProcesses().filter(({ parent }) => parent === shell.pid);
+    await until('a zombie is there', () => children().some(({ state }) => state === 'Z'));
+    const imagePath = await dumpAway(scope, shell);
+    const { stdout, kill } = await cloneOk(scope, imagePath, { stdio: 'pipe' });
+    expect(stdout).not.toBeNull();
+    await kill();
+  });
+
   test('puts a file, /dev/null or what this process has in the place of a stream', async () => {
     const imagePath = await imagesOfAnswers();
     const file = join(await scope.directory(), 'out');
