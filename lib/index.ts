@@ -91,6 +91,7 @@ export type { DumpProgress } from './options/dump-progress.js';
 export { type EngineName, engineNames } from './options/engine-names.js';
 export type { InheritedFd } from './options/inherited-fd.js';
 export type { JoinedNamespace } from './options/joined-namespace.js';
+export type { LimitedCgroup } from './options/limited-cgroup.js';
 export type { CloneStdio, CloneStream } from './options/stdio.js';
 export type * from './options/types.js';
 export type { UnitTarget } from './options/unit-target.js';

@@ -99,6 +99,8 @@ export interface NativeClone {
   hasNewNetwork?: boolean;
   /** A descriptor of the network namespace to be in; duplicated. */
   network?: number;
+  /** Descriptors of the files `cgroup.procs` of cgroups to be in, at most eight; duplicated. */
+  cgroups?: readonly number[];
   /** The processes are killed when this process ends. */
   endsWithParent?: boolean;
 }

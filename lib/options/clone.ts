@@ -1,7 +1,7 @@
 import { exclusive, incomplete } from './contradiction.js';
 
 /** What only a clone has. */
-const ofClones = ['netNamespace', 'hostname', 'stdio', 'endsWithParent'] as const;
+const ofClones = ['netNamespace', 'hostname', 'stdio', 'cgroup', 'endsWithParent'] as const;
 
 /**
  * Refuses options that have no meaning for a clone, and those of a clone where there is none.
@@ -14,6 +14,9 @@ export function refuseForClone(given: Readonly<Record<string, unknown>>): void {
     const name = ofClones.find(isGiven);
     if (name !== undefined) throw incomplete(name, 'pidNamespace', 'it is for clones');
     return;
+  }
+  if (isGiven('cgroup') && isGiven('manageCgroupsMode')) {
+    throw exclusive('cgroup', 'manageCgroupsMode', 'the processes stay in that cgroup');
   }
   if (isGiven('restoreSibling')) {
     throw exclusive(

@@ -43,6 +43,8 @@ export type OptionType =
   | 'environment'
   /** Strings, which may be empty. */
   | 'argument[]'
+  /** The path of a cgroup, or an object of it and of limits. */
+  | 'limitedCgroup'
   /** Standard streams, as of `node:child_process`. */
   | 'stdio'
   /** The path of a file, or a stream. */

@@ -678,6 +678,17 @@ export const optionTable: readonly OptionRow[] = [
     source: 'node:child_process',
   },
   {
+    name: 'cgroup',
+    type: 'limitedCgroup',
+    calls: ['restore'],
+    otherwise: 'that of this process',
+    help: 'cgroup for the processes of a clone, by its path in the hierarchies, with limits',
+    details:
+      "As in `{ path: '/clones/1', memoryBytes: 2 ** 28, cpus: 0.5, pids: 100 }`. It is made if it is missing, and " +
+      'removed at the end of the clone. Needs `pidNamespace`.',
+    source: 'libcriu',
+  },
+  {
     name: 'endsWithParent',
     type: 'boolean',
     calls: ['restore'],

@@ -7,6 +7,7 @@ import type { CgroupRoot } from './cgroup-root.js';
 import type { DumpProgress } from './dump-progress.js';
 import type { InheritedFd } from './inherited-fd.js';
 import type { JoinedNamespace } from './joined-namespace.js';
+import type { LimitedCgroup } from './limited-cgroup.js';
 import type { CloneStdio } from './stdio.js';
 
 /** Options of every call. */
@@ -720,6 +721,15 @@ export interface RestoreOptions extends RootOptions, JournalOptions, RestoringOp
    * @remarks node:child_process
    */
   stdio?: CloneStdio | undefined;
+  /**
+   * Cgroup for the processes of a clone, by its path in the hierarchies, with limits. As in `{
+   * path: '/clones/1', memoryBytes: 2 ** 28, cpus: 0.5, pids: 100 }`. It is made if it is missing,
+   * and removed at the end of the clone. Needs `pidNamespace`.
+   *
+   * @defaultValue that of this process
+   * @remarks libcriu
+   */
+  cgroup?: string | LimitedCgroup | undefined;
   /**
    * Kill the processes of a clone when this process ends, however it ends. Needs `pidNamespace`.
    *

@@ -19,6 +19,7 @@ import { exclusive, incomplete } from './contradiction.js';
 import { checkInheritedFd } from './inherited-fd.js';
 import { isIP } from './ip.js';
 import { checkJoinedNamespace } from './joined-namespace.js';
+import { checkLimitedCgroup } from './limited-cgroup.js';
 import { checkArgument, checkData, checkEnvironment } from './new-life.js';
 import type { Call, OptionRow, OptionType } from './schema.js';
 import { checkStatusFd } from './status-fd.js';
@@ -187,6 +188,8 @@ const validators: Readonly<Record<OptionType, Validator>> = {
   environment: checkEnvironment,
 
   'argument[]': (name, value) => elements(name, value, checkArgument),
+
+  limitedCgroup: (name, value) => checkLimitedCgroup(name, value),
 
   stdio: (name, value) => checkStdio(name, value),
 

@@ -8,8 +8,10 @@ import { neededPids } from '../images/pstree.js';
 import { ownMounts } from '../linux/mountinfo.js';
 import type { NativeClone } from '../native/contract.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
+import type { LimitedCgroup } from '../options/limited-cgroup.js';
 import type { CheckedStdio } from '../options/stdio.js';
 import type { RestoreOptions } from '../options/types.js';
+import { openCgroups } from './clone-cgroup.js';
 import { type CloneStreams, openStreams } from './clone-streams.js';
 
 /** The lowest pid that the kernel gives again when it has come to the last one. */
@@ -26,6 +28,8 @@ export interface PreparedClone {
   images: number | undefined;
   /** See {@link OpenedStreams}. */
   takeStreams(): CloneStreams;
+  /** Removes what was made for the clone when it has ended, and gives on how that was. */
+  atEnd<T>(ended: Promise<T>): Promise<T>;
 }
 
 /**
@@ -39,10 +43,25 @@ export async function prepareClone(
   scope: Scope,
 ): Promise<PreparedClone> {
   const native = await nativeClone(outputs, options, scope);
-  // Validation has made this of the option.
+  // Validation has made this of the options.
   const stdio = (options.stdio ?? []) as unknown as CheckedStdio;
+  const cgroup = options.cgroup as LimitedCgroup | undefined;
   const { inherited, images, take } = await openStreams(stdio, outputs.images, scope);
-  return { native, inherited, images, takeStreams: take };
+  const cgroups = cgroup && (await openCgroups(cgroup, scope));
+  return {
+    native: { ...native, ...(cgroups ? { cgroups: cgroups.descriptors } : {}) },
+    inherited,
+    images,
+    takeStreams: take,
+    atEnd: async (ended) => {
+      cgroups?.keep();
+      try {
+        return await ended;
+      } finally {
+        await cgroups?.remove();
+      }
+    },
+  };
 }
 
 /**

@@ -23,7 +23,7 @@ import { tryReadProcessStat } from '../linux/process-stat.js';
 import { signalName } from '../linux/signal-name.js';
 import { nativeAddon } from '../native/addon.js';
 import type { NativeExit, NativeRequest } from '../native/contract.js';
-import { toFields } from '../options/fields.js';
+import { criuNumber, toFields } from '../options/fields.js';
 import type { InheritedFd } from '../options/inherited-fd.js';
 import type { RestoreOptions } from '../options/types.js';
 import type { ValidatedOptions } from '../options/validated.js';
@@ -138,7 +138,7 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
       stats: readableStats(decodeRestoreStats, outcome.stats),
       timings: timingsOf(outcome, { called: deadline.startedAt, turn, end }),
       warnings: warningsOf(outcome),
-      exited: exitOf(outcome, options),
+      exited: exitOf(outcome, options, clone),
       ...clone?.takeStreams(),
       channel: replaced.openChannel(),
       durationMs: end - deadline.startedAt,
@@ -238,6 +238,9 @@ async function nativeRequest(
       ...(work ? { work_dir_fd: work.fd } : {}),
       // The first process of the namespace is the parent, which hears of the end in any case.
       ...(clone ? { rst_sibling: true } : {}),
+      ...(clone?.native.cgroups
+        ? { manage_cgroups_mode: criuNumber('manageCgroupsMode', 'ignore') }
+        : {}),
     }),
     ...(clone ? { clone: clone.native } : { joinsSession: options.shellJob === true }),
     ...criu.workers,
@@ -357,8 +360,11 @@ function taken(cause: CriuError, pid: number, holder: string): CriuError {
 function exitOf(
   { pid, ended }: Outcome,
   { restoreSibling }: RestoreOptions,
+  clone: PreparedClone | undefined,
 ): Promise<ChildExit> | undefined {
-  if (ended !== undefined) return ended.then((exit) => toExit(exit ?? { code: 0, signal: 0 }));
+  if (clone && ended) {
+    return clone.atEnd(ended.then((exit) => toExit(exit ?? { code: 0, signal: 0 })));
+  }
   if (restoreSibling) return exitOfChild(pid);
   // Without `restoreSibling` it is a child of ours if we are the init process, or stand in for it.
   // Nobody else would reap it then.

@@ -146,11 +146,18 @@ CloneSettings ReadClone(const Napi::Object& object, Request* request) {
   clone.hostname = Read<std::string>(object, "hostname", "");
   clone.has_new_network = Read<bool>(object, "hasNewNetwork", false);
   clone.ends_with_parent = Read<bool>(object, "endsWithParent", false);
+  const auto hold = [&](int64_t fd, const char* name) {
+    request->held.push_back(Hold(fd, name));
+    clone.held.push_back(request->held.back().get());
+    return clone.held.back();
+  };
   const auto network = Read<int64_t>(object, "network", -1);
-  if (network >= 0) {
-    request->held.push_back(Hold(network, "network"));
-    clone.network = request->held.back().get();
-    clone.held.push_back(clone.network);
+  if (network >= 0) clone.network = hold(network, "network");
+  if (const auto cgroups = object.Get("cgroups"); !cgroups.IsUndefined()) {
+    const auto array = ReadValue<Napi::Array>(cgroups, "cgroups");
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+      clone.cgroups.push_back(hold(ReadValue<int64_t>(array.Get(i), "cgroups"), "cgroups"));
+    }
   }
   return clone;
 }

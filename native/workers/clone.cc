@@ -76,11 +76,12 @@ std::vector<std::string> CommandLine(const std::string& program, const CloneSett
   if (settings.pid_before > 0) words.push_back("before=" + std::to_string(settings.pid_before));
   if (!settings.hostname.empty()) words.push_back("hostname=" + settings.hostname);
   if (settings.has_new_network) words.emplace_back("network=0");
-  if (settings.network >= 0) {
-    const auto place = std::ranges::find(settings.held, settings.network) - settings.held.begin();
-    const size_t number = kFirstInherited + inherited + static_cast<size_t>(place);
-    words.push_back("network=" + std::to_string(number));
-  }
+  const auto number_of = [&](int fd) {
+    const auto place = std::ranges::find(settings.held, fd) - settings.held.begin();
+    return std::to_string(kFirstInherited + inherited + static_cast<size_t>(place));
+  };
+  if (settings.network >= 0) words.push_back("network=" + number_of(settings.network));
+  for (const int cgroup : settings.cgroups) words.push_back("cgroup=" + number_of(cgroup));
   if (settings.ends_with_parent) words.emplace_back("ends_with_parent=1");
   return words;
 }

@@ -21,6 +21,7 @@ struct CloneSettings {
   bool has_new_network = false;
   int network = -1;  // a file that stands for the network namespace to be in
   bool ends_with_parent = false;
+  std::vector<int> cgroups;  // files `cgroup.procs` of the cgroups to be in, among `held`
   std::vector<std::string> environment;  // of criu, in place of that of its WorkerSettings
 };
 

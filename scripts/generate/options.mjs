@@ -122,6 +122,7 @@ export function renderTypes(table) {
       "import type { DumpProgress } from './dump-progress.js';\n" +
       "import type { InheritedFd } from './inherited-fd.js';\n" +
       "import type { JoinedNamespace } from './joined-namespace.js';\n" +
+      "import type { LimitedCgroup } from './limited-cgroup.js';\n" +
       "import type { CloneStdio } from './stdio.js';\n",
     ...groups.map((group) => {
       const bases = basesOf(group, groups).map(({ name }) => name);
@@ -231,6 +232,8 @@ function typeOf({ type, values = [] }) {
       return 'Readonly<Record<string, string | undefined>>';
     case 'argument[]':
       return 'readonly string[]';
+    case 'limitedCgroup':
+      return 'string | LimitedCgroup';
     case 'stdio':
       return 'CloneStdio';
     case 'file':

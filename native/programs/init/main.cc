@@ -48,9 +48,11 @@ int main(int argc, char** argv) {
   close(Settings::kSocket);
   const Report report(std::move(socket));
   const UniqueFd signals = criu_node::init::TakeSignals();
-  if (const Fault fault = criu_node::init::EnterNamespaces(settings)) {
-    report.Failed(fault);
-    return 1;
+  for (const auto enter : {criu_node::init::EnterCgroups, criu_node::init::EnterNamespaces}) {
+    if (const Fault fault = enter(settings)) {
+      report.Failed(fault);
+      return 1;
+    }
   }
   Criu criu = criu_node::init::StartCriu(settings);
   if (criu.pid < 0) {

@@ -75,6 +75,14 @@ Fault SetHostname(const char* name) {
 
 }  // namespace
 
+Fault EnterCgroups(const Settings& settings) {
+  for (size_t i = 0; i < settings.cgroup_count; ++i) {
+    // It stands for the process that writes it.
+    if (write(settings.cgroups.at(i), "0", 1) != 1) return Failed("cannot enter the cgroup");
+  }
+  return {};
+}
+
 Fault EnterNamespaces(const Settings& settings) {
   if (const Fault fault = MountProc()) return fault;
   if (const Fault fault = EnterNetwork(settings.network)) return fault;

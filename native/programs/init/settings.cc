@@ -32,6 +32,10 @@ bool ParseWord(const char* word, Settings* settings) {
     settings->ends_with_parent = true;
     return true;
   }
+  if (name == "cgroup") {
+    return settings->cgroup_count < Settings::kMostCgroups &&
+           ReadNumber(value, &settings->cgroups.at(settings->cgroup_count++));
+  }
   if (name == "network") return ReadNumber(value, &settings->network);
   if (name == "root") return ReadNumber(value, &settings->root);
   if (name == "descriptors") return ReadNumber(value, &settings->descriptors);

@@ -2,6 +2,9 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <cstddef>
+
 namespace criu_node::init {
 
 // What is said on the command line: words of the form `name=value`, then `--` and the command line
@@ -17,6 +20,10 @@ struct Settings {
   static constexpr int kNewNetwork = 0;
   int network = kSameNetwork;
   bool ends_with_parent = false;
+  // Open files `cgroup.procs` of the cgroups to be in.
+  static constexpr size_t kMostCgroups = 8;
+  std::array<int, kMostCgroups> cgroups{};
+  size_t cgroup_count = 0;
   char** criu = nullptr;  // ends in a null pointer
 
   // The socket to who has started us, in whose place criu has its own; and what follows it.

@@ -300,6 +300,63 @@ describe('stdio', () => {
   });
 });
 
+describe('cgroup', () => {
+  /** The cgroups of v1 in which a process is, by their controllers, or that of v2. */
+  function cgroupsOf(pid: number): Map<string, string> {
+    const lines = readFileSync(`/proc/${pid}/cgroup`, 'latin1').trim().split('\n');
+    return new Map(lines.map((line) => line.split(':').slice(1) as [string, string]));
+  }
+
+  optionTest('cgroup', 'has the processes, the limits, and an end with the clone', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const before = await settledHoldings([], hasSpare);
+    const path = `/libcriu-${process.pid}-clones/one`;
+    const limits = { memoryBytes: 2 ** 28, cpus: 0.5, pids: 100 };
+    const clone = await cloneOk(scope, imagePath, { cgroup: { path, ...limits } });
+    for (const pid of [clone.pid, clone.init]) {
+      const cgroups = cgroupsOf(pid);
+      const places = cgroups.size === 1 ? [''] : ['memory', 'pids', 'freezer'];
+      for (const place of places) expect(cgroups.get(place), place).toBe(path);
+    }
+    const read = (v1: string, v2: string): string => {
+      const file = [`/sys/fs/cgroup/${v1}`, `/sys/fs/cgroup${v2}`].find((one) => existsSync(one));
+      return readFileSync(file ?? '', 'latin1').trim();
+    };
+    expect(read(`memory${path}/memory.limit_in_bytes`, `${path}/memory.max`)).toBe(String(2 ** 28));
+    expect(read(`pids${path}/pids.max`, `${path}/pids.max`)).toBe('100');
+    expect(read(`cpu${path}/cpu.cfs_quota_us`, `${path}/cpu.max`)).toMatch(/^50000/);
+    process.kill(clone.pid, 'SIGKILL');
+    await clone.exited;
+    await assertNoLeak(before);
+  });
+
+  test('may be there already, is left then, and is not limited anew', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const cgroup = `/libcriu-${process.pid}-shared`;
+    const first = await cloneOk(scope, imagePath, { cgroup });
+    const second = await cloneOk(scope, imagePath, { cgroup });
+    const limited = { pidNamespace, cgroup: { path: cgroup, pids: 5 } } as const;
+    const error = await rejection(restore(imagePath, limited));
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' });
+    expect(error.message).toContain('there already');
+    await second.kill();
+    expect([...cgroupsOf(first.pid).values()]).toContain(cgroup);
+    await first.kill();
+  });
+
+  test('goes with a restore that fails', async () => {
+    const { imagePath } = await imagesOfIdle();
+    const before = await settledHoldings([], hasSpare);
+    const error = await restoreFails(imagePath, {
+      pidNamespace,
+      cgroup: `/libcriu-${process.pid}-fails/inner`,
+      hooks: { postRestore: () => Promise.reject(new Error('no')) },
+    });
+    expect(error.code).toBe('ERR_CRIU_VETOED');
+    await assertNoLeak(before);
+  });
+});
+
 optionTest('endsWithParent', 'ends the clone with the process that restored it', async () => {
   const { imagePath } = await imagesOfIdle();
   const before = await settledHoldings([], hasSpare);

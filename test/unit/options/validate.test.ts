@@ -56,6 +56,7 @@ describe('validateOptions takes', () => {
     ip: '10.0.0.2',
     host: 'host.example',
     'cgroupRoot[]': [{ path: '/a' }, { controller: 'cpu', path: '/b' }],
+    limitedCgroup: { path: '/clones/1', memoryBytes: 2 ** 28, cpus: 0.5, pids: 100 },
     stdio: ['pipe', 'ignore', null],
     signal: new AbortController().signal,
     criu: new Criu(),
@@ -88,7 +89,7 @@ describe('validateOptions takes', () => {
     ),
     freezer: { freezeCgroup: '/sys/fs/cgroup/freezer/x' },
     ...Object.fromEntries(
-      ['netNamespace', 'hostname', 'stdio', 'endsWithParent'].map((name) => [
+      ['netNamespace', 'hostname', 'stdio', 'cgroup', 'endsWithParent'].map((name) => [
         name,
         { pidNamespace: 'new' },
       ]),

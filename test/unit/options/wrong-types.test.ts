@@ -35,6 +35,7 @@ describe('validateOptions refuses every wrong JavaScript type for', () => {
     'cgroupRoot[]': Array.isArray,
     'joinedNamespace[]': Array.isArray,
     'inheritedFd[]': Array.isArray,
+    limitedCgroup: (candidate) => typeof candidate === 'string' || isRecord(candidate),
     stdio: (candidate) => typeof candidate === 'string' || Array.isArray(candidate),
     data: (candidate) => typeof candidate !== 'function' && typeof candidate !== 'symbol',
     environment: isRecord,
