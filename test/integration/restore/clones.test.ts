@@ -160,6 +160,17 @@ test('a signal for the first process of the namespace is passed on', async () =>
   expect(await clone.exited).toEqual({ code: null, signal: 'SIGUSR2' });
 });
 
+test('a job of a shell becomes a clone in a session of its own', async () => {
+  const { pid } = await startWorkload(scope, ['idle'], { session: false });
+  const imagePath = join(await scope.directory(), 'images');
+  await dump(pid, { imagePath, leaveRunning: true, shellJob: true });
+  const [one, two] = [
+    await cloneOk(scope, imagePath, { shellJob: true }),
+    await cloneOk(scope, imagePath, { shellJob: true }),
+  ];
+  for (const clone of [one, two]) expect(pidsOf(clone.pid).at(-1)).toBe(pid);
+});
+
 test('SIGKILL for the first process of the namespace is told as the end', async () => {
   const { imagePath } = await imagesOfIdle();
   const before = await settledHoldings([], hasSpare);
