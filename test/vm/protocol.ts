@@ -1,4 +1,4 @@
-import type { ReportRow } from '../helpers/engines/report.js';
+import type { OutputReport, ReportRow } from '../helpers/engines/report.js';
 
 /** A line that the guest writes for each test that is over, as JSON. */
 export interface TestReport {
@@ -7,6 +7,8 @@ export interface TestReport {
   durationMs: number;
   /** What its containers or services have counted. */
   rows?: ReportRow[];
+  /** What it has measured. */
+  output?: OutputReport;
   /** Why it failed; absent when it passed. */
   failure?: Failure;
 }

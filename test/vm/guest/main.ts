@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   }
 }
 
-type Outcome = Pick<TestReport, 'failure' | 'rows'>;
+type Outcome = Pick<TestReport, 'failure' | 'rows' | 'output'>;
 
 async function outcomeOf(body: Suite[string]): Promise<Outcome> {
   const scope = new Scope();
@@ -36,8 +36,9 @@ async function outcomeOf(body: Suite[string]): Promise<Outcome> {
   });
   let outcome: Outcome;
   try {
-    const rows = await Promise.race([body(scope), late]);
-    outcome = rows === undefined ? {} : { rows };
+    const told = await Promise.race([body(scope), late]);
+    if (told === undefined) outcome = {};
+    else outcome = Array.isArray(told) ? { rows: told } : { output: told };
   } catch (error) {
     const failure = describe(error);
     await scope.close().catch(() => {}); // the test's own error says more

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { reportRow } from '../../helpers/engines/report.js';
+import { reportLine, reportRow } from '../../helpers/engines/report.js';
 import { loadSuites } from '../guest/suite.js';
 import { type Hardware, Machine, type MakeParts } from './machine.js';
 
@@ -36,8 +36,9 @@ export async function reportTests(
     describe(title, () => {
       for (const name of Object.keys(suite)) {
         test(name, async () => {
-          const { rows = [] } = await (await booting).outcome(title, name);
+          const { rows = [], output } = await (await booting).outcome(title, name);
           for (const row of rows) reportRow(row);
+          if (output !== undefined) reportLine({ output });
           tell(name);
         });
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type IterationRound, iterate } from '../../../helpers/api.js';
+import { type DumpResult, dump, type IterationRound, iterate } from '../../../helpers/api.js';
 import { distCli } from '../../../helpers/paths.js';
 import { runOk, until } from '../../../helpers/system/exec.js';
 import { isAlive } from '../../../helpers/system/process.js';
@@ -32,6 +32,10 @@ function assertRoundsOfOnePercent(rounds: readonly IterationRound[]): void {
   assert.ok(Math.abs(third?.growth ?? 1) < 0.1, `growth ${third?.growth}`);
 }
 
+/** For how long CRIU has kept the tasks frozen. */
+const frozenMs = ({ stats }: Pick<DumpResult, 'stats'>): number =>
+  (stats?.frozenTimeUs ?? Number.NaN) / 1000;
+
 export const title = 'iterate';
 
 export const suite: Suite = {
@@ -39,6 +43,9 @@ export const suite: Suite = {
     scope,
   ) => {
     const { workload, memory } = await changingProcess(scope, 256, 1);
+    const fullPath = join(await scope.directory(), 'full');
+    const full = await dump(workload.pid, { imagePath: fullPath, leaveRunning: true });
+    rmSync(fullPath, { recursive: true });
     const imagePath = join(await scope.directory(), 'chain');
     const iteration = iterate(workload.pid, { imagePath, targetFrozenMs: 0 });
     let sum = '';
@@ -60,8 +67,16 @@ export const suite: Suite = {
     );
     assert.equal(final?.imagePath, join(imagePath, 'final'));
     assert.ok(pagesBytes(final.imagePath) < 0.02 * 256 * mebibyte);
+    const fullMs = frozenMs(full);
+    const finalMs = frozenMs(final);
+    assert.ok(finalMs < fullMs / 2, `${finalMs} ms frozen, and ${fullMs} ms by one dump`);
     await restoreProcess(scope, workload, final.imagePath);
     assert.equal(await memory.checksum(), sum);
+    const roundsMs = rounds.map((round) => Math.round(round.frozenMs));
+    return {
+      title: 'iterate: 256 MiB of which 1 % changes in each round, milliseconds frozen',
+      text: `one dump ${fullMs.toFixed()}; rounds ${roundsMs.join(', ')}, final dump ${finalMs.toFixed()}`,
+    };
   },
 
   'a container of 256 MiB that changes 1 % between rounds is restored by runc': async (scope) => {
