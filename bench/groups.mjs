@@ -3,6 +3,7 @@ import { concurrency } from './rows/concurrency.mjs';
 import { containers } from './rows/containers.mjs';
 import { engineRows } from './rows/engines.mjs';
 import { eventloop } from './rows/eventloop.mjs';
+import { large } from './rows/large.mjs';
 import { memory } from './rows/memory.mjs';
 import { migration } from './rows/migration.mjs';
 import { node } from './rows/node.mjs';
@@ -12,6 +13,7 @@ import { scale } from './rows/scale.mjs';
 import { sockets } from './rows/sockets.mjs';
 import { start } from './rows/start.mjs';
 import { tmpfs } from './rows/tmpfs.mjs';
+import { transfer } from './rows/transfer.mjs';
 
 /** @type {readonly import('./lib/result.mjs').Group[]} in the order in which they run */
 export const groups = [
@@ -28,4 +30,6 @@ export const groups = [
   scale,
   migration,
   start,
+  large,
+  transfer,
 ];

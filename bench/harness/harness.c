@@ -22,6 +22,9 @@
  *   thaw CGROUP
  *   hold MIB            has this much memory, all of it touched
  *   write FILE          writes what it holds to FILE, which must not exist, in writes of 1 MiB
+ *   listen ADDRESS      on a free port, which is what it answers in place of nanoseconds
+ *   receive FILE        writes what one connection sends to FILE, which must not exist
+ *   send ADDRESS PORT   sends what it holds, until the other side has written it
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,6 +46,7 @@
 
 #include "freezer.h"
 #include "libcriu.h"
+#include "transfer.h"
 
 #define MIB	  ((size_t)1 << 20)
 #define WORKER_FD 3
@@ -264,6 +268,33 @@ static void write_held(const char *path)
 	answer(now() - begin);
 }
 
+static void answer_port(const char *address)
+{
+	int port = listen_at(address);
+
+	if (port < 0)
+		return refuse(address);
+	answer(port);
+}
+
+static void receive(const char *path)
+{
+	int64_t begin = now();
+
+	if (receive_file(path))
+		return refuse(path);
+	answer(now() - begin);
+}
+
+static void send_held(const char *address, int port)
+{
+	int64_t begin = now();
+
+	if (send_memory(address, port, (const char *)held, held_mib))
+		return refuse(address);
+	answer(now() - begin);
+}
+
 int main(int argc, char **argv)
 {
 	static char line[65536], *words[MAX_WORDS];
@@ -304,6 +335,12 @@ int main(int argc, char **argv)
 			hold(strtoul(words[1], NULL, 10));
 		else if (count == 2 && !strcmp(words[0], "write"))
 			write_held(words[1]);
+		else if (count == 2 && !strcmp(words[0], "listen"))
+			answer_port(words[1]);
+		else if (count == 2 && !strcmp(words[0], "receive"))
+			receive(words[1]);
+		else if (count == 3 && !strcmp(words[0], "send"))
+			send_held(words[1], atoi(words[2]));
 		else
 			printf("error unknown command\n");
 	}

@@ -22,6 +22,7 @@ import { compileWorkload } from './workload.mjs';
  * @property {NodeJS.ProcessEnv} environment in which runc finds the same criu
  * @property {string} directory for everything, on a disk as a rule
  * @property {string} memoryDirectory on a tmpfs of ours
+ * @property {string} harnessProgram
  * @property {Harness} harness
  * @property {(scope: import('./scope.mjs').Scope) => Harness} startHarness another one
  * @property {string} workload
@@ -125,6 +126,7 @@ export async function openContext(scope) {
     environment,
     directory,
     memoryDirectory: await mountTmpfs(scope, join(directory, 'tmpfs')),
+    harnessProgram: join(programs, 'harness'),
     harness: startHarness(scope),
     startHarness,
     workload: join(programs, 'workload'),

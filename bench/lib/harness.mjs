@@ -20,7 +20,9 @@ export async function compile(output, files, flags = []) {
 
 /** @param {string} directory */
 export async function compileHarness(directory) {
-  const files = ['harness.c', 'libcriu.c', 'freezer.c'].map((name) => join(sources, name));
+  const files = ['harness.c', 'libcriu.c', 'freezer.c', 'transfer.c'].map((name) =>
+    join(sources, name),
+  );
   return compile(join(directory, 'harness'), files);
 }
 

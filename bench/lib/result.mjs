@@ -63,6 +63,7 @@ import { median } from './statistics.mjs';
  * @property {string} name
  * @property {string} title
  * @property {number} rounds unless the command line says otherwise
+ * @property {boolean} [onRequest] left out unless the command line names it
  * @property {(context: import('./context.mjs').Context, rounds: number, scope: import('./scope.mjs').Scope) => Promise<Result>} run
  */
 
