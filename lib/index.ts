@@ -95,6 +95,16 @@ export type { LimitedCgroup } from './options/limited-cgroup.js';
 export type { CloneStdio, CloneStream } from './options/stdio.js';
 export type * from './options/types.js';
 export type { UnitTarget } from './options/unit-target.js';
+export { createPool } from './pool/create-pool.js';
+export type { PoolOptions } from './pool/options.js';
+export type {
+  AcquiredClone,
+  AcquireOptions,
+  Pool,
+  PoolMetrics,
+  RunOptions,
+  Times,
+} from './pool/pool.js';
 export { dump, preDump } from './process/dump.js';
 export type { DumpPromise } from './process/dump-promise.js';
 export type { DumpResult, DumpTimings } from './process/dump-result.js';
@@ -115,6 +125,7 @@ export {
   beforeCheckpoint,
 } from './self/handlers.js';
 export type { SelfCheckpoint } from './self/result.js';
+export { onTask, type TaskHandler } from './self/tasks.js';
 export { startLazyPages } from './serve/lazy-pages.js';
 export type { LazyPagesHandle, LazyPagesResult } from './serve/lazy-pages-handle.js';
 export type { LazyPagesProgress } from './serve/lazy-pages-log.js';

@@ -19,7 +19,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     'abort',
     'errors',
   ],
-  'Bringing back': ['restore', 'inspect', 'self', 'systemd'],
+  'Bringing back': ['restore', 'inspect', 'self', 'pool', 'systemd'],
   'Containers of engines': ['engines', 'archives', 'runc'],
   Moving: ['iterate', 'migration'],
   Guides: pagesIn('guides'),

@@ -46,6 +46,10 @@ export const errorCodes = [
   'ERR_RUNTIME_NOT_FOUND',
   'ERR_RUNTIME_FAILED',
   'ERR_ARCHIVE_WRITE',
+  'ERR_CLONE_ENDED',
+  'ERR_POOL_CLOSED',
+  'ERR_POOL_TIMEOUT',
+  'ERR_TASK_TIMEOUT',
   'ERR_SYSTEM_ERROR',
 ] as const;
 
@@ -75,7 +79,10 @@ export type Operation =
   | 'startLazyPages'
   | 'explain'
   | 'diagnose'
-  | 'iterate';
+  | 'iterate'
+  | 'createPool'
+  | 'acquire'
+  | 'run';
 
 /** What those are told who subscribe to the channel `tracing:libcriu:operation`. */
 export interface OperationTrace {

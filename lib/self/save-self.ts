@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { CriuError } from '../base/errors.js';
 import { closeFd, openFd, readFile } from '../base/files.js';
 import { withScope } from '../base/scope.js';
+import type { SocketChannel } from '../channel/socket-channel.js';
 import type { ReadyCriu } from '../criu/criu.js';
 import { dumpHooks, HookRunner } from '../criu/hooks.js';
 import { isOlder, versionText } from '../criu/program.js';
@@ -31,6 +32,7 @@ import { begin, LifeSlots } from './new-life.js';
 import { refuseObstacles } from './obstacles.js';
 import { renewRandomness } from './randomness.js';
 import type { SelfCheckpoint } from './result.js';
+import { serveTasks } from './tasks.js';
 import { tell } from './threads.js';
 
 /** The oldest CRIU that takes the images directory by its path. */
@@ -64,7 +66,9 @@ function startClock(): (restored: boolean) => number {
 }
 
 /** What is known of a checkpoint before its end. */
-type Result = Omit<SelfCheckpoint, 'durationMs'>;
+interface Result extends Omit<SelfCheckpoint, 'durationMs' | 'channel'> {
+  channel: SocketChannel | undefined;
+}
 
 /** Calls the handlers before and after, whatever comes of the checkpoint. */
 async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
@@ -79,6 +83,7 @@ async function betweenHandlers(save: () => Promise<Result>): Promise<Result> {
   } finally {
     const { restored = false, data, channel } = saved ?? {};
     await goOn({ restored, data, channel });
+    if (channel !== undefined) serveTasks(channel);
   }
   return saved;
 }

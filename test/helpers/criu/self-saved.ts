@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { environmentWithCriu, projectRoot } from '../paths.js';
 import type { Scope } from '../scope.js';
+import { run, until } from '../system/exec.js';
 
 /**
  * Starts a program that saves itself, and waits for its end by that.
@@ -36,5 +37,9 @@ export async function savedBySelf(scope: Scope, name: string): Promise<string> {
   scope.defer(() => child.kill('SIGKILL'));
   await once(child, 'exit');
   if (child.signalCode !== 'SIGKILL') throw new Error(readFileSync(output, 'utf8'));
+  // CRIU has not quite ended when the program has.
+  const isFree = async (): Promise<boolean> =>
+    (await run('flock', ['-n', imagePath, 'true'])).code === 0;
+  await until('the images are free', isFree);
   return imagePath;
 }

@@ -8,6 +8,7 @@ import { dumpHooks, restoreHooks } from '../../../lib/criu/hooks.js';
 import { checkCodes } from '../../../lib/doctor/check.js';
 import * as api from '../../../lib/index.js';
 import { optionTable, profiles } from '../../../lib/options/table.js';
+import { poolOptions } from '../../../lib/pool/options.js';
 import { codeIn, namesIn, page, pages, table } from '../../helpers/markdown.js';
 import { projectRoot } from '../../helpers/paths.js';
 
@@ -75,6 +76,7 @@ describe('hooks', () => {
 describe('options', () => {
   const names = new Set([
     ...optionTable.map(({ name }) => name),
+    ...poolOptions,
     ...namesIn(table('docs/iterate.md', 'Options')),
     ...namesIn(table('docs/archives.md', '`exportCheckpoint(imagePath, to, options)`')),
   ]);
@@ -85,6 +87,10 @@ describe('options', () => {
     );
     expect(rows.length).toBeGreaterThan(optionTable.length);
     expect(rows.filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  test('docs/pool.md has all of a pool', () => {
+    expect(sorted(namesIn(table('docs/pool.md', 'Options')))).toEqual(sorted(poolOptions));
   });
 
   test('docs/options.md has the settings of the profile', () => {
@@ -257,6 +263,7 @@ describe('names in backticks', () => {
     // Members of what is returned, and functions of Node.js and of the system.
     const others = [
       ...['progress', 'close', 'extract', 'send', 'disconnect', 'ref', 'unref'],
+      ...['acquire', 'run', 'release', 'end', 'on'],
       ...['randomUUID', 'randomInt', 'write', 'prlimit'],
     ];
     expect(
