@@ -115,7 +115,7 @@
         ['OS!="linux"', {'type': 'none'}],
         ['werror=="true"', {'cflags_cc': ['-Werror']}],
         # Each clone has one of its own, which starts sooner and takes less memory without libraries.
-        ['static_libc!="libc.a"', {'ldflags': ['-static']}],
+        ['static_libc!="libc.a"', {'ldflags': ['-static', '-Wl,--eh-frame-hdr']}],
       ],
     },
     {
