@@ -37,9 +37,14 @@ export async function savedBySelf(scope: Scope, name: string): Promise<string> {
   scope.defer(() => child.kill('SIGKILL'));
   await once(child, 'exit');
   if (child.signalCode !== 'SIGKILL') throw new Error(readFileSync(output, 'utf8'));
-  // CRIU has not quite ended when the program has.
-  const isFree = async (): Promise<boolean> =>
-    (await run('flock', ['-n', imagePath, 'true'])).code === 0;
-  await until('the images are free', isFree);
+  await untilFree(imagePath);
   return imagePath;
+}
+
+/** Waits for the end of the criu that has saved a program: that is a little later than the program's own. */
+export async function untilFree(imagePath: string): Promise<void> {
+  await until('the images are free', async () => {
+    const { code } = await run('flock', ['-n', imagePath, 'true']);
+    return code === 0;
+  });
 }

@@ -6,6 +6,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { RestoreOptions } from '../../../lib/index.js';
 import { Criu, restore } from '../../helpers/api.js';
 import { dumpAway, restoreFails, restoreOk } from '../../helpers/criu/restored.js';
+import { untilFree } from '../../helpers/criu/self-saved.js';
 import { startService } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
 import { projectRoot } from '../../helpers/paths.js';
@@ -34,6 +35,7 @@ async function snapshot(): Promise<Snapshot> {
   });
   scope.defer(() => child.kill('SIGKILL'));
   await once(child, 'exit');
+  await untilFree(imagePath);
   const { port } = JSON.parse(readFileSync(report, 'utf8')) as { port: number };
   return { imagePath, port };
 }
