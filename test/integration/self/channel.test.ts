@@ -9,6 +9,7 @@ import { dumpAway, restoreFails } from '../../helpers/criu/restored.js';
 import { savedBySelf } from '../../helpers/criu/self-saved.js';
 import { startService } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
 import { assertNoLeak, hasSpare, settledHoldings } from '../../helpers/system/leaks.js';
@@ -35,30 +36,34 @@ async function ask({ channel }: Talking, message: unknown): Promise<unknown> {
   return answer;
 }
 
-test('each clone has a channel of its own, for messages of any kind and size', async () => {
-  const imagePath = await savedBySelf(scope, 'channel.mjs');
-  await (await talkingClone(imagePath)).kill();
-  const before = await settledHoldings([], hasSpare);
-  const clones = await Promise.all([1, 2, 3, 4].map((data) => talkingClone(imagePath, data)));
-  const answers = await Promise.all(clones.map((clone) => ask(clone, 'hello')));
-  expect(answers).toEqual([1, 2, 3, 4].map((data) => ['hello', data, true]));
-  const [first] = clones as [Talking];
-  const some = { at: new Map([[1n, new Date(0)]]), undef: undefined };
-  expect(await ask(first, some)).toEqual([some, 1, true]);
-  const big = Buffer.alloc(20_000_000, 7);
-  const [returned] = (await ask(first, big)) as [Buffer];
-  expect(big.equals(returned)).toBe(true);
-  // Nothing but the channel is open that was not, and all clones have the same.
-  const counts = await Promise.all(clones.map((clone) => ask(clone, 'descriptors')));
-  expect(new Set(counts).size).toBe(1);
-  for (const clone of clones) clone.channel.send('exit');
-  for (const { channel, exited } of clones) {
-    expect(await exited).toEqual({ code: 7, signal: null });
-    if (channel.connected) await once(channel, 'disconnect');
-    expect(channel.send('nobody')).toBe(false);
-  }
-  await assertNoLeak(before);
-});
+optionTest(
+  'channel',
+  'each clone has one of its own, for messages of any kind and size',
+  async () => {
+    const imagePath = await savedBySelf(scope, 'channel.mjs');
+    await (await talkingClone(imagePath)).kill();
+    const before = await settledHoldings([], hasSpare);
+    const clones = await Promise.all([1, 2, 3, 4].map((data) => talkingClone(imagePath, data)));
+    const answers = await Promise.all(clones.map((clone) => ask(clone, 'hello')));
+    expect(answers).toEqual([1, 2, 3, 4].map((data) => ['hello', data, true]));
+    const [first] = clones as [Talking];
+    const some = { at: new Map([[1n, new Date(0)]]), undef: undefined };
+    expect(await ask(first, some)).toEqual([some, 1, true]);
+    const big = Buffer.alloc(20_000_000, 7);
+    const [returned] = (await ask(first, big)) as [Buffer];
+    expect(big.equals(returned)).toBe(true);
+    // Nothing but the channel is open that was not, and all clones have the same.
+    const counts = await Promise.all(clones.map((clone) => ask(clone, 'descriptors')));
+    expect(new Set(counts).size).toBe(1);
+    for (const clone of clones) clone.channel.send('exit');
+    for (const { channel, exited } of clones) {
+      expect(await exited).toEqual({ code: 7, signal: null });
+      if (channel.connected) await once(channel, 'disconnect');
+      expect(channel.send('nobody')).toBe(false);
+    }
+    await assertNoLeak(before);
+  },
+);
 
 test('messages that nobody listens for are kept, and none is lost at the end', async () => {
   const clone = await talkingClone(await savedBySelf(scope, 'channel.mjs'));

@@ -9,6 +9,7 @@ import { dumpAway, restoreFails, restoreOk } from '../../helpers/criu/restored.j
 import { untilFree } from '../../helpers/criu/self-saved.js';
 import { startService } from '../../helpers/criu/start-criu.js';
 import { requireNeeds } from '../../helpers/needs.js';
+import { optionTest } from '../../helpers/option-test.js';
 import { projectRoot } from '../../helpers/paths.js';
 import { useScope } from '../../helpers/scope.js';
 import { until } from '../../helpers/system/exec.js';
@@ -58,27 +59,31 @@ function hasHeard(answer: unknown): boolean {
   return heard !== undefined && worker !== undefined;
 }
 
-test('a restored program is told of its new life, on each thread, and each time of another', async () => {
-  const saved = await snapshot();
-  const big = 'x'.repeat(5_000_000);
-  const data = { id: 7, when: new Date(0), of: new Map([['a', 1n]]), big };
-  // JSON cannot say all of it, so it is looked at in parts.
-  const first = await live(saved, '/life', { data: { id: 7, big, list: [1, null] } });
-  const event = { restored: true, data: { id: 7, big, list: [1, null] } };
-  expect(first).toMatchObject({ told: event.data, heard: event, worker: event });
-  expect(first['env']).toMatchObject({ KEPT: 'old', GONE: 'old' });
-  expect(first['argv']).toEqual([expect.stringContaining('imagePath'), 'old']);
+optionTest(
+  ['data', 'env', 'argv'],
+  'tell a program of its new life, on each thread, and each time of another',
+  async () => {
+    const saved = await snapshot();
+    const big = 'x'.repeat(5_000_000);
+    const data = { id: 7, when: new Date(0), of: new Map([['a', 1n]]), big };
+    // JSON cannot say all of it, so it is looked at in parts.
+    const first = await live(saved, '/life', { data: { id: 7, big, list: [1, null] } });
+    const event = { restored: true, data: { id: 7, big, list: [1, null] } };
+    expect(first).toMatchObject({ told: event.data, heard: event, worker: event });
+    expect(first['env']).toMatchObject({ KEPT: 'old', GONE: 'old' });
+    expect(first['argv']).toEqual([expect.stringContaining('imagePath'), 'old']);
 
-  const env = { KEPT: 'new', SECRET: 'äöü', UNSET: undefined };
-  const second = await live(saved, '/life', { data: [data.when], env, argv: ['one', ''] });
-  expect(second).toMatchObject({ told: ['1970-01-01T00:00:00.000Z'], argv: ['one', ''] });
-  expect(second['env']).toEqual({ KEPT: 'new', SECRET: 'äöü' });
+    const env = { KEPT: 'new', SECRET: 'äöü', UNSET: undefined };
+    const second = await live(saved, '/life', { data: [data.when], env, argv: ['one', ''] });
+    expect(second).toMatchObject({ told: ['1970-01-01T00:00:00.000Z'], argv: ['one', ''] });
+    expect(second['env']).toEqual({ KEPT: 'new', SECRET: 'äöü' });
 
-  const third = await live(saved, '/life');
-  expect(third).toMatchObject({ heard: { restored: true }, env: { GONE: 'old' } });
-  expect(third).not.toHaveProperty('told');
-  expect(await live(saved, '/life', { data: null })).toMatchObject({ told: null });
-});
+    const third = await live(saved, '/life');
+    expect(third).toMatchObject({ heard: { restored: true }, env: { GONE: 'old' } });
+    expect(third).not.toHaveProperty('told');
+    expect(await live(saved, '/life', { data: null })).toMatchObject({ told: null });
+  },
+);
 
 test('its random numbers are its own, on each thread and by each function', async () => {
   const saved = await snapshot();
