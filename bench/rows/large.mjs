@@ -2,6 +2,7 @@
 import { rm, statfs } from 'node:fs/promises';
 import { run, StepError } from '../../tools/process.mjs';
 import { freshPath, timed, withImages } from '../lib/context.mjs';
+import { dumpsOf } from '../lib/dumps.mjs';
 import { requireMemory } from '../lib/machine.mjs';
 import { ratio } from '../lib/result.mjs';
 import { runRounds } from '../lib/rounds.mjs';
@@ -15,6 +16,7 @@ const names = {
   ours: 'libcriu',
   criu: "pageWriter: 'criu'",
   write: 'write() of the same bytes',
+  limit: 'libcriu in C, same transport, with what we preload',
 };
 
 /**
@@ -46,6 +48,7 @@ function measure(context, mebibytes, directory, rounds) {
     const pid = await startWorkload(context, scope, 'memory', mebibytes);
     const harness = context.startHarness(scope);
     await harness.command('hold', mebibytes);
+    const inC = dumpsOf({ ...context, memoryDirectory: directory }, pid);
     const write = async () => {
       const file = freshPath(directory);
       try {
@@ -73,6 +76,9 @@ function measure(context, mebibytes, directory, rounds) {
         variant(names.ours, () => dump('parallel')),
         variant(names.criu, () => dump('criu')),
         variant(names.write, write),
+        variant(names.limit, async () =>
+          inC.libcriuWithSpare(harness, await context.criuEnvironment()),
+        ),
       ],
       rounds,
       { warmUp: 1 },
@@ -115,6 +121,7 @@ export const large = {
           bandwidth(names.ours),
           bandwidth(names.write),
           { atLeast: place === 'tmpfs' ? 0.9 : 0.6 },
+          { samples: bandwidth(names.limit), by: names.limit },
         );
         targets.push(target);
         const shown = Object.values(names).map((name) => {
