@@ -11,6 +11,7 @@ import { warningsOf } from '../criu/result.js';
 import { type Outcome, runNative } from '../criu/run.js';
 import { restoreStages } from '../criu/stages.js';
 import { type OutputDirectory, openImages } from '../images/directory.js';
+import { type Manifest, readManifest } from '../images/manifest.js';
 import { type Bound, lockLog, Outputs, openLogDirectory } from '../images/outputs.js';
 import { pidsAmongOurs } from '../images/pstree.js';
 import { noteOnContainer } from '../images/saved-container.js';
@@ -113,12 +114,12 @@ async function runRestore(asked: RestoreRequest): Promise<RestoreResult> {
     const outputs = await openDirectories(request, scope);
     await followLog(request, outputs, scope);
     const { images } = outputs;
+    const manifest = await deadline.bound('directory', readManifest(images.file('')));
     if (!options.allowStale) {
-      const looking = requireFresh(images.file(''), images.path, version);
-      await deadline.bound('directory', looking);
+      await deadline.bound('directory', requireFresh(manifest, images.path, version));
     }
     const streams = await streamsOf(options, outputs, installation, scope);
-    const replaced = await replacementsFor(installation, options, images, scope);
+    const replaced = await replacementsFor(installation, options, { images, manifest }, scope);
     const clone = options.pidNamespace && (await prepareClone(outputs, options, scope));
     const inheriting = withInherited(request, [
       ...streams,
@@ -161,12 +162,13 @@ async function streamsOf(
 async function replacementsFor(
   { service }: Installation,
   options: RestoreOptions,
-  images: OutputDirectory,
+  { images, manifest }: { images: OutputDirectory; manifest: Manifest | undefined },
   scope: Scope,
 ): Promise<Replacements> {
   if (service !== undefined) return nothingReplaced;
   const { inherited, openChannel } = await replacements(options, images, scope);
-  return { inherited: [...inherited, ...(await movedOutput(images, scope))], openChannel };
+  const moved = await movedOutput(manifest, images, scope);
+  return { inherited: [...inherited, ...moved], openChannel };
 }
 
 function withInherited(request: RestoreRequest, added: readonly InheritedFd[]): RestoreRequest {

@@ -4,7 +4,7 @@ import { CriuError } from '../base/errors.js';
 import { option, sentence } from '../base/sentence.js';
 import { type CriuVersion, isOlder, versionText } from '../criu/program.js';
 import { hashOf } from '../images/file-hash.js';
-import { type Manifest, type MappedFile, readManifest } from '../images/manifest.js';
+import type { Manifest, MappedFile } from '../images/manifest.js';
 import { processorFeatures } from '../linux/processor.js';
 
 /** How many of the differences a message tells. */
@@ -14,16 +14,15 @@ const mostTold = 3;
  * Makes sure that a snapshot fits what is here: what it relies on could otherwise make it crash when it
  * comes to use it.
  *
- * @param images - Where the images are.
- * @param path - How the caller calls that.
+ * @param manifest - What the images rely on; undefined of those that tell nothing.
+ * @param path - Where they are, as the caller calls it.
  * @throws CriuError `ERR_SNAPSHOT_STALE` that tells what has changed.
  */
 export async function requireFresh(
-  images: string,
+  manifest: Manifest | undefined,
   path: string,
   version: CriuVersion,
 ): Promise<void> {
-  const manifest = await readManifest(images);
   const changes = manifest === undefined ? [] : await changesSince(manifest, version);
   if (changes.length === 0) return;
   const more = changes.length - mostTold;

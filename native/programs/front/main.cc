@@ -17,7 +17,7 @@
 
 namespace {
 
-// What lib/container/front.ts has set for us.
+// What lib/criu/runtime-environment.ts has set for us.
 constexpr const char* kProgram = "LIBCRIU_FRONT_CRIU";
 constexpr const char* kPreload = "LIBCRIU_FRONT_PRELOAD";
 // The answer to the question for the version, in hexadecimal digits.
