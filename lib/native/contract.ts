@@ -398,8 +398,6 @@ export interface NativeAddon {
   connectUnix(path: string): number;
   /** Keeps bytes in a file in memory, and gives its descriptor. */
   keepInMemory(name: string, content: Buffer): number;
-  /** The reading end of a pipe that nobody writes to. */
-  pipeWithoutWriter(): number;
   /** A stream socket of the unix family that is connected with nothing. */
   unconnectedSocket(): number;
   /** Two stream sockets that are connected with each other; both are lent. */

@@ -8,13 +8,21 @@ import type { NewLife, ToldLife } from '../options/new-life.js';
 
 const channels = late(() => import('../channel/socket-channel.js'));
 
+/** The reading end of a pipe that nobody writes to. */
+function pipeWithoutWriter(): number {
+  const addon = nativeAddon();
+  const [reader, writer] = addon.makePipe(true);
+  addon.closeDescriptor(writer);
+  return reader;
+}
+
 /**
  * Descriptors of this process that a restore replaces when there is something to tell, of kinds that CRIU
  * can replace in all versions: a pipe that nobody writes to by a file, and a socket that is connected with
  * nothing by one that is.
  */
 export class LifeSlots {
-  readonly #life: number = nativeAddon().pipeWithoutWriter();
+  readonly #life: number = pipeWithoutWriter();
   readonly #channel: number = nativeAddon().unconnectedSocket();
 
   /** By what they go in the images. */

@@ -87,7 +87,6 @@ class Addon : public Napi::Addon<Addon> {
                              Method<&Addon::MakePipe>("makePipe"),
                              Method<&Addon::Connect>("connectUnix"),
                              Method<&Addon::KeepInMemory>("keepInMemory"),
-                             Method<&Addon::PipeWithoutWriter>("pipeWithoutWriter"),
                              Method<&Addon::UnconnectedSocket>("unconnectedSocket"),
                              Method<&Addon::SocketPair>("socketPair"),
                              Method<&Addon::ReleaseDescriptor>("releaseDescriptor"),
@@ -165,19 +164,26 @@ class Addon : public Napi::Addon<Addon> {
     return Napi::Number::New(info.Env(), copy.Release());
   }
 
+  using Rooms = std::array<Loans::Room, 2>;
+
+  // Lends both ends of what was just made, for which there is room.
+  Napi::Value LendBoth(Napi::Env env, Rooms rooms, const std::array<int, 2>& ends) {
+    std::array<UniqueFd, 2> owned{UniqueFd(ends[0]), UniqueFd(ends[1])};
+    auto array = Napi::Array::New(env, owned.size());
+    for (uint32_t i = 0; i < owned.size(); ++i) {
+      array[i] = loans_.Lend(std::move(rooms.at(i)), std::move(owned.at(i)));
+    }
+    return array;
+  }
+
   Napi::Value MakePipe(const Napi::CallbackInfo& info) {
-    std::array<Loans::Room, 2> rooms{Loans::MakeRoom(), Loans::MakeRoom()};
+    Rooms rooms{Loans::MakeRoom(), Loans::MakeRoom()};
     std::array<int, 2> ends{};
     const int waits = ReadValue<bool>(info[0], "nonBlocking") ? O_NONBLOCK : 0;
     if (pipe2(ends.data(), O_CLOEXEC | waits) != 0) {
       throw Failure::System("request", "cannot make a pipe");
     }
-    std::array<UniqueFd, 2> owned{UniqueFd(ends[0]), UniqueFd(ends[1])};
-    auto array = Napi::Array::New(info.Env(), owned.size());
-    for (uint32_t i = 0; i < owned.size(); ++i) {
-      array[i] = loans_.Lend(std::move(rooms.at(i)), std::move(owned.at(i)));
-    }
-    return array;
+    return LendBoth(info.Env(), std::move(rooms), ends);
   }
 
   void Unlock(const Napi::CallbackInfo& info) {
@@ -463,16 +469,6 @@ class Addon : public Napi::Addon<Addon> {
     return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), std::move(file)));
   }
 
-  Napi::Value PipeWithoutWriter(const Napi::CallbackInfo& info) {
-    Loans::Room room = Loans::MakeRoom();
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-      throw Failure::System("request", "cannot make a pipe");
-    }
-    const UniqueFd writer(ends[1]);
-    return Napi::Number::New(info.Env(), loans_.Lend(std::move(room), UniqueFd(ends[0])));
-  }
-
   Napi::Value UnconnectedSocket(const Napi::CallbackInfo& info) {
     Loans::Room room = Loans::MakeRoom();
     UniqueFd made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -481,18 +477,12 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value SocketPair(const Napi::CallbackInfo& info) {
-    Loans::Room first = Loans::MakeRoom();
-    Loans::Room second = Loans::MakeRoom();
+    Rooms rooms{Loans::MakeRoom(), Loans::MakeRoom()};
     std::array<int, 2> ends{};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
       throw Failure::System("request", "cannot make a pair of sockets");
     }
-    const int one = loans_.Lend(std::move(first), UniqueFd(ends[0]));
-    const int other = loans_.Lend(std::move(second), UniqueFd(ends[1]));
-    const Napi::Array pair = Napi::Array::New(info.Env(), ends.size());
-    pair.Set(0U, one);
-    pair.Set(1U, other);
-    return pair;
+    return LendBoth(info.Env(), std::move(rooms), ends);
   }
 
   void ReleaseDescriptor(const Napi::CallbackInfo& info) {
