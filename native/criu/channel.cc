@@ -9,9 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 
 #include "base/failure.h"
+#include "base/passed_descriptor.h"
 #include "criu/rpc.h"
 
 namespace criu_node {
@@ -71,23 +71,6 @@ class LookTime {
 // Whether receiving is to be tried again. ECONNRESET is told once, ahead of what came before it:
 // the other side has gone without reading all of ours.
 bool MeansAgain(int error) { return error == EINTR || error == ECONNRESET; }
-
-// The descriptor that came with a message, if any. There is room for more than one, and all that
-// came are ours to close.
-UniqueFd PassedDescriptor(msghdr* header) {
-  const cmsghdr* control = CMSG_FIRSTHDR(header);
-  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) {
-    return {};
-  }
-  UniqueFd first;
-  for (size_t at = CMSG_LEN(0); at + sizeof(int) <= control->cmsg_len; at += sizeof(int)) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(control) + (at - CMSG_LEN(0)), sizeof(fd));
-    UniqueFd passed(fd);
-    if (!first.valid()) first = std::move(passed);
-  }
-  return first;
-}
 
 // What the kernel has as an errno; 0 for anything else.
 int KnownErrno(int number) {

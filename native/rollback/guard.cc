@@ -6,11 +6,11 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "base/failure.h"
+#include "base/passed_descriptor.h"
 #include "base/process_global.h"
 #include "base/thread_pool.h"
 #include "linux/beside_addon.h"
@@ -25,27 +25,6 @@ using std::chrono::steady_clock;
 // How soon after its start a process that has died is replaced by itself: one that cannot live must
 // not be started again and again.
 constexpr std::chrono::seconds kShortestLife{1};
-
-// Never waits: the socket of a guard that reads has room. With a descriptor, if it is one.
-bool Tell(const UniqueFd& socket, std::string_view text, int passed = -1) noexcept {
-  // What is sent is not written to.
-  iovec data{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  if (passed >= 0) {
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    cmsghdr* const first = CMSG_FIRSTHDR(&header);
-    first->cmsg_level = SOL_SOCKET;
-    first->cmsg_type = SCM_RIGHTS;
-    first->cmsg_len = CMSG_LEN(sizeof(passed));
-    std::memcpy(CMSG_DATA(first), &passed, sizeof(passed));
-  }
-  return sendmsg(socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-         static_cast<ssize_t>(text.size());
-}
 
 }  // namespace
 
@@ -77,7 +56,8 @@ bool Guard::IsNeededLocked() const { return !watched_.empty() || !criu_.empty();
 // Tells a guard that is there of something that is noted already, or else a new one, which is told
 // of everything. Throws Failure.
 bool Guard::TellLocked(const Message& message) {
-  if (AnswersLocked() && Tell(socket_, message.text, message.passed.get())) return true;
+  if (AnswersLocked() && SendWithDescriptor(socket_.get(), message.text, message.passed.get()))
+    return true;
   return StartLocked();
 }
 
@@ -86,7 +66,8 @@ void Guard::TellOfEndLocked(char kind, uint64_t number) noexcept {
   if (!socket_.valid()) return;
   std::array<char, 32> text{kind, ' '};
   const auto [end, error] = std::to_chars(text.data() + 2, text.data() + text.size(), number);
-  if (Tell(socket_, {text.data(), static_cast<size_t>(end - text.data())})) return;
+  if (SendWithDescriptor(socket_.get(), {text.data(), static_cast<size_t>(end - text.data())}))
+    return;
   EndLocked();
   // Without another one, the next who needs it tries again.
   if (IsNeededLocked()) static_cast<void>(Attempt("freeze", [this] { StartLocked(); }));
@@ -109,7 +90,7 @@ bool Guard::StartLocked() {
   socket_ = std::move(pair.ours);
   bool is_told = true;
   const auto tell = [&](const Message& message) {
-    is_told = Tell(socket_, message.text, message.passed.get()) && is_told;
+    is_told = SendWithDescriptor(socket_.get(), message.text, message.passed.get()) && is_told;
   };
   for (const auto& [id, message] : watched_) tell(message);
   for (const auto& [criu, message] : criu_) tell(message);

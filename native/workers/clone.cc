@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/failure.h"
+#include "base/passed_descriptor.h"
 #include "base/words.h"
 #include "linux/beside_addon.h"
 
@@ -45,24 +45,9 @@ Message Receive(const UniqueFd& socket, int limit_ms) {
   } while (ready < 0 && errno == EINTR);
   if (ready == 0) throw Failure(kStage, ETIMEDOUT, "cannot make the namespaces");
   std::array<char, 256> buffer{};
-  iovec data{.iov_base = buffer.data(), .iov_len = buffer.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t length = 0;
-  do {
-    length = recvmsg(socket.get(), &header, MSG_CMSG_CLOEXEC);
-  } while (length < 0 && errno == EINTR);
   Message message;
-  const cmsghdr* const first = CMSG_FIRSTHDR(&header);
-  if (first != nullptr && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) {
-    int passed = -1;
-    std::memcpy(&passed, CMSG_DATA(first), sizeof(passed));
-    message.passed.Reset(passed);
-  }
+  const ssize_t length =
+      ReceiveWithDescriptor(socket.get(), buffer.data(), buffer.size(), &message.passed);
   if (length > 0) message.text.assign(buffer.data(), static_cast<size_t>(length));
   return message;
 }

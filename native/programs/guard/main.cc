@@ -22,13 +22,13 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <cstring>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/failure.h"
+#include "base/passed_descriptor.h"
 #include "base/unique_fd.h"
 #include "linux/userfaults.h"
 #include "rollback/interrupt.h"
@@ -105,23 +105,8 @@ pid_t ParsePid(std::string_view text) {
 // Waits for a message, and takes the descriptor that comes with it. Empty when the other side is
 // gone.
 std::string_view Receive(std::array<char, kMaxMessage>* buffer, UniqueFd* passed) {
-  iovec data{.iov_base = buffer->data(), .iov_len = buffer->size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
-  ssize_t length = 0;
-  do {
-    length = recvmsg(STDIN_FILENO, &header, MSG_CMSG_CLOEXEC);
-  } while (length < 0 && errno == EINTR);
-  const cmsghdr* const first = CMSG_FIRSTHDR(&header);
-  if (first != nullptr && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS) {
-    int fd = -1;
-    std::memcpy(&fd, CMSG_DATA(first), sizeof(fd));
-    passed->Reset(fd);
-  }
+  const ssize_t length =
+      ReceiveWithDescriptor(STDIN_FILENO, buffer->data(), buffer->size(), passed);
   return {buffer->data(), length > 0 ? static_cast<size_t>(length) : 0};
 }
 
